@@ -1,0 +1,3 @@
+//! Modelgate decode.
+#![no_std]
+extern crate alloc;

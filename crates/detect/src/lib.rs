@@ -1,0 +1,3 @@
+//! Modelgate detect.
+#![no_std]
+extern crate alloc;

@@ -1,0 +1,3 @@
+//! Modelgate guard.
+#![no_std]
+extern crate alloc;

@@ -1,0 +1,3 @@
+//! Modelgate normalise.
+#![no_std]
+extern crate alloc;

@@ -1,0 +1,3 @@
+//! Modelgate policy.
+#![no_std]
+extern crate alloc;

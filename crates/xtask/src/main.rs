@@ -1,0 +1,2 @@
+//! Modelgate.
+fn main() {}
