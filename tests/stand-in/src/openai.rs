@@ -1,0 +1,156 @@
+//! OpenAI: chat completions, embeddings, the list of models.
+//! <https://platform.openai.com/docs/api-reference/chat>
+
+use axum::{
+    body::Bytes,
+    http::StatusCode,
+    response::{IntoResponse as _, Response},
+};
+use serde_json::{Value, json};
+
+use crate::{seen::json_response, sse};
+
+/// The moment every answer carries, so that answers are the same each time.
+const CREATED: u64 = 1_760_000_000;
+
+/// `POST /v1/chat/completions`
+pub(crate) async fn chat(body: Bytes) -> Response {
+    let request: Value = match serde_json::from_slice(&body) {
+        Ok(request) => request,
+        Err(error) => return refused(&format!("the body is not JSON: {error}")),
+    };
+    let Some(messages) = request.get("messages").and_then(Value::as_array) else {
+        return refused("'messages' is missing");
+    };
+    let prompt: usize = messages.iter().map(|message| characters(message.get("content"))).sum();
+    let last = characters(messages.last().and_then(|message| message.get("content")));
+    let answer = answer(last);
+    let model = request.get("model").and_then(Value::as_str).unwrap_or("stand-in");
+    if request.get("stream").and_then(Value::as_bool) == Some(true) {
+        let with_usage =
+            request.pointer("/stream_options/include_usage").and_then(Value::as_bool) == Some(true);
+        return sse::response(chunks(model, &answer, with_usage.then(|| usage(prompt, &answer))));
+    }
+    json_response(&json!({
+        "id": "chatcmpl-stand-in",
+        "object": "chat.completion",
+        "created": CREATED,
+        "model": model,
+        "choices": [{
+            "index": 0,
+            "message": { "role": "assistant", "content": answer, "refusal": null, "annotations": [] },
+            "logprobs": null,
+            "finish_reason": "stop",
+        }],
+        "usage": usage(prompt, &answer),
+        "service_tier": "default",
+        "system_fingerprint": "fp_stand_in",
+    }))
+}
+
+/// The streamed form: a chunk with the role, one for each word, one with the reason it ended, `[DONE]`.
+fn chunks(model: &str, answer: &str, usage: Option<Value>) -> Vec<String> {
+    let chunk = |choices: Value, usage: Option<&Value>| {
+        let mut chunk = json!({
+            "id": "chatcmpl-stand-in",
+            "object": "chat.completion.chunk",
+            "created": CREATED,
+            "model": model,
+            "service_tier": "default",
+            "system_fingerprint": "fp_stand_in",
+            "choices": choices,
+        });
+        if let (Some(usage), Some(object)) = (usage, chunk.as_object_mut()) {
+            object.insert("usage".to_owned(), usage.clone());
+        }
+        format!("data: {chunk}\n\n")
+    };
+    let choice = |delta: Value, finish: Value| json!([{ "index": 0, "delta": delta, "logprobs": null, "finish_reason": finish }]);
+    let mut events = vec![chunk(
+        choice(json!({ "role": "assistant", "content": "", "refusal": null }), Value::Null),
+        None,
+    )];
+    events
+        .extend(sse::words(answer).map(|word| chunk(choice(json!({ "content": word }), Value::Null), None)));
+    events.push(chunk(choice(json!({}), json!("stop")), None));
+    events.extend(usage.map(|usage| chunk(json!([]), Some(&usage))));
+    events.push("data: [DONE]\n\n".to_owned());
+    events
+}
+
+/// `POST /v1/embeddings`
+pub(crate) async fn embeddings(body: Bytes) -> Response {
+    let request: Value = match serde_json::from_slice(&body) {
+        Ok(request) => request,
+        Err(error) => return refused(&format!("the body is not JSON: {error}")),
+    };
+    let inputs = match request.get("input") {
+        Some(Value::String(text)) => vec![text.as_str()],
+        Some(Value::Array(texts)) => texts.iter().map(|text| text.as_str().unwrap_or_default()).collect(),
+        _ => return refused("'input' is missing"),
+    };
+    let data: Vec<_> = inputs
+        .iter()
+        .enumerate()
+        .map(|(index, text)| json!({ "object": "embedding", "index": index, "embedding": embedding(text) }))
+        .collect();
+    let tokens: usize = inputs.iter().map(|text| tokens(text.chars().count())).sum();
+    json_response(&json!({
+        "object": "list",
+        "data": data,
+        "model": request.get("model").and_then(Value::as_str).unwrap_or("stand-in"),
+        "usage": { "prompt_tokens": tokens, "total_tokens": tokens },
+    }))
+}
+
+/// Eight numbers between 0 and 1 that depend on the text alone.
+fn embedding(text: &str) -> Vec<f64> {
+    // FNV-1a, 64 bit.
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    hash.to_le_bytes().iter().map(|byte| f64::from(*byte) / 255.0).collect()
+}
+
+/// `GET /v1/models`
+pub(crate) async fn models() -> Response {
+    json_response(&json!({
+        "object": "list",
+        "data": [{ "id": "stand-in", "object": "model", "created": CREATED, "owned_by": "modelgate" }],
+    }))
+}
+
+/// What the model says about a message of so many characters.
+pub(crate) fn answer(characters: usize) -> String {
+    format!("You said {characters} characters. That is all this model can tell.")
+}
+
+/// The characters of a message's `content`: a text or a list of parts.
+pub(crate) fn characters(content: Option<&Value>) -> usize {
+    match content {
+        Some(Value::String(text)) => text.chars().count(),
+        Some(Value::Array(parts)) => parts
+            .iter()
+            .filter_map(|part| part.get("text").and_then(Value::as_str))
+            .map(|text| text.chars().count())
+            .sum(),
+        _ => 0,
+    }
+}
+
+/// About how many tokens so many characters are.
+pub(crate) fn tokens(characters: usize) -> usize {
+    characters.div_ceil(4)
+}
+
+fn usage(prompt_characters: usize, answer: &str) -> Value {
+    let (prompt, completion) = (tokens(prompt_characters), tokens(answer.len()));
+    json!({ "prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion })
+}
+
+fn refused(message: &str) -> Response {
+    let error = json!({ "error": { "message": message, "type": "invalid_request_error", "param": null, "code": null } });
+    let mut response = json_response(&error);
+    *response.status_mut() = StatusCode::BAD_REQUEST;
+    response.into_response()
+}
