@@ -1,3 +1,42 @@
-//! Modelgate guard.
+//! The guard: decode, normalise, detect and policy put together, without I/O.
+//!
+//! A shell (the Envoy filter, the edge worker, the command line) gives bytes, a clock reading and entropy, and gets
+//! values back: whether to let a request go, what to answer instead, what to report. Nothing here reads a clock,
+//! entropy or the environment, and nothing blocks.
+//!
+//! ```text
+//! Guard::open(head) ─▶ Exchange ─▶ outcome()?   decided without a body
+//!                         └─ judge(body) ─▶ Outcome { verdict, reply, headers }
+//!                         └─ take_event() ─▶ Reporter ─▶ Callout ─▶ (shell sends it) ─▶ settle()
+//! ```
 #![no_std]
+
 extern crate alloc;
+
+mod exchange;
+mod head;
+mod inspect;
+mod ledger;
+mod reason;
+mod reply;
+mod reporter;
+
+pub use exchange::{Exchange, Guard, Outcome};
+pub use head::{Head, HeadFacts, is_own_header};
+pub use inspect::{Inspection, Inspector};
+pub use ledger::{Conflict, SLOTS, Store, Version};
+pub use reason::Judged;
+pub use reply::Reply;
+pub use reporter::{Callout, CalloutId, Reporter};
+
+pub use policy;
+pub use wire;
+
+/// What only the host knows: the time, and some bytes nobody can foresee.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// Unix time in milliseconds.
+    pub unix_ms: u64,
+    /// Fresh random bytes, used for ids.
+    pub entropy: [u8; 10],
+}

@@ -1,0 +1,456 @@
+//! One request on its way through the guard.
+
+use alloc::{
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
+
+use decode::{ProblemKind, Protocol};
+use policy::{Action, ClientBy, ConfigError, Mode, Policy};
+use sha2::{Digest as _, Sha256};
+use wire::{Client, Event, EventId, EventKind, KeyIdentity, Score, Severity, Surface, VERSION, Verdict, signature::Key};
+
+use crate::{
+    Head, Moment, Store,
+    head::{ApiKey, printable},
+    inspect::Inspector,
+    ledger::{self, Admission},
+    reason::{self, GuardRule, Judged},
+    reply::{self, Refusal, Reply},
+};
+
+/// Everything that requests share: the policy, its detectors, the identity of this guard.
+#[derive(Debug)]
+pub struct Guard {
+    policy: Policy,
+    inspector: Inspector,
+    surface: Surface,
+    node: String,
+    /// Makes hashes of callers useless to whoever does not know it.
+    identity_key: [u8; 32],
+}
+
+/// What the guard decided, and what the shell has to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The combined score of the findings.
+    pub score: Score,
+    /// The answer to give instead of asking the model; `None`: let the request go on.
+    pub reply: Option<Reply>,
+    /// Headers to add to the answer to the client, whoever answers. A [`Reply`] already holds them.
+    pub headers: Vec<(&'static str, String)>,
+    /// The rules that led to the verdict, as they are reported.
+    pub findings: Vec<wire::Finding>,
+}
+
+/// One request: opened with its head, decided at once or after its body.
+#[derive(Debug)]
+pub struct Exchange {
+    head: Head,
+    client: Client,
+    body_limit: usize,
+    outcome: Option<Outcome>,
+    event: Option<Event>,
+}
+
+/// Characters of an API key that a report shows, for people.
+const KEY_PREFIX: usize = 6;
+/// Keys shorter than this show no prefix: it would be too much of them.
+const MIN_KEY_FOR_PREFIX: usize = 20;
+
+/// What was found out about a request, before the policy's mode is applied.
+struct Finding<'a> {
+    action: Action,
+    verdict: Verdict,
+    score: Score,
+    severity: Severity,
+    kind: EventKind,
+    protocol: Option<Protocol>,
+    parts: u32,
+    bytes: u64,
+    reasons: &'a [Judged],
+    refusal: Refusal,
+    extra: Vec<(&'static str, String)>,
+    /// Whether it is told to the relay.
+    report: bool,
+}
+
+impl Guard {
+    /// Reads a policy and builds its detectors.
+    ///
+    /// # Errors
+    /// What is wrong with the policy, with line and column.
+    pub fn from_json(policy: &[u8], key: Option<&Key>, surface: Surface, node: &str) -> Result<Self, ConfigError> {
+        Ok(Self::new(Policy::from_json(policy)?, key, surface, node))
+    }
+
+    /// A guard for a checked policy. Without a `key`, hashes of callers are not secret.
+    #[must_use]
+    pub fn new(policy: Policy, key: Option<&Key>, surface: Surface, node: &str) -> Self {
+        let inspector = Inspector::new(&policy);
+        let identity_key = key.map_or([0; 32], |key| key.derive("modelgate client identity"));
+        Self { policy, inspector, surface, node: printable(node.as_bytes(), 128), identity_key }
+    }
+
+    /// The policy.
+    #[must_use]
+    pub const fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The detectors.
+    #[must_use]
+    pub const fn inspector(&self) -> &Inspector {
+        &self.inspector
+    }
+
+    /// Starts an exchange once the request's headers are there. `has_body`: whether anything may follow them.
+    pub fn open(&self, mut head: Head, has_body: bool, moment: &Moment, store: &dyn Store) -> Exchange {
+        let key = head.api_key.take();
+        let client = self.client(&head, key.as_ref());
+        let fingerprint = self.fingerprint(&client);
+        let mut exchange = Exchange {
+            head,
+            client,
+            body_limit: usize::try_from(self.policy.document().input.max_size).unwrap_or(usize::MAX),
+            outcome: None,
+            event: None,
+        };
+        let limits = &self.policy.document().limits;
+        if limits.enabled {
+            let admission = ledger::admit(store, fingerprint, limits.max_requests_per_minute, moment.unix_ms);
+            if let Admission::Refused { refused, retry_ms } = admission {
+                exchange.throttle(self, refused, retry_ms, moment);
+                return exchange;
+            }
+        }
+        if !has_body {
+            exchange.judge(self, &[], moment);
+        } else if let Some(length) = exchange.head.content_length
+            && length > exchange.body_limit as u64
+        {
+            exchange.too_large(self, length, moment);
+        }
+        exchange
+    }
+
+    /// The caller as reports name them.
+    fn client(&self, head: &Head, key: Option<&ApiKey>) -> Client {
+        let key = key.map(|ApiKey(key)| {
+            let hash = self.digest("key", key);
+            let shown = if key.len() < MIN_KEY_FOR_PREFIX { 0 } else { KEY_PREFIX };
+            KeyIdentity { hash: format!("{hash:032x}"), prefix: printable(key, shown) }
+        });
+        Client { address: head.address.clone(), key, user: None }
+    }
+
+    /// The caller as the ledger knows them. Callers without any identity share one record.
+    fn fingerprint(&self, client: &Client) -> u64 {
+        let by_key = match self.policy.document().identity.client {
+            ClientBy::ApiKey => client.key.as_ref(),
+            ClientBy::Address => None,
+        };
+        let digest = match (by_key, &client.address) {
+            (Some(key), _) => self.digest("client by key", key.hash.as_bytes()),
+            (None, Some(address)) => self.digest("client by address", address.as_bytes()),
+            (None, None) => self.digest("client unknown", b""),
+        };
+        u64::try_from(digest >> 64).unwrap_or(0)
+    }
+
+    /// The first 128 bits of SHA-256 over the identity key, the model, a purpose and a text. The model keeps the
+    /// clients of two guards apart that share a ledger.
+    fn digest(&self, purpose: &str, text: &[u8]) -> u128 {
+        let mut hash = Sha256::new();
+        hash.update(self.identity_key);
+        for part in [self.policy.document().model.name.as_str().as_bytes(), purpose.as_bytes()] {
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part);
+        }
+        hash.update(text);
+        let digest: [u8; 32] = hash.finalize().into();
+        digest.first_chunk::<16>().map_or(0, |first| u128::from_be_bytes(*first))
+    }
+}
+
+impl Exchange {
+    /// The outcome, once there is one. `None`: the body is needed.
+    #[must_use]
+    pub const fn outcome(&self) -> Option<&Outcome> {
+        self.outcome.as_ref()
+    }
+
+    /// The longest body in bytes that the shell has to hold; with more call [`Self::too_large`].
+    #[must_use]
+    pub const fn body_limit(&self) -> usize {
+        self.body_limit
+    }
+
+    /// The event to report, given out once.
+    pub fn take_event(&mut self) -> Option<Event> {
+        self.event.take()
+    }
+
+    /// Decides about a body of which `seen` bytes are known to come, more than [`Self::body_limit`].
+    pub fn too_large(&mut self, guard: &Guard, seen: u64, moment: &Moment) -> &Outcome {
+        let message = format!("The request body is larger than {} bytes.", self.body_limit);
+        self.own(guard, &reason::SIZE, seen, None, message, "request_too_large", moment)
+    }
+
+    /// Decides about the whole body.
+    pub fn judge(&mut self, guard: &Guard, body: &[u8], moment: &Moment) -> &Outcome {
+        if body.len() > self.body_limit {
+            return self.too_large(guard, body.len() as u64, moment);
+        }
+        if body.is_empty() {
+            return self.judge_empty(guard, moment);
+        }
+        if self.head.is_encoded() {
+            let message = "A compressed request body cannot be inspected here; send it without content-encoding.";
+            let bytes = body.len() as u64;
+            let rule = &reason::CONTENT_ENCODING;
+            return self.own(guard, rule, bytes, None, message.into(), "unsupported_content_encoding", moment);
+        }
+        match guard.inspector.inspect(&self.head.path, self.head.content_type.as_deref(), body) {
+            Ok(inspection) => self.judge_findings(guard, &inspection, body.len() as u64, moment),
+            Err(problem) => {
+                let (rule, code) = rule_of(&problem.kind);
+                let message = format!("The request body cannot be accepted: {problem}.");
+                self.own(guard, rule, body.len() as u64, Some(problem.at), message, code, moment)
+            }
+        }
+    }
+
+    /// No body: wrong where a model's input belongs, ordinary anywhere else.
+    fn judge_empty(&mut self, guard: &Guard, moment: &Moment) -> &Outcome {
+        let expects_input = guard.inspector.protocol_for(&self.head.path).is_some();
+        if expects_input && matches!(self.head.method.as_str(), "POST" | "PUT" | "PATCH") {
+            let message = "The request body is empty.".into();
+            return self.own(guard, &reason::EMPTY, 0, None, message, "empty_input", moment);
+        }
+        self.allow(Score::ZERO)
+    }
+
+    fn allow(&mut self, score: Score) -> &Outcome {
+        let headers = Vec::from([verdict_header(Verdict::Allow)]);
+        let outcome = Outcome { verdict: Verdict::Allow, score, reply: None, headers, findings: Vec::new() };
+        self.outcome.insert(outcome)
+    }
+
+    fn judge_findings(
+        &mut self,
+        guard: &Guard,
+        inspection: &crate::Inspection,
+        bytes: u64,
+        moment: &Moment,
+    ) -> &Outcome {
+        let reasons = &inspection.findings;
+        let judgement = guard.policy.judge(reasons.iter().filter_map(Judged::reason));
+        let score = Score::from_thousandths(judgement.score);
+        if judgement.action == Action::Allow {
+            return self.allow(score);
+        }
+        let finding = Finding {
+            action: judgement.action,
+            verdict: Verdict::Block,
+            score,
+            severity: reasons.iter().map(Judged::severity).max().unwrap_or(Severity::Low),
+            kind: EventKind::Detection,
+            protocol: Some(inspection.protocol),
+            parts: inspection.parts,
+            bytes,
+            reasons,
+            refusal: refusal(reasons),
+            extra: Vec::new(),
+            report: true,
+        };
+        self.settle(guard, finding, moment)
+    }
+
+    /// Settles a matter of form, by one of the guard's own rules.
+    #[expect(clippy::too_many_arguments, reason = "each is a fact of the one refusal, and all callers are here")]
+    fn own(
+        &mut self,
+        guard: &Guard,
+        rule: &'static GuardRule,
+        bytes: u64,
+        at: Option<usize>,
+        message: String,
+        code: &'static str,
+        moment: &Moment,
+    ) -> &Outcome {
+        let action = rule.action(&guard.policy.document().unscannable);
+        if action == Action::Allow {
+            return self.allow(Score::ZERO);
+        }
+        let reasons = [Judged::own(rule, at.map(|at| at..at))];
+        let finding = Finding {
+            action,
+            verdict: Verdict::Block,
+            score: Score::ONE,
+            severity: rule.severity,
+            kind: EventKind::Detection,
+            protocol: guard.inspector.protocol_for(&self.head.path),
+            parts: 0,
+            bytes,
+            reasons: &reasons,
+            refusal: Refusal { status: rule.status, code, message },
+            extra: Vec::new(),
+            report: true,
+        };
+        self.settle(guard, finding, moment)
+    }
+
+    /// Refuses a caller over the limit. Of a flood only the 1st, 10th, 100th … refusal in a minute is reported.
+    fn throttle(&mut self, guard: &Guard, refused: u32, retry_ms: u64, moment: &Moment) {
+        let limit = guard.policy.document().limits.max_requests_per_minute;
+        let seconds = retry_ms.div_ceil(1000).max(1);
+        let reasons = [Judged::own(&reason::REQUESTS, None)];
+        let message = format!("Rate limit reached: {limit} requests a minute. Try again in {seconds} s.");
+        let finding = Finding {
+            action: Action::Block,
+            verdict: Verdict::Throttle,
+            score: Score::ONE,
+            severity: reason::REQUESTS.severity,
+            kind: EventKind::RateLimit,
+            protocol: guard.inspector.protocol_for(&self.head.path),
+            parts: 0,
+            bytes: 0,
+            reasons: &reasons,
+            refusal: Refusal { status: reason::REQUESTS.status, code: "rate_limit_exceeded", message },
+            extra: Vec::from([
+                ("retry-after", seconds.to_string()),
+                ("x-ratelimit-limit-requests", limit.to_string()),
+                ("x-ratelimit-remaining-requests", "0".into()),
+                ("x-ratelimit-reset-requests", format!("{seconds}s")),
+            ]),
+            report: is_power_of_ten(refused),
+        };
+        // Monitoring lets the request go on, so its body still has to be judged.
+        let enforced = guard.policy.document().mode == Mode::Enforce;
+        self.settle(guard, finding, moment);
+        if !enforced {
+            self.outcome = None;
+        }
+    }
+
+    /// Applies the policy's mode, words the answer and writes the event.
+    fn settle(&mut self, guard: &Guard, finding: Finding<'_>, moment: &Moment) -> &Outcome {
+        let document = guard.policy.document();
+        let refused = finding.action == Action::Block && document.mode == Mode::Enforce;
+        let verdict = if refused { finding.verdict } else { Verdict::Flag };
+        let findings = reason::report(finding.reasons);
+        let mut headers = Vec::from([verdict_header(verdict)]);
+        if finding.report {
+            let id = EventId::new(moment.unix_ms, moment.entropy);
+            headers.push(("x-modelgate-event", id.to_string()));
+            let status = refused.then_some(finding.refusal.status);
+            self.event = Some(self.write_event(guard, &finding, id, moment, verdict, status, findings.clone()));
+        }
+        let reply = refused.then(|| {
+            let mut refusal = finding.refusal;
+            if document.report.explain_to_caller {
+                let rules: Vec<&str> = findings.iter().map(|finding| finding.rule.as_str()).collect();
+                refusal.message = format!("{} ({})", refusal.message, rules.join(", "));
+            }
+            Reply {
+                status: refusal.status,
+                content_type: "application/json",
+                body: reply::body(finding.protocol, &refusal),
+                headers: headers.iter().cloned().chain(finding.extra).collect(),
+            }
+        });
+        self.outcome.insert(Outcome { verdict, score: finding.score, reply, headers, findings })
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the event's own fields")]
+    fn write_event(
+        &self,
+        guard: &Guard,
+        finding: &Finding<'_>,
+        id: EventId,
+        moment: &Moment,
+        verdict: Verdict,
+        status: Option<u16>,
+        findings: Vec<wire::Finding>,
+    ) -> Event {
+        Event {
+            v: VERSION,
+            id,
+            time_ms: moment.unix_ms,
+            kind: finding.kind,
+            model: guard.policy.document().model.name.as_str().to_string(),
+            surface: guard.surface,
+            node: guard.node.clone(),
+            route: self.head.route.clone(),
+            client: self.client.clone(),
+            request: wire::Request {
+                id: self.head.request_id.clone(),
+                traceparent: self.head.traceparent.clone(),
+                method: self.head.method.clone(),
+                path: self.head.path.clone(),
+                protocol: finding.protocol.map(|protocol| protocol.as_str().to_string()).unwrap_or_default(),
+                bytes: finding.bytes,
+                parts: finding.parts,
+                status,
+            },
+            verdict,
+            score: finding.score,
+            severity: finding.severity,
+            findings,
+        }
+    }
+}
+
+fn verdict_header(verdict: Verdict) -> (&'static str, String) {
+    ("x-modelgate-verdict", verdict.as_str().to_string())
+}
+
+/// What a caller is told of findings: nothing of an attack's rule, but what a numeric input breaks, since whoever
+/// calls a model by mistake with a NaN needs to find it.
+fn refusal(reasons: &[Judged]) -> Refusal {
+    let validation = reasons.iter().find(|reason| {
+        matches!(reason.rule(), "tensor.empty" | "tensor.null" | "tensor.size" | "tensor.range" | "tensor.non-finite")
+    });
+    let told = validation.map(|reason| {
+        let finding = reason.to_wire();
+        (finding.summary, finding.location.map(|location| location.place).unwrap_or_default())
+    });
+    match told {
+        Some((summary, place)) => {
+            Refusal { status: 400, code: "invalid_input", message: format!("The input was refused: {summary}, at {place}.") }
+        }
+        None => Refusal {
+            status: 400,
+            code: "content_filter",
+            message: "The request was refused by the content policy.".into(),
+        },
+    }
+}
+
+/// The guard's rule for a body that could not be read, and the code its caller sees.
+fn rule_of(kind: &ProblemKind) -> (&'static GuardRule, &'static str) {
+    match kind {
+        ProblemKind::Empty => (&reason::EMPTY, "empty_input"),
+        ProblemKind::Null => (&reason::NULL, "null_input"),
+        ProblemKind::TooLarge => (&reason::SIZE, "request_too_large"),
+        ProblemKind::Encoding => (&reason::CHARSET, "invalid_encoding"),
+        ProblemKind::Syntax | ProblemKind::TrailingData => (&reason::SYNTAX, "invalid_json"),
+        ProblemKind::DuplicateKey => (&reason::DUPLICATE_KEY, "duplicate_key"),
+        ProblemKind::TooDeep | ProblemKind::TooMany => (&reason::TOO_COMPLEX, "too_complex"),
+        ProblemKind::NumberRange => (&reason::NUMBER, "invalid_number"),
+        ProblemKind::Shape => (&reason::SHAPE, "invalid_shape"),
+        ProblemKind::UnsupportedType => (&reason::CONTENT_TYPE, "unsupported_content_type"),
+        ProblemKind::Form => (&reason::FORM, "invalid_form"),
+    }
+}
+
+const fn is_power_of_ten(mut number: u32) -> bool {
+    while number >= 10 && number.is_multiple_of(10) {
+        number /= 10;
+    }
+    number == 1
+}

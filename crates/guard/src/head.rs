@@ -1,0 +1,187 @@
+//! What the guard takes from a request's headers.
+
+use alloc::{string::String, vec::Vec};
+use core::fmt;
+
+/// What the host knows of a request, apart from its headers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HeadFacts<'a> {
+    /// HTTP method.
+    pub method: &'a str,
+    /// Path, with or without the query.
+    pub path: &'a str,
+    /// The route's name, if the host has names for routes.
+    pub route: &'a str,
+    /// The caller's address without its port, as the host vouches for it.
+    pub address: Option<&'a str>,
+}
+
+/// A request's head: bounded, printable copies of what the guard needs.
+#[derive(Debug)]
+pub struct Head {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) route: String,
+    pub(crate) address: Option<String>,
+    pub(crate) content_type: Option<String>,
+    pub(crate) content_encoding: Option<String>,
+    pub(crate) content_length: Option<u64>,
+    pub(crate) api_key: Option<ApiKey>,
+    pub(crate) request_id: Option<String>,
+    pub(crate) traceparent: Option<String>,
+}
+
+/// A caller's API key; lives until it is hashed and is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct ApiKey(pub(crate) Vec<u8>);
+
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ApiKey(redacted)")
+    }
+}
+
+/// Longest text kept of a method or a content header.
+const MAX_SHORT: usize = 128;
+/// Longest text kept of a path or a route; longer ones are cut, the request itself is not changed.
+const MAX_PATH: usize = 1024;
+/// Longest API key that is taken for one.
+const MAX_API_KEY: usize = 512;
+
+impl Head {
+    /// Takes what the guard needs from the headers. Names may be in any case; a header that comes twice is read as the
+    /// two values joined by `, `, as the Fetch standard joins them, so that no surface sees only one of them.
+    pub fn new<'h>(facts: HeadFacts<'_>, headers: impl IntoIterator<Item = (&'h [u8], &'h [u8])>) -> Self {
+        let path = facts.path.split_once(['?', '#']).map_or(facts.path, |(path, _)| path);
+        let mut head = Self {
+            method: printable(facts.method.as_bytes(), MAX_SHORT),
+            path: printable(path.as_bytes(), MAX_PATH),
+            route: printable(facts.route.as_bytes(), MAX_PATH),
+            address: facts.address.map(|address| printable(address.as_bytes(), MAX_SHORT)),
+            content_type: None,
+            content_encoding: None,
+            content_length: None,
+            api_key: None,
+            request_id: None,
+            traceparent: None,
+        };
+        for (name, value) in headers {
+            head.take(name, value);
+        }
+        head
+    }
+
+    fn take(&mut self, name: &[u8], value: &[u8]) {
+        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+        match name.len() {
+            12 if is("content-type") => join(&mut self.content_type, value),
+            16 if is("content-encoding") => join(&mut self.content_encoding, value),
+            14 if is("content-length") => {
+                self.content_length = core::str::from_utf8(value).ok().and_then(|text| text.trim().parse().ok());
+            }
+            13 if is("authorization") => {
+                if let Some((scheme, key)) = value.split_at_checked(7)
+                    && scheme.eq_ignore_ascii_case(b"bearer ")
+                {
+                    self.take_key(key.trim_ascii());
+                }
+            }
+            9 if is("x-api-key") => self.take_key(value.trim_ascii()),
+            7 if is("api-key") => self.take_key(value.trim_ascii()),
+            12 if is("x-request-id") => self.request_id = Some(printable(value, MAX_SHORT)),
+            11 if is("traceparent") => self.traceparent = Some(printable(value, MAX_SHORT)),
+            _ => {}
+        }
+    }
+
+    fn take_key(&mut self, key: &[u8]) {
+        if !key.is_empty() && key.len() <= MAX_API_KEY {
+            self.api_key = Some(ApiKey(key.to_vec()));
+        }
+    }
+
+    /// Whether the body is compressed or otherwise encoded.
+    pub(crate) fn is_encoded(&self) -> bool {
+        self.content_encoding.as_deref().is_some_and(|encoding| {
+            let encoding = encoding.trim();
+            !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity")
+        })
+    }
+}
+
+/// Whether a header belongs to Modelgate alone: removed from what callers and upstreams send.
+#[must_use]
+pub fn is_own_header(name: &[u8]) -> bool {
+    const PREFIX: &[u8] = b"x-modelgate-";
+    name.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
+}
+
+fn join(slot: &mut Option<String>, value: &[u8]) {
+    let value = printable(value, MAX_SHORT);
+    match slot {
+        Some(first) => {
+            first.push_str(", ");
+            first.push_str(&value);
+        }
+        None => *slot = Some(value),
+    }
+}
+
+/// At most `max` bytes of a text, control characters and bytes that are no UTF-8 replaced by U+FFFD.
+pub(crate) fn printable(bytes: &[u8], max: usize) -> String {
+    let mut text = String::with_capacity(bytes.len().min(max));
+    for chunk in bytes.utf8_chunks() {
+        let broken = (!chunk.invalid().is_empty()).then_some(char::REPLACEMENT_CHARACTER);
+        for character in chunk.valid().chars().chain(broken) {
+            let character = if character.is_control() { char::REPLACEMENT_CHARACTER } else { character };
+            if text.len() + character.len_utf8() > max {
+                return text;
+            }
+            text.push(character);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(headers: &[(&str, &str)]) -> Head {
+        let facts = HeadFacts { method: "POST", path: "/v1/chat/completions?a=b", ..HeadFacts::default() };
+        Head::new(facts, headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())))
+    }
+
+    #[test]
+    fn names_are_read_in_any_case_and_the_query_is_left_out() {
+        let head = head(&[("Content-Type", "application/json"), ("CONTENT-LENGTH", "12"), ("X-Api-Key", "k")]);
+        assert_eq!(head.path, "/v1/chat/completions");
+        assert_eq!(head.content_type.as_deref(), Some("application/json"));
+        assert_eq!(head.content_length, Some(12));
+        assert_eq!(head.api_key, Some(ApiKey(b"k".to_vec())));
+    }
+
+    #[test]
+    fn a_header_that_comes_twice_is_joined() {
+        let head = head(&[("content-type", "application/json"), ("content-type", "text/plain")]);
+        assert_eq!(head.content_type.as_deref(), Some("application/json, text/plain"));
+    }
+
+    #[test]
+    fn only_bearer_credentials_are_keys() {
+        assert_eq!(head(&[("authorization", "bearer abc")]).api_key, Some(ApiKey(b"abc".to_vec())));
+        assert_eq!(head(&[("authorization", "Basic abc")]).api_key, None);
+        assert_eq!(head(&[("authorization", "Bearer ")]).api_key, None);
+    }
+
+    #[test]
+    fn text_from_outside_is_bounded_and_printable() {
+        assert_eq!(printable(b"a\r\nb\xffc", 100), "a\u{fffd}\u{fffd}b\u{fffd}c");
+        assert_eq!(printable("ééé".as_bytes(), 5), "éé");
+    }
+
+    #[test]
+    fn the_key_is_not_printed() {
+        assert!(!alloc::format!("{:?}", head(&[("x-api-key", "hunter2")])).contains("hunter2"));
+    }
+}

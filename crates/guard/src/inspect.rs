@@ -1,0 +1,170 @@
+//! From a body to what was found in it. Shared by the shells and by `modelgate scan`.
+
+use alloc::{string::String, vec::Vec};
+use core::{cell::RefCell, ops::Range};
+
+use decode::{Decoded, Input, Limits, Part, Problem, Protocol};
+use detect::{Engine, Finding, Options, Role, Scratch, TensorLimits, TensorView};
+use policy::Policy;
+
+use crate::reason::Judged;
+
+/// The detectors, built once for a policy.
+#[derive(Debug)]
+pub struct Inspector {
+    engine: Engine,
+    limits: Limits,
+    tensor_limits: TensorLimits,
+    protocol: Option<Protocol>,
+    evidence: bool,
+    /// Buffers that every inspection uses again; nothing of a request outlives it.
+    scratch: RefCell<Scratch>,
+}
+
+/// What a body held.
+#[derive(Debug)]
+pub struct Inspection {
+    /// The protocol it was read as.
+    pub protocol: Protocol,
+    /// Parts and tensors read.
+    pub parts: u32,
+    /// What was found, in the order of the body.
+    pub findings: Vec<Judged>,
+}
+
+/// Findings kept of one body: enough for any report, few enough that a hostile body cannot fill the memory.
+const MAX_FINDINGS: usize = 256;
+/// Longest evidence in characters.
+const MAX_EVIDENCE: usize = 160;
+/// Characters of a credential that evidence shows.
+const SECRET_PREFIX: usize = 4;
+
+impl Inspector {
+    /// Builds the detectors.
+    #[must_use]
+    pub fn new(policy: &Policy) -> Self {
+        let document = policy.document();
+        let input = &document.input;
+        let defaults = Limits::default();
+        Self {
+            engine: Engine::new(&Options { paranoia: document.detect.paranoia.level(), ..Options::default() }),
+            limits: Limits {
+                max_bytes: usize::try_from(input.max_size).unwrap_or(usize::MAX),
+                max_depth: usize::from(input.max_depth),
+                ..defaults
+            },
+            tensor_limits: TensorLimits {
+                max_values: usize::try_from(input.tensor.max_values).ok(),
+                min_value: input.tensor.min_value,
+                max_value: input.tensor.max_value,
+                max_magnitude: input.tensor.max_magnitude,
+                allow_non_finite: input.tensor.allow_non_finite,
+                max_gradient: input.tensor.max_gradient,
+                min_sparsity: input.tensor.min_sparsity.map(policy::Share::as_f64),
+            },
+            protocol: document.model.protocol.as_deref().and_then(Protocol::from_name),
+            evidence: document.report.evidence,
+            scratch: RefCell::default(),
+        }
+    }
+
+    /// The protocol that policy or path fix, before any body is seen.
+    #[must_use]
+    pub fn protocol_for(&self, path: &str) -> Option<Protocol> {
+        self.protocol.or_else(|| decode::protocol_of_path(path))
+    }
+
+    /// Reads a body and looks for what the policy names.
+    ///
+    /// # Errors
+    /// When the body cannot be read as what it claims to be.
+    pub fn inspect(&self, path: &str, content_type: Option<&str>, body: &[u8]) -> Result<Inspection, Problem> {
+        let input = Input { protocol: self.protocol, path, content_type, body };
+        let decoded = decode::decode(&input, &self.limits)?;
+        let mut findings = Vec::new();
+        self.texts(&decoded, body, &mut findings);
+        self.tensors(&decoded, &mut findings);
+        let parts = u32::try_from(decoded.parts.len() + decoded.tensors.len()).unwrap_or(u32::MAX);
+        Ok(Inspection { protocol: decoded.protocol, parts, findings })
+    }
+
+    /// Looks for what the policy names in one text; spans are byte ranges of the text.
+    #[must_use]
+    pub fn inspect_text(&self, role: Role, text: &str) -> Vec<Judged> {
+        let mut found = Vec::new();
+        self.scan(role, text, &mut found);
+        let judged = |finding: Finding| {
+            let span = finding.span.clone();
+            Judged::detected(finding, String::new(), Some(span), None)
+        };
+        found.into_iter().map(judged).collect()
+    }
+
+    fn scan(&self, role: Role, text: &str, found: &mut Vec<Finding>) {
+        // The only holder is this very call: the shells are single-threaded and detectors call nobody back.
+        match self.scratch.try_borrow_mut() {
+            Ok(mut scratch) => self.engine.scan_text(text, role, &mut scratch, found),
+            Err(_) => self.engine.scan_text(text, role, &mut Scratch::default(), found),
+        }
+    }
+
+    fn texts(&self, decoded: &Decoded<'_>, body: &[u8], findings: &mut Vec<Judged>) {
+        let mut found = Vec::new();
+        for part in &decoded.parts {
+            found.clear();
+            self.scan(role(part.role), &part.text, &mut found);
+            let room = MAX_FINDINGS.saturating_sub(findings.len());
+            findings.extend(found.drain(..).take(room).map(|finding| {
+                let evidence = self.evidence.then(|| evidence(&finding, part)).flatten();
+                let span = part.body_span(body, finding.span.clone());
+                Judged::detected(finding, part.place(), Some(span), evidence)
+            }));
+        }
+    }
+
+    fn tensors(&self, decoded: &Decoded<'_>, findings: &mut Vec<Judged>) {
+        let mut found = Vec::new();
+        for tensor in &decoded.tensors {
+            found.clear();
+            let view = TensorView {
+                values: &tensor.values,
+                shape: &tensor.shape,
+                float: tensor.datatype.is_float(),
+                has_null: tensor.has_null,
+            };
+            detect::check_tensor(&view, &self.tensor_limits, &mut found);
+            let room = MAX_FINDINGS.saturating_sub(findings.len());
+            findings.extend(found.drain(..).take(room).map(|finding| {
+                let mut place = tensor.place();
+                if finding.span.len() == 1 {
+                    place.push('/');
+                    place.push_str(&alloc::format!("{}", finding.span.start));
+                }
+                Judged::detected(finding, place, Some(tensor.span.clone()), None)
+            }));
+        }
+    }
+}
+
+const fn role(role: decode::Role) -> Role {
+    match role {
+        decode::Role::System => Role::System,
+        decode::Role::User => Role::User,
+        decode::Role::Assistant => Role::Assistant,
+        decode::Role::Tool => Role::Tool,
+        decode::Role::Unknown => Role::Unknown,
+    }
+}
+
+/// What a report may show of a match: of a credential its first characters, of a text the match with its digits
+/// masked, so that no number of a person travels along.
+fn evidence(finding: &Finding, part: &Part<'_>) -> Option<String> {
+    let Range { start, end } = finding.span;
+    let text = part.text.get(start..end)?;
+    if finding.rule.category == detect::Category::Secret {
+        let shown: String = text.chars().take(SECRET_PREFIX).collect();
+        return Some(alloc::format!("{shown}… ({} characters)", text.chars().count()));
+    }
+    let mask = |c: char| if c.is_numeric() { '#' } else { c };
+    Some(text.chars().filter(|c| !c.is_control()).take(MAX_EVIDENCE).map(mask).collect())
+}

@@ -1,0 +1,211 @@
+//! Why a request was judged as it was: a finding of a detector, or one of the guard's own.
+
+use alloc::{
+    string::{String, ToString},
+    sync::Arc,
+    vec::Vec,
+};
+use core::ops::Range;
+
+use detect::{Finding, Rule};
+use policy::{Action, Unscannable};
+use wire::{Category, Location, Score, Severity, Span};
+
+/// One reason, with its place in the body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judged {
+    pub(crate) source: Source,
+    pub(crate) place: String,
+    pub(crate) span: Option<Range<usize>>,
+    pub(crate) transforms: Vec<&'static str>,
+    pub(crate) evidence: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    Detector(Arc<Rule>),
+    Guard(&'static GuardRule),
+}
+
+/// A rule of the guard itself: about a request's form, not its content.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct GuardRule {
+    pub(crate) id: &'static str,
+    pub(crate) summary: &'static str,
+    pub(crate) category: Category,
+    pub(crate) severity: Severity,
+    /// The status of a refusal.
+    pub(crate) status: u16,
+}
+
+macro_rules! guard_rules {
+    ($($name:ident: $id:literal, $summary:literal, $category:ident, $severity:ident, $status:literal;)+) => {
+        $(pub(crate) static $name: GuardRule = GuardRule {
+            id: $id,
+            summary: $summary,
+            category: Category::$category,
+            severity: Severity::$severity,
+            status: $status,
+        };)+
+    };
+}
+
+guard_rules! {
+    EMPTY: "input.empty", "The body is empty", InvalidInput, Low, 400;
+    NULL: "input.null", "A required input is null", InvalidInput, Low, 400;
+    SIZE: "input.size", "The body is larger than the policy takes", InvalidInput, Medium, 413;
+    NUMBER: "input.number", "A number is outside its type's range", InvalidInput, Medium, 400;
+    SHAPE: "input.shape", "A tensor's data does not fit its shape", InvalidInput, Medium, 400;
+    SYNTAX: "unscannable.syntax", "The body is not valid JSON", Unscannable, Low, 400;
+    FORM: "unscannable.form", "The body is not of the form its path promises", Unscannable, Low, 400;
+    DUPLICATE_KEY: "unscannable.duplicate-key", "An object names a key twice", Unscannable, Medium, 400;
+    CHARSET: "unscannable.charset", "The body is not UTF-8", Unscannable, Medium, 400;
+    TOO_COMPLEX: "unscannable.too-complex", "The body is deeper or larger than what is inspected",
+        Unscannable, Medium, 400;
+    CONTENT_TYPE: "unscannable.content-type", "The content type cannot be inspected", Unscannable, Low, 415;
+    CONTENT_ENCODING: "unscannable.content-encoding", "The body is compressed", Unscannable, Medium, 415;
+    REQUESTS: "limit.requests-per-minute", "The client sent too many requests in a minute", RateLimit, Low, 429;
+}
+
+impl GuardRule {
+    /// What the policy does about it.
+    pub(crate) fn action(&self, unscannable: &Unscannable) -> Action {
+        match self.id {
+            "unscannable.syntax" => unscannable.syntax,
+            "unscannable.form" => unscannable.form,
+            "unscannable.duplicate-key" => unscannable.duplicate_key,
+            "unscannable.charset" => unscannable.charset,
+            "unscannable.too-complex" => unscannable.too_complex,
+            "unscannable.content-type" => unscannable.content_type,
+            "unscannable.content-encoding" => unscannable.content_encoding,
+            _ => Action::Block,
+        }
+    }
+}
+
+impl Judged {
+    pub(crate) fn detected(
+        finding: Finding,
+        place: String,
+        span: Option<Range<usize>>,
+        evidence: Option<String>,
+    ) -> Self {
+        Self {
+            source: Source::Detector(finding.rule),
+            place,
+            span,
+            transforms: finding.transforms.iter().map(|transform| transform.as_str()).collect(),
+            evidence,
+        }
+    }
+
+    pub(crate) const fn own(rule: &'static GuardRule, span: Option<Range<usize>>) -> Self {
+        Self { source: Source::Guard(rule), place: String::new(), span, transforms: Vec::new(), evidence: None }
+    }
+
+    /// The rule's id.
+    #[must_use]
+    pub fn rule(&self) -> &str {
+        match &self.source {
+            Source::Detector(rule) => rule.id,
+            Source::Guard(rule) => rule.id,
+        }
+    }
+
+    /// Its category.
+    #[must_use]
+    pub fn category(&self) -> Category {
+        match &self.source {
+            Source::Detector(rule) => category(rule.category),
+            Source::Guard(rule) => rule.category,
+        }
+    }
+
+    /// Its severity.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        match &self.source {
+            Source::Detector(rule) => severity(rule.severity),
+            Source::Guard(rule) => rule.severity,
+        }
+    }
+
+    /// What a match of the rule alone says. The guard's own rules state facts.
+    #[must_use]
+    pub fn score(&self) -> Score {
+        match &self.source {
+            Source::Detector(rule) => Score::from_thousandths(rule.weight),
+            Source::Guard(_) => Score::ONE,
+        }
+    }
+
+    /// What the policy's judgement needs of it; `None` for the guard's own.
+    pub(crate) fn reason(&self) -> Option<policy::Reason<'_>> {
+        match &self.source {
+            Source::Detector(rule) => Some(policy::Reason {
+                rule: rule.id,
+                category: rule.category,
+                severity: rule.severity,
+                weight: rule.weight,
+            }),
+            Source::Guard(_) => None,
+        }
+    }
+
+    /// The form in which it is reported.
+    #[must_use]
+    pub fn to_wire(&self) -> wire::Finding {
+        let strings = |list: &[&'static str]| list.iter().map(ToString::to_string).collect();
+        let (summary, owasp, atlas) = match &self.source {
+            Source::Detector(rule) => (rule.summary, strings(rule.owasp), strings(rule.atlas)),
+            Source::Guard(rule) => (rule.summary, Vec::new(), Vec::new()),
+        };
+        let span = self.span.as_ref().map(|span| Span { start: span.start as u64, end: span.end as u64 });
+        let location =
+            (span.is_some() || !self.place.is_empty()).then(|| Location { place: self.place.clone(), span });
+        wire::Finding {
+            rule: self.rule().to_string(),
+            category: self.category(),
+            severity: self.severity(),
+            score: self.score(),
+            summary: summary.to_string(),
+            owasp,
+            atlas,
+            location,
+            transforms: strings(&self.transforms),
+            evidence: self.evidence.clone(),
+        }
+    }
+}
+
+/// The reported findings: each rule once, at its first place, worst first, as many as a report may hold.
+pub(crate) fn report(findings: &[Judged]) -> Vec<wire::Finding> {
+    let mut once: Vec<&Judged> = Vec::new();
+    for finding in findings {
+        if !once.iter().any(|known| known.rule() == finding.rule()) {
+            once.push(finding);
+        }
+    }
+    once.sort_by(|a, b| (b.severity(), b.score()).cmp(&(a.severity(), a.score())).then_with(|| a.rule().cmp(b.rule())));
+    once.truncate(wire::limits::MAX_FINDINGS);
+    once.into_iter().map(Judged::to_wire).collect()
+}
+
+const fn category(category: detect::Category) -> Category {
+    match category {
+        detect::Category::PromptInjection => Category::PromptInjection,
+        detect::Category::Jailbreak => Category::Jailbreak,
+        detect::Category::PromptExtraction => Category::PromptExtraction,
+        detect::Category::Secret => Category::Secret,
+        detect::Category::Tensor => Category::Tensor,
+    }
+}
+
+const fn severity(severity: detect::Severity) -> Severity {
+    match severity {
+        detect::Severity::Low => Severity::Low,
+        detect::Severity::Medium => Severity::Medium,
+        detect::Severity::High => Severity::High,
+        detect::Severity::Critical => Severity::Critical,
+    }
+}

@@ -1,0 +1,218 @@
+//! Events on their way to the relay: a bounded queue, batches, back-off. The shell makes the calls.
+
+use alloc::{collections::VecDeque, format, string::String, vec::Vec};
+
+use wire::{
+    Batch, Event, EventId, limits,
+    signature::{ID_HEADER, Key, SIGNATURE_HEADER, TIMESTAMP_HEADER},
+};
+
+use crate::Moment;
+
+/// Events in one callout at the most.
+const MAX_BATCH: usize = 100;
+/// Callouts under way at the most. A relay that answers slowly must not fill the host's circuit breaker.
+const MAX_IN_FLIGHT: usize = 4;
+/// First pause after a failed callout; doubled with each further one.
+const FIRST_PAUSE_MS: u64 = 500;
+/// Longest pause.
+const MAX_PAUSE_MS: u64 = 30_000;
+
+/// Names one callout among those under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CalloutId(pub u32);
+
+/// A signed request to the relay's ingest, `POST`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Callout {
+    /// Its name; hand it to [`Reporter::settle`] with the answer.
+    pub id: CalloutId,
+    /// The body.
+    pub body: Vec<u8>,
+    /// Headers, names in lower case.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+/// The queue of events. One for each VM or isolate.
+#[derive(Debug)]
+pub struct Reporter {
+    key: Key,
+    capacity: usize,
+    queue: VecDeque<Event>,
+    in_flight: Vec<InFlight>,
+    next_id: u32,
+    /// No callout before this moment.
+    paused_until_ms: u64,
+    pause_ms: u64,
+    urgent: usize,
+    dropped: u64,
+    /// The part of `dropped` that the relay knows of.
+    told: u64,
+    delivered: u64,
+}
+
+#[derive(Debug)]
+struct InFlight {
+    id: CalloutId,
+    events: Vec<Event>,
+    dropped: u64,
+}
+
+impl Reporter {
+    /// A reporter that signs with `key` and holds at most `capacity` events, those under way included.
+    #[must_use]
+    pub fn new(key: Key, capacity: usize) -> Self {
+        Self {
+            key,
+            capacity: capacity.max(1),
+            queue: VecDeque::new(),
+            in_flight: Vec::new(),
+            next_id: 0,
+            paused_until_ms: 0,
+            pause_ms: 0,
+            urgent: 0,
+            dropped: 0,
+            told: 0,
+            delivered: 0,
+        }
+    }
+
+    /// Takes an event. `true`: it is urgent, call [`Self::next_callout`] now and not at the next tick.
+    pub fn push(&mut self, event: Event) -> bool {
+        let urgent = event.is_urgent();
+        self.queue.push_back(event);
+        self.urgent += usize::from(urgent);
+        self.shrink();
+        urgent
+    }
+
+    /// Drops what is over the capacity: the oldest ordinary event, or the oldest if all are urgent.
+    fn shrink(&mut self) {
+        while self.queued() > self.capacity && !self.queue.is_empty() {
+            let victim =
+                if self.urgent < self.queue.len() { self.queue.iter().position(|e| !e.is_urgent()) } else { Some(0) };
+            let Some(event) = victim.and_then(|at| self.queue.remove(at)) else { return };
+            self.urgent -= usize::from(event.is_urgent());
+            self.dropped += 1;
+        }
+    }
+
+    /// The next callout, if there is something to send and the relay is not being left in peace. Urgent events go
+    /// first.
+    pub fn next_callout(&mut self, moment: &Moment) -> Option<Callout> {
+        let nothing_new = self.queue.is_empty() && (self.dropped == self.told || !self.in_flight.is_empty());
+        if nothing_new || moment.unix_ms < self.paused_until_ms || self.in_flight.len() >= MAX_IN_FLIGHT {
+            return None;
+        }
+        let batch = self.take_batch();
+        let id = CalloutId(self.next_id);
+        self.next_id = self.next_id.wrapping_add(1);
+        let body = batch.to_json();
+        let message = format!("msg_{}", EventId::new(moment.unix_ms, moment.entropy));
+        let seconds = moment.unix_ms / 1000;
+        let headers = [
+            ("content-type", "application/json".into()),
+            (ID_HEADER, message.clone()),
+            (TIMESTAMP_HEADER, format!("{seconds}")),
+            (SIGNATURE_HEADER, self.key.sign(&message, seconds, &body)),
+        ];
+        self.told += batch.dropped;
+        self.in_flight.push(InFlight { id, events: batch.events, dropped: batch.dropped });
+        Some(Callout { id, body, headers: headers.into() })
+    }
+
+    fn take_batch(&mut self) -> Batch {
+        let mut events: Vec<Event> = Vec::new();
+        // An event is far smaller than its worst case; this bound is what a batch of worst cases may weigh.
+        let mut bytes = 256;
+        let mut take = |events: &mut Vec<Event>, queue: &mut VecDeque<Event>, at: usize| {
+            let Some(weight) = queue.get(at).map(weight) else { return false };
+            if events.len() >= MAX_BATCH || (!events.is_empty() && bytes + weight > limits::MAX_BATCH_BYTES) {
+                return false;
+            }
+            bytes += weight;
+            events.extend(queue.remove(at));
+            true
+        };
+        while self.urgent > 0 {
+            let Some(at) = self.queue.iter().position(Event::is_urgent) else { break };
+            if !take(&mut events, &mut self.queue, at) {
+                break;
+            }
+            self.urgent -= 1;
+        }
+        while self.urgent == 0 && take(&mut events, &mut self.queue, 0) {}
+        Batch::new(self.dropped - self.told, events)
+    }
+
+    /// Tells how a callout ended: `Some(status)` as the relay answered, `None` without an answer.
+    ///
+    /// 2xx: delivered. 400, 413, 422: the relay will never take it, its events are dropped and counted. Anything else:
+    /// its events go back to the queue and the relay is left in peace for a while, twice as long each time.
+    pub fn settle(&mut self, id: CalloutId, status: Option<u16>, now_ms: u64) {
+        let Some(at) = self.in_flight.iter().position(|callout| callout.id == id) else { return };
+        let InFlight { events, dropped, .. } = self.in_flight.swap_remove(at);
+        match status {
+            Some(200..=299) => {
+                self.delivered += events.len() as u64;
+                self.pause_ms = 0;
+                self.paused_until_ms = 0;
+            }
+            Some(400 | 413 | 422) => {
+                self.told -= dropped;
+                self.dropped += events.len() as u64;
+            }
+            _ => {
+                self.told -= dropped;
+                for event in events.into_iter().rev() {
+                    self.urgent += usize::from(event.is_urgent());
+                    self.queue.push_front(event);
+                }
+                self.shrink();
+                self.pause_ms = (self.pause_ms * 2).clamp(FIRST_PAUSE_MS, MAX_PAUSE_MS);
+                self.paused_until_ms = now_ms.saturating_add(self.pause_ms);
+            }
+        }
+    }
+
+    /// Events waiting or under way.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.queue.len() + self.in_flight.iter().map(|callout| callout.events.len()).sum::<usize>()
+    }
+
+    /// Events dropped since the start, because the queue was full or the relay refused them.
+    #[must_use]
+    pub const fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// Events that the relay acknowledged since the start.
+    #[must_use]
+    pub const fn delivered(&self) -> u64 {
+        self.delivered
+    }
+}
+
+/// An upper bound of an event's length in JSON. A byte of text takes at most six (`\u001f`).
+fn weight(event: &Event) -> usize {
+    const FIELDS: usize = 700;
+    const FINDING: usize = 400;
+    let text = |text: &str| 6 * text.len();
+    let finding = |finding: &wire::Finding| {
+        FINDING
+            + text(&finding.rule)
+            + text(&finding.summary)
+            + finding.location.as_ref().map_or(0, |location| text(&location.place))
+            + finding.evidence.as_deref().map_or(0, text)
+            + 24 * (finding.owasp.len() + finding.atlas.len() + finding.transforms.len())
+    };
+    FIELDS
+        + text(&event.model)
+        + text(&event.node)
+        + text(&event.route)
+        + text(&event.request.path)
+        + event.client.user.as_deref().map_or(0, text)
+        + event.request.id.as_deref().map_or(0, text)
+        + event.findings.iter().map(finding).sum::<usize>()
+}

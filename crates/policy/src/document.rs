@@ -1,0 +1,346 @@
+//! The raw policy document. Every field but the model's name has a default; unknown fields are errors, since a
+//! misspelt limit is no limit.
+
+use alloc::{format, string::String};
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::values::{Action, ClientBy, Mode, ModelName, Paranoia, Share, bounded};
+
+/// A whole policy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Document {
+    /// The guarded model.
+    pub model: Model,
+    /// Whether verdicts are carried out or only reported.
+    #[serde(default)]
+    pub mode: Mode,
+    /// What a request may look like.
+    #[serde(default)]
+    pub input: Input,
+    /// What is looked for in it.
+    #[serde(default)]
+    pub detect: Detect,
+    /// What to do about input that cannot be inspected.
+    #[serde(default)]
+    pub unscannable: Unscannable,
+    /// How much a client may ask.
+    #[serde(default)]
+    pub limits: Limits,
+    /// What a client is.
+    #[serde(default)]
+    pub identity: Identity,
+    /// What a report holds.
+    #[serde(default)]
+    pub report: Report,
+    /// Where reports go.
+    #[serde(default)]
+    pub relay: Relay,
+}
+
+/// The guarded model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    /// Its name in events, logs and mails.
+    pub name: ModelName,
+    /// The protocol of its API, such as `openai_chat` or `kserve_v2`; without it, path and content tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<String>,
+}
+
+/// What a request may look like.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct Input {
+    /// Longest body in bytes, 1 to 16 MiB; the default is what Envoy buffers by default.
+    #[serde(deserialize_with = "max_size")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 16_777_216)))]
+    pub max_size: u32,
+    /// Deepest nesting of JSON, 1 to 64.
+    #[serde(deserialize_with = "max_depth")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 64)))]
+    pub max_depth: u8,
+    /// What numeric inputs may hold.
+    pub tensor: Tensor,
+}
+
+impl Default for Input {
+    fn default() -> Self {
+        Self { max_size: 1 << 20, max_depth: 32, tensor: Tensor::default() }
+    }
+}
+
+fn max_size<'de, D: Deserializer<'de>>(d: D) -> Result<u32, D::Error> {
+    narrow(bounded(d, "max_size", 1, 16 << 20)?)
+}
+
+fn max_depth<'de, D: Deserializer<'de>>(d: D) -> Result<u8, D::Error> {
+    narrow(bounded(d, "max_depth", 1, 64)?)
+}
+
+/// A number that [`bounded`] already holds within the target's range.
+fn narrow<T: TryFrom<u64>, E: serde::de::Error>(value: u64) -> Result<T, E> {
+    T::try_from(value).map_err(|_| E::custom(format!("{value} is out of range")))
+}
+
+/// What numeric inputs may hold. A bound that is `null` is not checked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields, try_from = "RawTensor")]
+pub struct Tensor {
+    /// Most values in one tensor, 1 to 4,194,304.
+    pub max_values: u32,
+    /// Smallest value, for every numeric type.
+    pub min_value: Option<f64>,
+    /// Largest value, for every numeric type.
+    pub max_value: Option<f64>,
+    /// Largest magnitude of a floating-point value.
+    pub max_magnitude: Option<f64>,
+    /// Whether NaN and infinities pass.
+    pub allow_non_finite: bool,
+    /// Largest gradient along any axis of a floating-point tensor, as `numpy.gradient` computes it.
+    pub max_gradient: Option<f64>,
+    /// Smallest share of values that are not zero.
+    pub min_sparsity: Option<Share>,
+}
+
+impl Default for Tensor {
+    fn default() -> Self {
+        Self {
+            max_values: 1 << 20,
+            min_value: None,
+            max_value: None,
+            max_magnitude: Some(1e6),
+            allow_non_finite: false,
+            max_gradient: Some(1e3),
+            min_sparsity: None,
+        }
+    }
+}
+
+/// [`Tensor`] before its bounds are held against each other.
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct RawTensor {
+    max_values: u32,
+    min_value: Option<f64>,
+    max_value: Option<f64>,
+    max_magnitude: Option<f64>,
+    allow_non_finite: bool,
+    max_gradient: Option<f64>,
+    min_sparsity: Option<Share>,
+}
+
+impl Default for RawTensor {
+    fn default() -> Self {
+        let Tensor { max_values, min_value, max_value, max_magnitude, allow_non_finite, max_gradient, min_sparsity } =
+            Tensor::default();
+        Self { max_values, min_value, max_value, max_magnitude, allow_non_finite, max_gradient, min_sparsity }
+    }
+}
+
+impl TryFrom<RawTensor> for Tensor {
+    type Error = String;
+
+    fn try_from(raw: RawTensor) -> Result<Self, String> {
+        if let (Some(min), Some(max)) = (raw.min_value, raw.max_value)
+            && min > max
+        {
+            return Err(format!("min_value {min} is larger than max_value {max}"));
+        }
+        if !(1..=1 << 22).contains(&raw.max_values) {
+            return Err(format!("max_values {} does not lie between 1 and {}", raw.max_values, 1 << 22));
+        }
+        for (name, bound) in [("max_magnitude", raw.max_magnitude), ("max_gradient", raw.max_gradient)] {
+            if let Some(bound) = bound
+                && bound <= 0.0
+            {
+                return Err(format!("{name} {bound} is not above 0"));
+            }
+        }
+        let RawTensor { max_values, min_value, max_value, max_magnitude, allow_non_finite, max_gradient, min_sparsity } =
+            raw;
+        Ok(Self { max_values, min_value, max_value, max_magnitude, allow_non_finite, max_gradient, min_sparsity })
+    }
+}
+
+/// What is looked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct Detect {
+    /// How much suspicion is enough.
+    pub paranoia: Paranoia,
+    /// The score from which the category's action is taken.
+    pub suspicious_pattern_threshold: Share,
+    /// The score from which an exchange is reported as `flag`; not above the other threshold.
+    pub flag_threshold: Share,
+    /// What to do about injected instructions.
+    pub prompt_injection: Action,
+    /// What to do about jailbreaks.
+    pub jailbreak: Action,
+    /// What to do about attempts to read hidden context.
+    pub prompt_extraction: Action,
+    /// What to do about credentials.
+    pub secret: Action,
+    /// What to do about numeric inputs outside their bounds.
+    pub tensor: Action,
+}
+
+impl Default for Detect {
+    fn default() -> Self {
+        Self {
+            paranoia: Paranoia::default(),
+            suspicious_pattern_threshold: Share::from_thousandths(800),
+            flag_threshold: Share::from_thousandths(500),
+            prompt_injection: Action::Block,
+            jailbreak: Action::Block,
+            prompt_extraction: Action::Block,
+            secret: Action::Block,
+            tensor: Action::Block,
+        }
+    }
+}
+
+/// What to do about input that cannot be inspected, by its kind.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct Unscannable {
+    /// A content type other than JSON and plain text.
+    pub content_type: Action,
+    /// A compressed body.
+    pub content_encoding: Action,
+    /// Bytes that are not UTF-8.
+    pub charset: Action,
+    /// Broken JSON.
+    pub syntax: Action,
+    /// An object that names a key twice: parsers differ in which one they take.
+    pub duplicate_key: Action,
+    /// JSON deeper or larger than what is inspected.
+    pub too_complex: Action,
+    /// JSON that is not of the form its path promises.
+    pub form: Action,
+}
+
+impl Default for Unscannable {
+    fn default() -> Self {
+        Self {
+            content_type: Action::Block,
+            content_encoding: Action::Block,
+            charset: Action::Block,
+            syntax: Action::Block,
+            duplicate_key: Action::Block,
+            too_complex: Action::Block,
+            form: Action::Block,
+        }
+    }
+}
+
+/// How much a client may ask.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Whether there are any.
+    pub enabled: bool,
+    /// Requests of one client in a minute, 1 to 1,000,000.
+    #[serde(deserialize_with = "max_requests_per_minute")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1_000_000)))]
+    pub max_requests_per_minute: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { enabled: true, max_requests_per_minute: 100 }
+    }
+}
+
+fn max_requests_per_minute<'de, D: Deserializer<'de>>(d: D) -> Result<u32, D::Error> {
+    narrow(bounded(d, "max_requests_per_minute", 1, 1_000_000)?)
+}
+
+/// What a client is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct Identity {
+    /// What makes two requests come from the same client.
+    pub client: ClientBy,
+}
+
+/// What a report holds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct Report {
+    /// Whether a finding carries the bytes that led to it, masked but for a few.
+    pub evidence: bool,
+    /// Whether the caller is told which rule refused a request.
+    pub explain_to_caller: bool,
+}
+
+/// Where reports go.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct Relay {
+    /// Envoy's name for the cluster of the relay.
+    pub cluster: String,
+    /// The path of the relay's ingest.
+    pub path: String,
+    /// How long a callout may take, 100 to 60,000 ms.
+    #[serde(deserialize_with = "timeout_ms")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 100, max = 60_000)))]
+    pub timeout_ms: u32,
+    /// How long an ordinary event may wait for others, 50 to 60,000 ms; critical ones never wait.
+    #[serde(deserialize_with = "batch_interval_ms")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 50, max = 60_000)))]
+    pub batch_interval_ms: u32,
+    /// Events held while the relay is away, 1 to 100,000; the oldest are dropped first, and counted.
+    #[serde(deserialize_with = "queue")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 100_000)))]
+    pub queue: u32,
+}
+
+impl Default for Relay {
+    fn default() -> Self {
+        Self {
+            cluster: "alert-relay".into(),
+            path: "/v1/events".into(),
+            timeout_ms: 5000,
+            batch_interval_ms: 1000,
+            queue: 2000,
+        }
+    }
+}
+
+fn timeout_ms<'de, D: Deserializer<'de>>(d: D) -> Result<u32, D::Error> {
+    narrow(bounded(d, "timeout_ms", 100, 60_000)?)
+}
+
+fn batch_interval_ms<'de, D: Deserializer<'de>>(d: D) -> Result<u32, D::Error> {
+    narrow(bounded(d, "batch_interval_ms", 50, 60_000)?)
+}
+
+fn queue<'de, D: Deserializer<'de>>(d: D) -> Result<u32, D::Error> {
+    narrow(bounded(d, "queue", 1, 100_000)?)
+}
+
+impl Detect {
+    /// Holds the two thresholds against each other.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if self.flag_threshold > self.suspicious_pattern_threshold {
+            return Err(format!(
+                "detect.flag_threshold {:?} is above detect.suspicious_pattern_threshold {:?}",
+                self.flag_threshold, self.suspicious_pattern_threshold
+            ));
+        }
+        Ok(())
+    }
+}

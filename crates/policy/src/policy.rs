@@ -1,0 +1,122 @@
+//! The checked policy.
+
+use alloc::{
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
+use core::fmt;
+
+use crate::{Action, Document, Mode};
+
+/// A policy that holds together. Made by [`Policy::from_json`] or from a [`Document`]; never changes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Policy(Document);
+
+/// What is wrong with a policy, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    /// Line, from 1; 0 if the error belongs to no single line.
+    pub line: usize,
+    /// Column, from 1.
+    pub column: usize,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.line == 0 {
+            f.write_str(&self.message)
+        } else {
+            write!(f, "line {}, column {}: {}", self.line, self.column, self.message)
+        }
+    }
+}
+
+impl core::error::Error for ConfigError {}
+
+/// A way past the guard that the policy leaves open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// The setting, such as `unscannable.content_type`.
+    pub setting: &'static str,
+    /// What it lets through.
+    pub message: &'static str,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.setting, self.message)
+    }
+}
+
+impl Policy {
+    /// Reads and checks a JSON document.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it, with line and column.
+    pub fn from_json(json: &[u8]) -> Result<Self, ConfigError> {
+        let document: Document = serde_json::from_slice(json).map_err(|error| {
+            let position = format!(" at line {} column {}", error.line(), error.column());
+            let text = error.to_string();
+            let message = text.strip_suffix(position.as_str()).unwrap_or(&text).to_string();
+            ConfigError { line: error.line(), column: error.column(), message }
+        })?;
+        Self::from_document(document)
+    }
+
+    /// Checks what spans several fields of a document.
+    ///
+    /// # Errors
+    /// When fields contradict each other.
+    pub fn from_document(document: Document) -> Result<Self, ConfigError> {
+        document.detect.check().map_err(|message| ConfigError { line: 0, column: 0, message })?;
+        Ok(Self(document))
+    }
+
+    /// The document, every default filled in.
+    #[must_use]
+    pub fn document(&self) -> &Document {
+        &self.0
+    }
+
+    /// What the policy lets through that a guard with the defaults would not.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<Warning> {
+        let Document { mode, input, detect, unscannable, limits, .. } = &self.0;
+        let mut warnings = Vec::new();
+        let mut warn = |is: bool, setting, message| {
+            if is {
+                warnings.push(Warning { setting, message });
+            }
+        };
+        warn(*mode == Mode::Monitor, "mode", "nothing is refused");
+        warn(!limits.enabled, "limits.enabled", "clients are not limited");
+        let threshold = detect.suspicious_pattern_threshold.thousandths();
+        warn(threshold > 950, "detect.suspicious_pattern_threshold", "hardly any single rule reaches it");
+        warn(input.tensor.allow_non_finite, "input.tensor.allow_non_finite", "NaN and infinities reach the model");
+        let passes = |action: Action| action != Action::Block;
+        for (setting, action) in [
+            ("detect.prompt_injection", detect.prompt_injection),
+            ("detect.jailbreak", detect.jailbreak),
+            ("detect.prompt_extraction", detect.prompt_extraction),
+            ("detect.secret", detect.secret),
+            ("detect.tensor", detect.tensor),
+        ] {
+            warn(passes(action), setting, "what is found passes");
+        }
+        for (setting, action) in [
+            ("unscannable.content_type", unscannable.content_type),
+            ("unscannable.content_encoding", unscannable.content_encoding),
+            ("unscannable.charset", unscannable.charset),
+            ("unscannable.syntax", unscannable.syntax),
+            ("unscannable.duplicate_key", unscannable.duplicate_key),
+            ("unscannable.too_complex", unscannable.too_complex),
+            ("unscannable.form", unscannable.form),
+        ] {
+            warn(passes(action), setting, "a body of this kind reaches the model without inspection");
+        }
+        warnings
+    }
+}

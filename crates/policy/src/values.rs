@@ -1,0 +1,180 @@
+//! The values a policy may hold, each checked where it is read, so that an error names its line and column.
+
+use alloc::{format, string::String};
+use core::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+/// What to do about something that was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// Pass it and do not report it.
+    Allow,
+    /// Pass it and report it.
+    Flag,
+    /// Refuse it and report it.
+    Block,
+}
+
+/// Whether verdicts are carried out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// They are.
+    #[default]
+    Enforce,
+    /// They are reported as `flag`, and nothing is refused.
+    Monitor,
+}
+
+/// What makes two requests come from the same client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ClientBy {
+    /// The address that the host vouches for.
+    #[default]
+    Address,
+    /// The API key where there is one, else the address. For upstreams that refuse unknown keys: a caller who may
+    /// make up keys makes up clients.
+    ApiKey,
+}
+
+/// The name of the guarded model: 1 to 128 bytes without control characters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(transparent)]
+pub struct ModelName(#[cfg_attr(feature = "schema", schemars(length(min = 1, max = 128)))] String);
+
+impl ModelName {
+    /// Longest name in bytes: it becomes part of file names and mail subjects.
+    pub const MAX_BYTES: usize = 128;
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for ModelName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        if name.is_empty() || name.len() > Self::MAX_BYTES {
+            return Err(D::Error::custom(format!(
+                "the model's name has {} bytes, it takes 1 to {}",
+                name.len(),
+                Self::MAX_BYTES
+            )));
+        }
+        if name.chars().any(char::is_control) {
+            return Err(D::Error::custom("the model's name holds a control character"));
+        }
+        Ok(Self(name))
+    }
+}
+
+/// A share of one in thousandths, written as a number from 0 to 1.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Share(u16);
+
+impl Share {
+    /// `thousandths`/1000, at most 1.
+    #[must_use]
+    pub const fn from_thousandths(thousandths: u16) -> Self {
+        if thousandths > 1000 { Self(1000) } else { Self(thousandths) }
+    }
+
+    /// The share in thousandths, 0 to 1000.
+    #[must_use]
+    pub const fn thousandths(self) -> u16 {
+        self.0
+    }
+
+    /// The share as a number from 0 to 1.
+    #[must_use]
+    pub fn as_f64(self) -> f64 {
+        f64::from(self.0) / 1000.0
+    }
+}
+
+impl fmt::Debug for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:03}", self.0 / 1000, self.0 % 1000)
+    }
+}
+
+impl Serialize for Share {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(self.as_f64())
+    }
+}
+
+impl<'de> Deserialize<'de> for Share {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = f64::deserialize(deserializer)?;
+        if !(0.0..=1.0).contains(&value) {
+            return Err(D::Error::custom(format!("{value} does not lie between 0 and 1")));
+        }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0.5 to 1000.5")]
+        Ok(Self((value * 1000.0 + 0.5) as u16))
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Share {
+    fn schema_name() -> alloc::borrow::Cow<'static, str> {
+        "Share".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "number", "minimum": 0, "maximum": 1 })
+    }
+}
+
+/// How much suspicion is enough: 1 (few false alarms) to 4 (few misses), as in the OWASP Core Rule Set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(transparent)]
+pub struct Paranoia(#[cfg_attr(feature = "schema", schemars(range(min = 1, max = 4)))] u8);
+
+impl Default for Paranoia {
+    fn default() -> Self {
+        Self(1)
+    }
+}
+
+impl Paranoia {
+    /// The level, 1 to 4.
+    #[must_use]
+    pub const fn level(self) -> u8 {
+        self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Paranoia {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match u8::deserialize(deserializer)? {
+            level @ 1..=4 => Ok(Self(level)),
+            level => Err(D::Error::custom(format!("paranoia level {level} does not lie between 1 and 4"))),
+        }
+    }
+}
+
+/// A whole number within bounds, read with an error that names them.
+pub(crate) fn bounded<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    what: &str,
+    min: u64,
+    max: u64,
+) -> Result<u64, D::Error> {
+    let value = u64::deserialize(deserializer)?;
+    if (min..=max).contains(&value) {
+        Ok(value)
+    } else {
+        Err(D::Error::custom(format!("{what} {value} does not lie between {min} and {max}")))
+    }
+}
