@@ -1,0 +1,67 @@
+//! What is known of each tensor rule. All compare against a bound that the operator owns, so a match
+//! is a fact and each of them blocks alone.
+
+use crate::finding::{Category, Rule, Severity};
+
+/// MITRE ATLAS "Craft Adversarial Data".
+const CRAFTED: &[&str] = &["AML.T0043"];
+/// MITRE ATLAS "Denial of AI Service".
+const DENIAL: &[&str] = &["AML.T0029"];
+/// OWASP "Unbounded Consumption", in both numberings.
+const CONSUMPTION: &[&str] = &["LLM10:2025", "LLM06:2026"];
+
+const fn rule(
+    id: &'static str,
+    summary: &'static str,
+    severity: Severity,
+    weight: u16,
+    owasp: &'static [&'static str],
+    atlas: &'static [&'static str],
+) -> Rule {
+    Rule { id, summary, category: Category::Tensor, severity, weight, paranoia: 1, owasp, atlas }
+}
+
+/// No values at all.
+pub(super) const EMPTY: Rule = rule("tensor.empty", "Tensor without values", Severity::Medium, 900, &[], &[]);
+/// A null where a number belongs.
+pub(super) const NULL: Rule =
+    rule("tensor.null", "Tensor that is or holds null", Severity::Medium, 900, &[], &[]);
+/// More values than allowed.
+pub(super) const SIZE: Rule = rule(
+    "tensor.size",
+    "Tensor with more values than the policy allows",
+    Severity::Medium,
+    900,
+    CONSUMPTION,
+    DENIAL,
+);
+/// Outside the configured range.
+pub(super) const RANGE: Rule =
+    rule("tensor.range", "Value outside the range that the policy sets", Severity::Medium, 900, &[], CRAFTED);
+/// Beyond any plausible scale.
+pub(super) const MAGNITUDE: Rule =
+    rule("tensor.magnitude", "Value of extreme magnitude", Severity::High, 900, &[], CRAFTED);
+/// NaN or an infinity.
+pub(super) const NON_FINITE: Rule =
+    rule("tensor.non-finite", "NaN or infinity among the values", Severity::High, 950, &[], CRAFTED);
+/// A step too steep.
+pub(super) const GRADIENT: Rule = rule(
+    "tensor.gradient",
+    "Neighbouring values differ more than natural data does",
+    Severity::High,
+    900,
+    &[],
+    CRAFTED,
+);
+/// Too few values that are not zero.
+pub(super) const SPARSITY: Rule = rule(
+    "tensor.sparsity",
+    "Smaller share of non-zero values than the policy allows",
+    Severity::Medium,
+    850,
+    &[],
+    CRAFTED,
+);
+
+/// Every tensor rule.
+pub const RULES: [Rule; 8] = [EMPTY, NULL, SIZE, RANGE, MAGNITUDE, NON_FINITE, GRADIENT, SPARSITY];
