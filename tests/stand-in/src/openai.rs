@@ -6,6 +6,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse as _, Response},
 };
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
 use crate::{seen::json_response, sse};
@@ -89,10 +90,12 @@ pub(crate) async fn embeddings(body: Bytes) -> Response {
         Some(Value::Array(texts)) => texts.iter().map(|text| text.as_str().unwrap_or_default()).collect(),
         _ => return refused("'input' is missing"),
     };
+    // What the official SDKs ask for unless told otherwise.
+    let base64 = request.get("encoding_format").and_then(Value::as_str) == Some("base64");
     let data: Vec<_> = inputs
         .iter()
         .enumerate()
-        .map(|(index, text)| json!({ "object": "embedding", "index": index, "embedding": embedding(text) }))
+        .map(|(index, text)| json!({ "object": "embedding", "index": index, "embedding": embedding(text, base64) }))
         .collect();
     let tokens: usize = inputs.iter().map(|text| tokens(text.chars().count())).sum();
     json_response(&json!({
@@ -103,13 +106,18 @@ pub(crate) async fn embeddings(body: Bytes) -> Response {
     }))
 }
 
-/// Eight numbers between 0 and 1 that depend on the text alone.
-fn embedding(text: &str) -> Vec<f64> {
+/// Eight numbers between 0 and 1 that depend on the text alone; as base64 they are 32-bit floats, little-endian.
+fn embedding(text: &str, base64: bool) -> Value {
     // FNV-1a, 64 bit.
     let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
-    hash.to_le_bytes().iter().map(|byte| f64::from(*byte) / 255.0).collect()
+    let numbers = hash.to_le_bytes().map(|byte| f32::from(byte) / 255.0);
+    if base64 {
+        let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+        return Value::String(STANDARD.encode(bytes));
+    }
+    json!(numbers)
 }
 
 /// `GET /v1/models`
