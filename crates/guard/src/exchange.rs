@@ -53,7 +53,7 @@ pub struct Exchange {
     client: Client,
     body_limit: usize,
     outcome: Option<Outcome>,
-    event: Option<Event>,
+    events: Vec<Event>,
 }
 
 /// Characters of an API key that a report shows, for people.
@@ -117,15 +117,17 @@ impl Guard {
             client,
             body_limit: usize::try_from(self.policy.document().input.max_size).unwrap_or(usize::MAX),
             outcome: None,
-            event: None,
+            events: Vec::new(),
         };
         let limits = &self.policy.document().limits;
         if limits.enabled {
             let admission = ledger::admit(store, fingerprint, limits.max_requests_per_minute, moment.unix_ms);
             if let Admission::Refused { refused, retry_ms } = admission {
                 exchange.throttle(self, refused, retry_ms, moment);
-                return exchange;
             }
+        }
+        if exchange.outcome.is_some() {
+            return exchange;
         }
         if !has_body {
             exchange.judge(self, &[], moment);
@@ -189,9 +191,9 @@ impl Exchange {
         self.body_limit
     }
 
-    /// The event to report, given out once.
+    /// The next event to report, each given out once; call until there is none.
     pub fn take_event(&mut self) -> Option<Event> {
-        self.event.take()
+        self.events.pop()
     }
 
     /// Decides about a body of which `seen` bytes are known to come, more than [`Self::body_limit`].
@@ -348,7 +350,8 @@ impl Exchange {
             let id = EventId::new(moment.unix_ms, moment.entropy);
             headers.push(("x-modelgate-event", id.to_string()));
             let status = refused.then_some(finding.refusal.status);
-            self.event = Some(self.write_event(guard, &finding, id, moment, verdict, status, findings.clone()));
+            let event = self.write_event(guard, &finding, id, moment, verdict, status, findings.clone());
+            self.events.push(event);
         }
         let reply = refused.then(|| {
             let mut refusal = finding.refusal;
@@ -437,7 +440,7 @@ fn rule_of(kind: &ProblemKind) -> (&'static GuardRule, &'static str) {
         ProblemKind::Empty => (&reason::EMPTY, "empty_input"),
         ProblemKind::Null => (&reason::NULL, "null_input"),
         ProblemKind::TooLarge => (&reason::SIZE, "request_too_large"),
-        ProblemKind::Encoding => (&reason::CHARSET, "invalid_encoding"),
+        ProblemKind::Encoding | ProblemKind::Surrogate => (&reason::CHARSET, "invalid_encoding"),
         ProblemKind::Syntax | ProblemKind::TrailingData => (&reason::SYNTAX, "invalid_json"),
         ProblemKind::DuplicateKey => (&reason::DUPLICATE_KEY, "duplicate_key"),
         ProblemKind::TooDeep | ProblemKind::TooMany => (&reason::TOO_COMPLEX, "too_complex"),

@@ -62,7 +62,7 @@ impl Inspector {
                 max_gradient: input.tensor.max_gradient,
                 min_sparsity: input.tensor.min_sparsity.map(policy::Share::as_f64),
             },
-            protocol: document.model.protocol.as_deref().and_then(Protocol::from_name),
+            protocol: document.model.protocol.map(protocol),
             evidence: document.report.evidence,
             scratch: RefCell::default(),
         }
@@ -143,6 +143,18 @@ impl Inspector {
                 Judged::detected(finding, place, Some(tensor.span.clone()), None)
             }));
         }
+    }
+}
+
+const fn protocol(protocol: policy::Protocol) -> Protocol {
+    match protocol {
+        policy::Protocol::OpenaiChat => Protocol::OpenAiChat,
+        policy::Protocol::OpenaiCompletions => Protocol::OpenAiCompletions,
+        policy::Protocol::OpenaiEmbeddings => Protocol::OpenAiEmbeddings,
+        policy::Protocol::AnthropicMessages => Protocol::AnthropicMessages,
+        policy::Protocol::KserveV2 => Protocol::KserveV2,
+        policy::Protocol::Json => Protocol::Json,
+        policy::Protocol::Text => Protocol::Text,
     }
 }
 

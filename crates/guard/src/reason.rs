@@ -140,7 +140,7 @@ impl Judged {
     }
 
     /// What the policy's judgement needs of it; `None` for the guard's own.
-    pub(crate) fn reason(&self) -> Option<policy::Reason<'_>> {
+    pub fn reason(&self) -> Option<policy::Reason<'_>> {
         match &self.source {
             Source::Detector(rule) => Some(policy::Reason {
                 rule: rule.id,

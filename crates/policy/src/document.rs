@@ -5,7 +5,7 @@ use alloc::{format, string::String};
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::values::{Action, ClientBy, Mode, ModelName, Paranoia, Share, bounded};
+use crate::values::{Action, ClientBy, Mode, ModelName, Paranoia, Protocol, Share, bounded};
 
 /// A whole policy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,9 +47,9 @@ pub struct Document {
 pub struct Model {
     /// Its name in events, logs and mails.
     pub name: ModelName,
-    /// The protocol of its API, such as `openai_chat` or `kserve_v2`; without it, path and content tell.
+    /// The protocol of its API; without it, path and content tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub protocol: Option<String>,
+    pub protocol: Option<Protocol>,
 }
 
 /// What a request may look like.

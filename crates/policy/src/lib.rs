@@ -16,4 +16,4 @@ pub use document::{
 };
 pub use judge::{Judgement, Reason};
 pub use policy::{ConfigError, Policy, Warning};
-pub use values::{Action, ClientBy, Mode, ModelName, Paranoia, Share};
+pub use values::{Action, ClientBy, Mode, ModelName, Paranoia, Protocol, Share};

@@ -43,6 +43,27 @@ pub enum ClientBy {
     ApiKey,
 }
 
+/// The protocol of the guarded model's API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// OpenAI chat completions.
+    OpenaiChat,
+    /// OpenAI completions.
+    OpenaiCompletions,
+    /// OpenAI embeddings.
+    OpenaiEmbeddings,
+    /// Anthropic messages.
+    AnthropicMessages,
+    /// KServe's open inference protocol, version 2.
+    KserveV2,
+    /// Any other JSON: every string is a text for the model.
+    Json,
+    /// Plain text.
+    Text,
+}
+
 /// The name of the guarded model: 1 to 128 bytes without control characters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
