@@ -1,1 +1,20 @@
-//! Modelgate.
+//! The Envoy shell of Modelgate: a proxy-wasm filter round the guard.
+//!
+//! It holds no detection logic. [`stream`](crate) says which callback of a stream asks the guard what, `plugin` holds
+//! what the streams of one configuration share, `outlet` carries events to the relay, `ledger` keeps the guard's
+//! counts in Envoy's shared data. All of them speak to the host through the trait in `port`, so the flow runs natively
+//! against a mock; `host` and `filter`, which exist on wasm alone, tie it to Envoy.
+
+mod address;
+#[cfg(target_family = "wasm")]
+mod filter;
+mod headers;
+#[cfg(target_family = "wasm")]
+mod host;
+mod ledger;
+mod metrics;
+mod outlet;
+mod plugin;
+mod port;
+mod random;
+mod stream;

@@ -1,0 +1,301 @@
+//! The one file that names host calls (proxy-wasm ABI 0.2.1).
+//!
+//! The SDK's own wrappers panic at any status they do not expect and at any text that is no UTF-8, and read the status
+//! into an enum that cannot hold every one. A panic ends the VM with all its requests, so the calls are declared here
+//! once more, with the status as the number it is. What stays with the SDK is its dispatcher: the exported callbacks,
+//! the allocator the host uses, and `dispatch_http_call`, which must tell the dispatcher whom an answer belongs to.
+
+#![expect(unsafe_code, reason = "host calls are foreign functions; every one is wrapped in this file")]
+
+use std::{env, ptr, time::Duration};
+
+use proxy_wasm::hostcalls;
+
+use crate::{
+    headers::{self, HeaderMap},
+    port::{Answer, Call, CallToken, CounterId, Host, Level, Refused, ShareError, Shared, Side},
+};
+
+mod raw {
+    //! Signatures as in <https://github.com/proxy-wasm/spec/tree/main/abi-versions/v0.2.1>. Every call returns a
+    //! status; pointers are read or written only during the call.
+    #[link(wasm_import_module = "env")]
+    unsafe extern "C" {
+        pub(super) fn proxy_log(level: u32, text: *const u8, length: usize) -> u32;
+        pub(super) fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
+        pub(super) fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
+        pub(super) fn proxy_get_buffer_bytes(
+            buffer: u32,
+            start: usize,
+            length: usize,
+            data: *mut *mut u8,
+            size: *mut usize,
+        ) -> u32;
+        pub(super) fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
+        pub(super) fn proxy_get_header_map_value(
+            map: u32,
+            name: *const u8,
+            name_length: usize,
+            data: *mut *mut u8,
+            size: *mut usize,
+        ) -> u32;
+        pub(super) fn proxy_add_header_map_value(
+            map: u32,
+            name: *const u8,
+            name_length: usize,
+            value: *const u8,
+            value_length: usize,
+        ) -> u32;
+        pub(super) fn proxy_remove_header_map_value(map: u32, name: *const u8, name_length: usize) -> u32;
+        pub(super) fn proxy_get_property(
+            path: *const u8,
+            path_length: usize,
+            data: *mut *mut u8,
+            size: *mut usize,
+        ) -> u32;
+        pub(super) fn proxy_send_local_response(
+            status: u32,
+            details: *const u8,
+            details_length: usize,
+            body: *const u8,
+            body_length: usize,
+            headers: *const u8,
+            headers_length: usize,
+            grpc_status: i32,
+        ) -> u32;
+        pub(super) fn proxy_close_stream(stream: u32) -> u32;
+        pub(super) fn proxy_get_shared_data(
+            key: *const u8,
+            key_length: usize,
+            data: *mut *mut u8,
+            size: *mut usize,
+            version: *mut u32,
+        ) -> u32;
+        pub(super) fn proxy_set_shared_data(
+            key: *const u8,
+            key_length: usize,
+            value: *const u8,
+            value_length: usize,
+            version: u32,
+        ) -> u32;
+        pub(super) fn proxy_define_metric(
+            kind: u32,
+            name: *const u8,
+            name_length: usize,
+            id: *mut u32,
+        ) -> u32;
+        pub(super) fn proxy_increment_metric(id: u32, by: i64) -> u32;
+    }
+}
+
+const OK: u32 = 0;
+const NOT_FOUND: u32 = 1;
+const CAS_MISMATCH: u32 = 8;
+
+const BUFFER_REQUEST_BODY: u32 = 0;
+const BUFFER_PLUGIN_CONFIGURATION: u32 = 7;
+const MAP_REQUEST_HEADERS: u32 = 0;
+const MAP_RESPONSE_HEADERS: u32 = 2;
+const MAP_CALL_RESPONSE_HEADERS: u32 = 6;
+const STREAM_HTTP_REQUEST: u32 = 0;
+const METRIC_COUNTER: u32 = 0;
+const NO_GRPC_STATUS: i32 = -1;
+
+/// Envoy, or another host of the same ABI.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Proxy;
+
+/// Turns a status into a result.
+const fn done(call: &'static str, status: u32) -> Result<(), Refused> {
+    if status == OK { Ok(()) } else { Err(Refused { call, status }) }
+}
+
+/// Runs a call that hands out a buffer; `None` where the host says that there is none.
+fn buffer(
+    call: &'static str,
+    run: impl FnOnce(*mut *mut u8, *mut usize) -> u32,
+) -> Result<Option<Vec<u8>>, Refused> {
+    let (mut data, mut size) = (ptr::null_mut(), 0);
+    match run(&raw mut data, &raw mut size) {
+        OK if data.is_null() => Ok(Some(Vec::new())),
+        // SAFETY: the host got the memory for `size` bytes from the SDK's exported `proxy_on_memory_allocate`, which
+        // takes it from the global allocator as a boxed slice of that length, filled it, and gives it up here.
+        OK => Ok(Some(unsafe { Vec::from_raw_parts(data, size, size) })),
+        NOT_FOUND => Ok(None),
+        status => Err(Refused { call, status }),
+    }
+}
+
+fn bytes_of(buffer_kind: u32, length: usize) -> Result<Vec<u8>, Refused> {
+    let bytes = buffer("proxy_get_buffer_bytes", |data, size| {
+        // SAFETY: `data` and `size` are valid for the call.
+        unsafe { raw::proxy_get_buffer_bytes(buffer_kind, 0, length, data, size) }
+    })?;
+    Ok(bytes.unwrap_or_default())
+}
+
+const fn map_of(side: Side) -> u32 {
+    match side {
+        Side::Request => MAP_REQUEST_HEADERS,
+        Side::Response => MAP_RESPONSE_HEADERS,
+    }
+}
+
+impl Host for Proxy {
+    fn unix_ms(&self) -> Result<u64, Refused> {
+        let mut nanoseconds = 0;
+        // SAFETY: the pointer is valid for the call.
+        let status = unsafe { raw::proxy_get_current_time_nanoseconds(&raw mut nanoseconds) };
+        done("proxy_get_current_time_nanoseconds", status).map(|()| nanoseconds / 1_000_000)
+    }
+
+    fn log(&self, level: Level, line: &str) {
+        let level = match level {
+            Level::Info => 2,
+            Level::Warn => 3,
+            Level::Error => 4,
+        };
+        // SAFETY: the pointer is valid for the call. A refused line has nowhere to be reported.
+        unsafe { raw::proxy_log(level, line.as_ptr(), line.len()) };
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        env::var(name).ok()
+    }
+
+    fn configuration(&self, length: usize) -> Result<Vec<u8>, Refused> {
+        bytes_of(BUFFER_PLUGIN_CONFIGURATION, length)
+    }
+
+    fn tick_every(&self, period_ms: u32) -> Result<(), Refused> {
+        // SAFETY: takes numbers only.
+        done("proxy_set_tick_period_milliseconds", unsafe {
+            raw::proxy_set_tick_period_milliseconds(period_ms)
+        })
+    }
+
+    fn headers(&self, side: Side) -> Result<HeaderMap, Refused> {
+        let call = "proxy_get_header_map_pairs";
+        // SAFETY: the pointers are valid for the call.
+        let bytes =
+            buffer(call, |data, size| unsafe { raw::proxy_get_header_map_pairs(map_of(side), data, size) })?;
+        bytes.and_then(HeaderMap::parse).ok_or(Refused { call, status: OK })
+    }
+
+    fn add_header(&self, side: Side, name: &str, value: &str) -> Result<(), Refused> {
+        // SAFETY: the pointers are valid for the call.
+        let status = unsafe {
+            raw::proxy_add_header_map_value(
+                map_of(side),
+                name.as_ptr(),
+                name.len(),
+                value.as_ptr(),
+                value.len(),
+            )
+        };
+        done("proxy_add_header_map_value", status)
+    }
+
+    fn remove_header(&self, side: Side, name: &[u8]) -> Result<(), Refused> {
+        // SAFETY: the pointer is valid for the call.
+        let status = unsafe { raw::proxy_remove_header_map_value(map_of(side), name.as_ptr(), name.len()) };
+        done("proxy_remove_header_map_value", status)
+    }
+
+    fn request_body(&self, length: usize) -> Result<Vec<u8>, Refused> {
+        bytes_of(BUFFER_REQUEST_BODY, length)
+    }
+
+    fn property(&self, path: &[&str]) -> Result<Option<Vec<u8>>, Refused> {
+        let path = path.join("\0");
+        buffer("proxy_get_property", |data, size| {
+            // SAFETY: the pointers are valid for the call.
+            unsafe { raw::proxy_get_property(path.as_ptr(), path.len(), data, size) }
+        })
+    }
+
+    fn answer(&self, answer: Answer<'_>) -> Result<(), Refused> {
+        let pairs = answer.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        let headers = headers::serialise(pairs);
+        // SAFETY: the pointers are valid for the call.
+        let status = unsafe {
+            raw::proxy_send_local_response(
+                u32::from(answer.status),
+                answer.details.as_ptr(),
+                answer.details.len(),
+                answer.body.as_ptr(),
+                answer.body.len(),
+                headers.as_ptr(),
+                headers.len(),
+                NO_GRPC_STATUS,
+            )
+        };
+        done("proxy_send_local_response", status)
+    }
+
+    fn reset(&self) -> Result<(), Refused> {
+        // SAFETY: takes numbers only.
+        done("proxy_close_stream", unsafe { raw::proxy_close_stream(STREAM_HTTP_REQUEST) })
+    }
+
+    fn shared(&self, key: &str) -> Result<Option<Shared>, Refused> {
+        let mut version = 0;
+        let value = buffer("proxy_get_shared_data", |data, size| {
+            // SAFETY: the pointers are valid for the call.
+            unsafe { raw::proxy_get_shared_data(key.as_ptr(), key.len(), data, size, &raw mut version) }
+        })?;
+        Ok(value.map(|value| (value, version)))
+    }
+
+    fn share(&self, key: &str, value: &[u8], version: u32) -> Result<(), ShareError> {
+        // SAFETY: the pointers are valid for the call.
+        let status = unsafe {
+            raw::proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), version)
+        };
+        match status {
+            CAS_MISMATCH => Err(ShareError::Conflict),
+            status => done("proxy_set_shared_data", status).map_err(ShareError::Refused),
+        }
+    }
+
+    fn counter(&self, name: &str) -> Result<CounterId, Refused> {
+        let mut id = 0;
+        // SAFETY: the pointers are valid for the call.
+        let status =
+            unsafe { raw::proxy_define_metric(METRIC_COUNTER, name.as_ptr(), name.len(), &raw mut id) };
+        done("proxy_define_metric", status).map(|()| CounterId(id))
+    }
+
+    fn count(&self, counter: CounterId, by: u64) {
+        let by = i64::try_from(by).unwrap_or(i64::MAX);
+        // SAFETY: takes numbers only. A count that the host refuses has nowhere to be reported.
+        unsafe { raw::proxy_increment_metric(counter.0, by) };
+    }
+
+    fn call(&self, call: Call<'_>) -> Result<CallToken, Refused> {
+        let mut headers = vec![(":method", "POST"), (":path", call.path), (":authority", call.cluster)];
+        headers.extend(call.headers.iter().map(|(name, value)| (*name, value.as_str())));
+        let timeout = Duration::from_millis(u64::from(call.timeout_ms));
+        // Of the statuses a host may answer with, the SDK panics at those that only a broken serialisation causes.
+        hostcalls::dispatch_http_call(call.cluster, headers, Some(call.body), Vec::new(), timeout)
+            .map(CallToken)
+            .map_err(|status| Refused { call: "proxy_http_call", status: status as u32 })
+    }
+
+    fn call_status(&self) -> Option<u16> {
+        let name = ":status";
+        let value = buffer("proxy_get_header_map_value", |data, size| {
+            // SAFETY: the pointers are valid for the call.
+            unsafe {
+                raw::proxy_get_header_map_value(
+                    MAP_CALL_RESPONSE_HEADERS,
+                    name.as_ptr(),
+                    name.len(),
+                    data,
+                    size,
+                )
+            }
+        });
+        str::from_utf8(&value.ok()??).ok()?.parse().ok()
+    }
+}

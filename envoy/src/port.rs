@@ -1,0 +1,132 @@
+//! What the flow asks of the host that runs it, and nothing more: `host.rs` answers with Envoy, tests with a mock.
+
+use std::fmt;
+
+use crate::headers::HeaderMap;
+
+/// The host did not do what it was asked to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refused {
+    /// The host call, such as `proxy_get_buffer_bytes`.
+    pub(crate) call: &'static str,
+    /// Its status, as the proxy-wasm ABI numbers them; 0 if the answer itself was unreadable.
+    pub(crate) status: u32,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the host answered {} with status {}", self.call, self.status)
+    }
+}
+
+/// Which of a stream's two header maps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// What the caller sent.
+    Request,
+    /// What the caller gets.
+    Response,
+}
+
+/// How much a line of the log matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Level {
+    /// The course of things.
+    Info,
+    /// Something works less well than it was meant to.
+    Warn,
+    /// Something does not work.
+    Error,
+}
+
+/// A counter that the host keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CounterId(pub(crate) u32);
+
+/// A callout that the host has taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CallToken(pub(crate) u32);
+
+/// A request to another cluster, `POST`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Call<'a> {
+    /// The cluster, by the host's name for it.
+    pub(crate) cluster: &'a str,
+    /// The path.
+    pub(crate) path: &'a str,
+    /// Further headers.
+    pub(crate) headers: &'a [(&'static str, String)],
+    /// The body.
+    pub(crate) body: &'a [u8],
+    /// How long it may take, in milliseconds.
+    pub(crate) timeout_ms: u32,
+}
+
+/// An answer in place of the upstream's.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answer<'a> {
+    /// HTTP status.
+    pub(crate) status: u16,
+    /// `%RESPONSE_CODE_DETAILS%` of the host's access log.
+    pub(crate) details: &'a str,
+    /// Headers, `content-type` among them.
+    pub(crate) headers: &'a [(&'static str, &'a str)],
+    /// The body.
+    pub(crate) body: &'a [u8],
+}
+
+/// A value of the shared data and its version; the host gives out no version 0.
+pub(crate) type Shared = (Vec<u8>, u32);
+
+/// Why a value was not shared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ShareError {
+    /// It has another version by now.
+    Conflict,
+    /// For no reason that trying again would remove.
+    Refused(Refused),
+}
+
+/// The host of one VM. Calls about a stream mean the one whose callback is running.
+pub(crate) trait Host {
+    /// Unix time in milliseconds.
+    fn unix_ms(&self) -> Result<u64, Refused>;
+    /// Writes a line to the host's log.
+    fn log(&self, level: Level, line: &str);
+    /// A variable of the environment that the VM was given.
+    fn variable(&self, name: &str) -> Option<String>;
+    /// The configuration of the plugin, `length` bytes long.
+    fn configuration(&self, length: usize) -> Result<Vec<u8>, Refused>;
+    /// Has the root context ticked every `period_ms`, the first time after that period; also from a stream's callback.
+    fn tick_every(&self, period_ms: u32) -> Result<(), Refused>;
+
+    /// Headers; only in the callback of their phase.
+    fn headers(&self, side: Side) -> Result<HeaderMap, Refused>;
+    /// Adds a header.
+    fn add_header(&self, side: Side, name: &str, value: &str) -> Result<(), Refused>;
+    /// Removes every header of a name.
+    fn remove_header(&self, side: Side, name: &[u8]) -> Result<(), Refused>;
+    /// The first `length` bytes of the request's body, as far as the host has buffered them.
+    fn request_body(&self, length: usize) -> Result<Vec<u8>, Refused>;
+    /// An attribute of the stream or of the host; `None` if it is not known.
+    fn property(&self, path: &[&str]) -> Result<Option<Vec<u8>>, Refused>;
+    /// Answers the caller in place of the upstream. A second answer to one stream would hang it.
+    fn answer(&self, answer: Answer<'_>) -> Result<(), Refused>;
+    /// Ends the stream without an answer.
+    fn reset(&self) -> Result<(), Refused>;
+
+    /// Reads a value that all VMs share.
+    fn shared(&self, key: &str) -> Result<Option<Shared>, Refused>;
+    /// Replaces a shared value of this version; 0 replaces whatever is there.
+    fn share(&self, key: &str, value: &[u8], version: u32) -> Result<(), ShareError>;
+
+    /// A counter by its name; the same one for the same name.
+    fn counter(&self, name: &str) -> Result<CounterId, Refused>;
+    /// Adds to a counter.
+    fn count(&self, counter: CounterId, by: u64);
+
+    /// Sends a request; only from a callback of the root context, to which the answer will come.
+    fn call(&self, call: Call<'_>) -> Result<CallToken, Refused>;
+    /// The status of the answer whose callback is running; `None` if there was none.
+    fn call_status(&self) -> Option<u16>;
+}

@@ -1,0 +1,247 @@
+//! One exchange on its way through the filter: which callback does what, and what the host is told in return.
+
+use guard::{Exchange, Head, HeadFacts, Reply, is_own_header};
+
+use crate::{
+    address::without_port,
+    headers::HeaderMap,
+    metrics::Count,
+    plugin::{Plugin, text_property},
+    port::{Answer, Host, Level, Refused, Side},
+};
+
+/// What the host does after a callback.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// It lets everything held so far go on.
+    Continue,
+    /// It holds the headers back, or buffers the body.
+    Hold,
+}
+
+/// `%RESPONSE_CODE_DETAILS%` that Envoy gives a request whose body outgrew its buffer.
+const ENVOY_TOO_LARGE: &str = "request_payload_too_large";
+/// The details of an answer by the guard.
+const ANSWERED: &str = "modelgate";
+/// The details of an answer for want of a verdict.
+const FAILED: &str = "modelgate_failed";
+
+/// The state of one HTTP stream.
+#[derive(Debug, Default)]
+pub(crate) struct Stream {
+    exchange: Option<Exchange>,
+    /// Bytes of the body that the host has buffered.
+    seen: usize,
+    /// Whether the guard has answered the caller. The answer runs through the response callbacks like any other, and
+    /// a second one there would hang the caller.
+    answered: bool,
+    /// Whether the outcome was counted and its event reported.
+    settled: bool,
+}
+
+impl Stream {
+    /// The request's headers are there.
+    pub(crate) fn request_headers(&mut self, host: &dyn Host, plugin: &Plugin, end_of_stream: bool) -> Step {
+        match self.open(host, plugin, end_of_stream) {
+            Ok(()) if self.is_decided() => self.settle(host, plugin),
+            // A host waits for no body that will not come.
+            Ok(()) if end_of_stream => Step::Continue,
+            Ok(()) => Step::Hold,
+            Err(refused) => self.fail(host, Some(plugin), refused),
+        }
+    }
+
+    fn open(&mut self, host: &dyn Host, plugin: &Plugin, end_of_stream: bool) -> Result<(), Refused> {
+        let headers = host.headers(Side::Request)?;
+        remove_own(host, Side::Request, &headers)?;
+        let text = |name: &[u8]| String::from_utf8_lossy(headers.first(name).unwrap_or_default());
+        let (method, path) = (text(b":method"), text(b":path"));
+        let route = text_property(host, &["xds", "route_name"]);
+        let address = text_property(host, &["source", "address"]);
+        let address = Some(without_port(&address)).filter(|address| !address.is_empty());
+        let facts = HeadFacts { method: &method, path: &path, route: &route, address };
+        let head = Head::new(facts, headers.iter());
+        let store = plugin.ledger.on(host);
+        self.exchange = Some(plugin.guard.open(head, !end_of_stream, &plugin.moment(host), &store));
+        Ok(())
+    }
+
+    /// A piece of the request's body is there; `buffered` counts from its start.
+    pub(crate) fn request_body(
+        &mut self,
+        host: &dyn Host,
+        plugin: &Plugin,
+        buffered: usize,
+        end_of_stream: bool,
+    ) -> Step {
+        self.seen = self.seen.max(buffered);
+        if self.answered {
+            return Step::Hold;
+        }
+        let Some(exchange) = self.exchange.as_mut().filter(|exchange| exchange.outcome().is_none()) else {
+            return Step::Continue;
+        };
+        if buffered > exchange.body_limit() {
+            exchange.too_large(&plugin.guard, as_u64(buffered), &plugin.moment(host));
+            return self.settle(host, plugin);
+        }
+        if end_of_stream { self.judge(host, plugin) } else { Step::Hold }
+    }
+
+    /// The request ends with trailers: then no piece of the body was marked as the last one.
+    pub(crate) fn request_trailers(&mut self, host: &dyn Host, plugin: &Plugin) -> Step {
+        if self.answered {
+            Step::Hold
+        } else if self.is_decided() {
+            Step::Continue
+        } else {
+            self.judge(host, plugin)
+        }
+    }
+
+    fn judge(&mut self, host: &dyn Host, plugin: &Plugin) -> Step {
+        let body = match self.seen {
+            0 => Ok(Vec::new()),
+            seen => host.request_body(seen),
+        };
+        match (body, &mut self.exchange) {
+            (Ok(body), Some(exchange)) if body.len() == self.seen => {
+                exchange.judge(&plugin.guard, &body, &plugin.moment(host));
+                self.settle(host, plugin)
+            }
+            (Err(refused), _) => self.fail(host, Some(plugin), refused),
+            // A part of the body is missing: what was not seen was not judged.
+            (Ok(_), _) => {
+                self.fail(host, Some(plugin), Refused { call: "proxy_get_buffer_bytes", status: 0 })
+            }
+        }
+    }
+
+    /// The response's headers are there, the upstream's, Envoy's own or the guard's.
+    pub(crate) fn response_headers(&mut self, host: &dyn Host, plugin: &Plugin) {
+        if self.answered {
+            return;
+        }
+        let headers = host.headers(Side::Response);
+        if let Err(refused) = headers.and_then(|headers| remove_own(host, Side::Response, &headers)) {
+            plugin.metrics.add(host, Count::HostRefused, 1);
+            host.log(Level::Warn, &format!("response headers: {refused}"));
+        }
+        self.notice_overflow(host, plugin);
+        let outcome = self.exchange.as_ref().and_then(Exchange::outcome);
+        for (name, value) in outcome.into_iter().flat_map(|outcome| &outcome.headers) {
+            if let Err(refused) = host.add_header(Side::Response, name, value) {
+                plugin.metrics.add(host, Count::HostRefused, 1);
+                host.log(Level::Warn, &format!("header {name}: {refused}"));
+            }
+        }
+    }
+
+    /// The stream is over.
+    pub(crate) fn end(&mut self, host: &dyn Host, plugin: &Plugin) {
+        self.notice_overflow(host, plugin);
+        if !self.settled && !self.answered {
+            plugin.metrics.add(host, Count::Abandoned, 1);
+        }
+    }
+
+    /// Envoy answers 413 by itself when its buffer is smaller than what the policy lets through; the guard never sees
+    /// that body, but it is told.
+    fn notice_overflow(&mut self, host: &dyn Host, plugin: &Plugin) {
+        let Some(exchange) = self.exchange.as_mut().filter(|exchange| exchange.outcome().is_none()) else {
+            return;
+        };
+        if self.answered || text_property(host, &["response", "code_details"]) != ENVOY_TOO_LARGE {
+            return;
+        }
+        exchange.too_large(&plugin.guard, as_u64(self.seen), &plugin.moment(host));
+        self.publish(host, plugin);
+    }
+
+    fn is_decided(&self) -> bool {
+        self.exchange.as_ref().is_some_and(|exchange| exchange.outcome().is_some())
+    }
+
+    /// Counts the outcome and reports its event, once.
+    fn publish(&mut self, host: &dyn Host, plugin: &Plugin) {
+        let Some(exchange) = self.exchange.as_mut().filter(|_| !self.settled) else { return };
+        self.settled = true;
+        if let Some(outcome) = exchange.outcome() {
+            plugin.metrics.add(host, Count::Verdict(outcome.verdict), 1);
+        }
+        while let Some(event) = exchange.take_event() {
+            plugin.report(host, event);
+        }
+    }
+
+    /// Carries out a verdict.
+    fn settle(&mut self, host: &dyn Host, plugin: &Plugin) -> Step {
+        self.publish(host, plugin);
+        let Some(reply) = self.exchange.as_ref().and_then(Exchange::outcome).and_then(|o| o.reply.as_ref())
+        else {
+            return Step::Continue;
+        };
+        self.answered = true;
+        if let Err(refused) = answer(host, reply) {
+            plugin.metrics.add(host, Count::HostRefused, 1);
+            host.log(Level::Error, &format!("the stream is reset, since {refused}"));
+            reset(host);
+        }
+        Step::Hold
+    }
+
+    /// Refuses a request on which no verdict is possible, since the host failed.
+    pub(crate) fn fail(&mut self, host: &dyn Host, plugin: Option<&Plugin>, refused: Refused) -> Step {
+        if let Some(plugin) = plugin {
+            plugin.metrics.add(host, Count::HostRefused, 1);
+        }
+        host.log(Level::Error, &format!("a request was refused without a verdict: {refused}"));
+        self.answered = true;
+        let answer = Answer {
+            status: 503,
+            details: FAILED,
+            headers: &[("content-type", "application/json"), ("x-modelgate-verdict", "block")],
+            body: br#"{"error":{"message":"The request could not be inspected.","type":"server_error","param":null,"code":null}}"#,
+        };
+        if host.answer(answer).is_err() {
+            reset(host);
+        }
+        Step::Hold
+    }
+}
+
+/// Ends a stream that could not be answered. Where even that fails, it stays held until the host's own timeout; what
+/// was not judged does not go on.
+fn reset(host: &dyn Host) {
+    if let Err(refused) = host.reset() {
+        host.log(Level::Error, &format!("a stream is left to its timeout: {refused}"));
+    }
+}
+
+fn answer(host: &dyn Host, reply: &Reply) -> Result<(), Refused> {
+    let content_type = ("content-type", reply.content_type);
+    let others = reply.headers.iter().map(|(name, value)| (*name, value.as_str()));
+    let headers: Vec<_> = [content_type].into_iter().chain(others).collect();
+    host.answer(Answer {
+        status: reply.status,
+        details: ANSWERED,
+        headers: &headers,
+        body: reply.body.as_bytes(),
+    })
+}
+
+/// Removes the headers that only the guard may set.
+fn remove_own(host: &dyn Host, side: Side, headers: &HeaderMap) -> Result<(), Refused> {
+    let mut removed: Vec<&[u8]> = Vec::new();
+    for (name, _) in headers.iter().filter(|(name, _)| is_own_header(name)) {
+        if !removed.contains(&name) {
+            host.remove_header(side, name)?;
+            removed.push(name);
+        }
+    }
+    Ok(())
+}
+
+fn as_u64(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
