@@ -1,3 +1,121 @@
-//! Modelgate decode.
+//! Bytes to what the model gets: texts with role and place, tensors with type and shape.
+//!
+//! [`decode`] reads a request body in one pass over the bytes, borrows every text that is written without escapes, and
+//! either hands out all that the model will read or names the [`Problem`] with its byte offset. It is total: no input
+//! makes it panic, loop or allocate beyond [`Limits`].
+//!
+//! What readers behind us may see differently is refused rather than guessed: names that occur twice in an object, lone
+//! surrogates, data behind the document. A byte order mark at the start is skipped, as CPython's `json` does. `NaN`, the
+//! infinities and numbers beyond a double are read where a tensor can hold them, so that a check can name them, and are
+//! problems elsewhere.
 #![no_std]
+
 extern crate alloc;
+
+mod collect;
+mod facts;
+mod form;
+mod json;
+mod label;
+pub mod limits;
+mod media;
+mod part;
+mod problem;
+mod protocol;
+mod tensor;
+
+use alloc::{vec, vec::Vec};
+
+pub use facts::Facts;
+pub use limits::Limits;
+pub use part::{Part, Role};
+pub use problem::{Problem, ProblemKind};
+pub use protocol::{Protocol, protocol_of_path};
+pub use tensor::{Datatype, Tensor};
+
+use collect::Collector;
+use json::Content;
+use media::Media;
+
+/// A request body and what is known of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// The protocol that a policy fixes; `None` leaves it to the path, then to the content.
+    pub protocol: Option<Protocol>,
+    /// The request's path, query included or not.
+    pub path: &'a str,
+    /// The request's content type.
+    pub content_type: Option<&'a str>,
+    /// The whole body.
+    pub body: &'a [u8],
+}
+
+/// What a body holds.
+#[derive(Clone, Debug)]
+pub struct Decoded<'a> {
+    /// The protocol it was read as.
+    pub protocol: Protocol,
+    /// Its texts, in the order of the body.
+    pub parts: Vec<Part<'a>>,
+    /// Its numeric inputs, in the order of the body.
+    pub tensors: Vec<Tensor<'a>>,
+    /// What else it says.
+    pub facts: Facts,
+}
+
+/// Reads a request body.
+///
+/// A protocol fixed by policy or path is held to its form; one guessed from the content falls back to
+/// [`Protocol::Json`], where every string is a part. A body that says `text/plain` where JSON is expected, or that reads
+/// as JSON, is read as JSON: servers that do not look at the content type would.
+///
+/// # Errors
+/// The first [`Problem`] met.
+pub fn decode<'a>(input: &Input<'a>, limits: &Limits) -> Result<Decoded<'a>, Problem> {
+    let media = media::media(input.content_type)?;
+    let longest = limits.max_bytes.min(u32::MAX as usize);
+    if input.body.len() > longest {
+        return Err(Problem::new(ProblemKind::TooLarge, longest, "more bytes than allowed"));
+    }
+    let text = core::str::from_utf8(input.body)
+        .map_err(|it| Problem::new(ProblemKind::Encoding, it.valid_up_to(), "the body is not UTF-8"))?;
+    let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+    let inside = text.get(start..).unwrap_or_default();
+    if inside.trim_ascii_start().is_empty() {
+        return Err(Problem::new(ProblemKind::Empty, 0, "the body is empty"));
+    }
+    match (input.protocol.or_else(|| protocol_of_path(input.path)), media) {
+        (Some(Protocol::Text), _) => Ok(plain(text, start)),
+        (Some(protocol), _) => form::fixed(protocol, json::read(text, start, limits)?, limits, input.path),
+        (None, Media::Json) => form::sniffed(json::read(text, start, limits)?, limits),
+        (None, Media::Text | Media::Missing) => match json_within(text, start, limits)? {
+            Some(content) => form::sniffed(content, limits),
+            None => Ok(plain(text, start)),
+        },
+    }
+}
+
+/// A body that does not say it is JSON, read as JSON if it is some: starting with a bracket or quote and without a fault of
+/// syntax. Its other problems are problems all the same.
+fn json_within<'a>(text: &'a str, start: usize, limits: &Limits) -> Result<Option<Content<'a>>, Problem> {
+    let inside = text.get(start..).unwrap_or_default();
+    if !inside.trim_ascii_start().starts_with(['{', '[', '"']) {
+        return Ok(None);
+    }
+    match json::read(text, start, limits) {
+        Ok(content) => Ok(Some(content)),
+        Err(Problem { kind: ProblemKind::Syntax | ProblemKind::TrailingData, .. }) => Ok(None),
+        Err(problem) => Err(problem),
+    }
+}
+
+fn plain(text: &str, start: usize) -> Decoded<'_> {
+    let facts = Facts { messages: 1, ..Facts::default() };
+    Decoded { protocol: Protocol::Text, parts: vec![Part::plain(text, start)], tensors: Vec::new(), facts }
+}
+
+impl<'a> Collector<'a, '_> {
+    fn decoded(self, protocol: Protocol) -> Decoded<'a> {
+        Decoded { protocol, parts: self.parts, tensors: self.tensors, facts: self.facts }
+    }
+}

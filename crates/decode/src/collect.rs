@@ -1,0 +1,266 @@
+//! Gathering parts, tensors and facts from a document.
+
+use alloc::{
+    borrow::Cow,
+    string::{String, ToString},
+    sync::Arc,
+    vec::Vec,
+};
+
+use crate::{
+    Facts, Limits, Part, Problem, ProblemKind, Role, Tensor,
+    json::{Document, Kind, NodeId},
+    label,
+    limits::MAX_MODEL_BYTES,
+};
+
+/// What a walk found so far.
+pub(crate) struct Collector<'a, 'd> {
+    pub(crate) document: &'d Arc<Document<'a>>,
+    pub(crate) numbers: &'d [f64],
+    pub(crate) limits: &'d Limits,
+    pub(crate) parts: Vec<Part<'a>>,
+    pub(crate) tensors: Vec<Tensor<'a>>,
+    pub(crate) facts: Facts,
+    /// The message being read.
+    pub(crate) message: Option<u32>,
+    /// What bytes the block being read may carry.
+    bytes: Bytes,
+}
+
+/// Bytes in base64 that may stand in a block of content instead of text.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Bytes {
+    /// None.
+    No,
+    /// An image, sound, or a file.
+    Media,
+    /// What a provider has sealed and opens itself: signatures of a chain of thought, encrypted results.
+    Sealed,
+}
+
+/// Longest stop sequence.
+const STOP_BYTES: usize = 64;
+
+/// A problem at a node.
+pub(crate) fn fault(document: &Document<'_>, id: NodeId, kind: ProblemKind, detail: &'static str) -> Problem {
+    Problem::new(kind, document.start(id), detail)
+}
+
+impl<'a, 'd> Collector<'a, 'd> {
+    pub(crate) fn new(document: &'d Arc<Document<'a>>, numbers: &'d [f64], limits: &'d Limits) -> Self {
+        let facts = Facts::default();
+        Self {
+            document,
+            numbers,
+            limits,
+            parts: Vec::new(),
+            tensors: Vec::new(),
+            facts,
+            message: None,
+            bytes: Bytes::No,
+        }
+    }
+
+    /// A problem of form at a node.
+    pub(crate) fn form(&self, id: NodeId, detail: &'static str) -> Problem {
+        fault(self.document, id, ProblemKind::Form, detail)
+    }
+
+    /// Takes a string or name as a part; an empty one says nothing.
+    pub(crate) fn push(&mut self, id: NodeId, text: Cow<'a, str>, role: Role) -> Result<(), Problem> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        if self.parts.len() >= self.limits.max_parts {
+            return Err(fault(self.document, id, ProblemKind::TooMany, "more texts than allowed"));
+        }
+        self.parts.push(Part::node(self.document, id, text, role, self.message));
+        Ok(())
+    }
+
+    /// Takes every string at or under a node of a chat body that is no label, and every name that is no identifier.
+    ///
+    /// `key` is the name of the member that holds the node. Recurses as deep as the document goes, which is bounded.
+    pub(crate) fn walk(&mut self, id: NodeId, key: &str, role: Role) -> Result<(), Problem> {
+        let document = self.document;
+        match document.kind(id) {
+            Kind::String => {
+                let text = document.text(id);
+                if label::is_label(key, &text) || self.is_opaque(key, &text) {
+                    return Ok(());
+                }
+                self.push(id, text, speaker(key, role))
+            }
+            Kind::Array => document.elements(id).try_for_each(|element| self.walk(element, key, role)),
+            Kind::Object => self.object(id, role),
+            _ => Ok(()),
+        }
+    }
+
+    fn object(&mut self, id: NodeId, role: Role) -> Result<(), Problem> {
+        let document = self.document;
+        let around = self.bytes;
+        if let Some(bytes) = document.member_string(id, "type").and_then(|kind| self.bytes_of(&kind)) {
+            self.bytes = bytes;
+        }
+        let source = self.takes_source(id);
+        for (key, value) in document.members(id) {
+            let name = document.text(key);
+            if source && name == "data" {
+                continue;
+            }
+            self.name(key, &name)?;
+            self.walk(value, &name, role)?;
+        }
+        self.bytes = around;
+        Ok(())
+    }
+
+    /// Takes a member of the request's own object that is none of the protocol's texts.
+    pub(crate) fn other(&mut self, key: NodeId, value: NodeId) -> Result<(), Problem> {
+        let name = self.document.text(key);
+        if matches!(&*name, "stop" | "stop_sequences") && self.is_stop(value) {
+            return Ok(());
+        }
+        self.name(key, &name)?;
+        self.walk(value, &name, Role::Unknown)
+    }
+
+    /// Whether a value is a stop sequence or some of them: compared with what the model writes, never shown to it, and
+    /// made of line ends and role markers by nature.
+    fn is_stop(&self, id: NodeId) -> bool {
+        let document = self.document;
+        let short = |id| document.string(id).is_some_and(|text| text.len() <= STOP_BYTES);
+        short(id) || (document.kind(id) == Kind::Array && document.elements(id).all(short))
+    }
+
+    /// Takes a member's name as a part when it could be text.
+    pub(crate) fn name(&mut self, key: NodeId, name: &str) -> Result<(), Problem> {
+        if label::is_name(name) { Ok(()) } else { self.push(key, self.document.text(key), Role::Unknown) }
+    }
+
+    /// What bytes a block of that type may carry; counts the block.
+    fn bytes_of(&mut self, kind: &str) -> Option<Bytes> {
+        let facts = &mut self.facts;
+        let count = match kind {
+            "image_url" | "input_image" | "image" => &mut facts.images,
+            "input_audio" | "audio" => &mut facts.audio,
+            "file" | "input_file" | "document" => &mut facts.files,
+            "thinking" | "redacted_thinking" | "reasoning" | "web_search_result" => {
+                return Some(Bytes::Sealed);
+            }
+            _ => return None,
+        };
+        *count = count.saturating_add(1);
+        Some(Bytes::Media)
+    }
+
+    /// Whether a string is bytes and no text: media in a `data:` URL or what a provider has sealed, where such can stand.
+    fn is_opaque(&mut self, key: &str, text: &str) -> bool {
+        match (self.bytes, key) {
+            (Bytes::Media, "url" | "image_url" | "file_data") if is_media_url(text) => {
+                self.facts.opaque_bytes += text.len();
+                true
+            }
+            (Bytes::Sealed, "signature" | "data" | "encrypted_content") => is_base64(text),
+            _ => false,
+        }
+    }
+
+    /// Whether an object is the source of media in base64 (Anthropic's `source`, OpenAI's `input_audio`): then its
+    /// bytes are counted.
+    fn takes_source(&mut self, object: NodeId) -> bool {
+        let document = self.document;
+        if self.bytes != Bytes::Media {
+            return false;
+        }
+        let Some(data) = document.member_string(object, "data") else { return false };
+        let media = match document.member_string(object, "media_type") {
+            Some(media) => {
+                is_media(&media) && document.member_string(object, "type").as_deref() == Some("base64")
+            }
+            None => document
+                .member_string(object, "format")
+                .is_some_and(|format| matches!(&*format, "wav" | "mp3" | "flac" | "opus" | "pcm16" | "aac")),
+        };
+        let opaque = media && is_base64(&data);
+        if opaque {
+            self.facts.opaque_bytes += data.len();
+        }
+        opaque
+    }
+
+    /// Notes the model's name.
+    pub(crate) fn model(&mut self, id: NodeId) {
+        if let Some(name) = self.document.string(id) {
+            self.facts.model = Some(model_name(&name));
+        }
+    }
+
+    /// A number of things asked for; fractions and signs are for the model's own server to refuse.
+    pub(crate) fn amount(&self, id: NodeId) -> Option<u64> {
+        if self.document.kind(id) != Kind::Numbers {
+            return None;
+        }
+        self.document.written(id).parse().ok().or_else(|| {
+            let value = self.numbers.get(self.document.run(id).start).copied()?;
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "within the range of u64"
+            )]
+            (0.0..1.8e19).contains(&value).then_some(value as u64)
+        })
+    }
+
+    /// Notes what a member of the request's own object says, if it is one that every protocol shares.
+    pub(crate) fn setting(&mut self, name: &str, value: NodeId) {
+        match name {
+            "model" => self.model(value),
+            "stream" => self.facts.stream = self.document.kind(value) == Kind::True,
+            "max_tokens" | "max_completion_tokens" | "max_output_tokens" => {
+                self.facts.max_tokens = self.facts.max_tokens.max(self.amount(value));
+            }
+            "n" => self.facts.n = self.amount(value),
+            "tools" | "functions" => self.facts.tools = self.facts.tools.saturating_add(self.length(value)),
+            _ => {}
+        }
+    }
+
+    /// Elements of an array.
+    pub(crate) fn length(&self, array: NodeId) -> u32 {
+        u32::try_from(self.document.count(array)).unwrap_or(u32::MAX)
+    }
+}
+
+/// The model's name as a fact: cut, at the boundary of a character.
+pub(crate) fn model_name(name: &str) -> String {
+    name.get(..name.floor_char_boundary(MAX_MODEL_BYTES)).unwrap_or(name).to_string()
+}
+
+/// Within a system message only the text itself is the application's; a field beside it is anybody's.
+fn speaker(key: &str, role: Role) -> Role {
+    match (role, key) {
+        (Role::System, "text" | "content" | "system" | "input_text") => Role::System,
+        (Role::System, _) => Role::Unknown,
+        _ => role,
+    }
+}
+
+/// Whether a media type is one whose bytes are no text.
+fn is_media(media_type: &str) -> bool {
+    ["image/", "audio/", "video/", "application/pdf"].iter().any(|kind| media_type.starts_with(kind))
+}
+
+fn is_media_url(text: &str) -> bool {
+    let Some((media_type, data)) = text.strip_prefix("data:").and_then(|rest| rest.split_once(";base64,"))
+    else {
+        return false;
+    };
+    is_media(media_type) && label::is_name(media_type) && is_base64(data)
+}
+
+fn is_base64(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_'))
+}

@@ -1,0 +1,30 @@
+//! What else a body says.
+
+use alloc::string::String;
+
+/// What a request asks for, beside its texts and tensors.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The model that is named, cut to [`MAX_MODEL_BYTES`](crate::limits::MAX_MODEL_BYTES).
+    pub model: Option<String>,
+    /// Whether the answer is to be streamed.
+    pub stream: bool,
+    /// Messages of the conversation; for completions and embeddings, inputs; for KServe, inputs.
+    pub messages: u32,
+    /// Tools and functions offered to the model.
+    pub tools: u32,
+    /// Images among the content.
+    pub images: u32,
+    /// Sound recordings among the content.
+    pub audio: u32,
+    /// Files among the content.
+    pub files: u32,
+    /// Bytes of base64 in images, sound and files: the model gets them, and nobody has looked at them.
+    pub opaque_bytes: usize,
+    /// Inputs given as token ids instead of text: the model gets them, and nobody has looked at them.
+    pub token_inputs: u32,
+    /// The most tokens to answer with (`max_tokens`, `max_completion_tokens`), the larger if both are given.
+    pub max_tokens: Option<u64>,
+    /// How many answers are asked for.
+    pub n: Option<u64>,
+}

@@ -1,0 +1,228 @@
+//! The Open Inference Protocol (KServe v2, Triton): named tensors with shape, type and data.
+
+use alloc::{borrow::Cow, vec::Vec};
+
+use crate::{
+    Datatype, Problem, ProblemKind, Role, Tensor,
+    collect::{Collector, fault},
+    json::{Document, Kind, NodeId},
+    limits::MAX_DIMENSIONS,
+};
+
+/// The elements of one input as they are found.
+struct Data {
+    datatype: Datatype,
+    values: Vec<f64>,
+    count: usize,
+    has_null: bool,
+}
+
+impl<'a> Collector<'a, '_> {
+    /// Reads an inference request.
+    pub(crate) fn kserve(&mut self) -> Result<(), Problem> {
+        let document = self.document;
+        if document.kind(NodeId::ROOT) != Kind::Object {
+            return Err(self.form(NodeId::ROOT, "the body is no object"));
+        }
+        let mut found = false;
+        for (key, value) in document.members(NodeId::ROOT) {
+            let name = document.text(key);
+            if name == "inputs" {
+                found = true;
+                self.inference_inputs(value)?;
+            } else {
+                self.name(key, &name)?;
+                self.walk(value, &name, Role::Unknown)?;
+            }
+        }
+        if found { Ok(()) } else { Err(self.form(NodeId::ROOT, "there are no `inputs`")) }
+    }
+
+    fn inference_inputs(&mut self, id: NodeId) -> Result<(), Problem> {
+        let document = self.document;
+        match document.kind(id) {
+            Kind::Array if document.count(id) == 0 => {
+                return Err(fault(document, id, ProblemKind::Empty, "`inputs` is empty"));
+            }
+            Kind::Array => {}
+            Kind::Null => return Err(fault(document, id, ProblemKind::Null, "`inputs` is null")),
+            _ => return Err(self.form(id, "`inputs` is no array")),
+        }
+        self.facts.messages = self.length(id);
+        for (number, input) in (0_u32..).zip(document.elements(id)) {
+            self.message = Some(number);
+            match document.kind(input) {
+                Kind::Object => self.inference_input(input)?,
+                Kind::Null => return Err(fault(document, input, ProblemKind::Null, "an input is null")),
+                _ => return Err(self.form(input, "an input is no object")),
+            }
+        }
+        self.message = None;
+        Ok(())
+    }
+
+    fn inference_input(&mut self, input: NodeId) -> Result<(), Problem> {
+        let document = self.document;
+        let name = document
+            .member_string(input, "name")
+            .ok_or_else(|| self.form(input, "an input has no `name`"))?;
+        let datatype = document
+            .member_string(input, "datatype")
+            .and_then(|name| Datatype::from_name(&name))
+            .ok_or_else(|| self.form(input, "an input has no `datatype` that is known"))?;
+        let shape =
+            document.member(input, "shape").ok_or_else(|| self.form(input, "an input has no `shape`"))?;
+        let (shape, product) = self.shape(shape)?;
+        let data =
+            document.member(input, "data").ok_or_else(|| self.form(input, "an input has no `data`"))?;
+        for (key, value) in document.members(input) {
+            let field = document.text(key);
+            match &*field {
+                "data" | "shape" | "datatype" => {}
+                _ => {
+                    self.name(key, &field)?;
+                    self.walk(value, &field, Role::Unknown)?;
+                }
+            }
+            if value == data {
+                self.data(value, name.clone(), datatype, &shape, product)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A shape and the number of its elements.
+    fn shape(&self, id: NodeId) -> Result<(Vec<usize>, usize), Problem> {
+        let document = self.document;
+        let bad = |detail| fault(document, id, ProblemKind::Shape, detail);
+        if !document.is_numeric(id) || document.count(id) > MAX_DIMENSIONS {
+            return Err(bad("a `shape` is no short array of numbers"));
+        }
+        let mut shape = Vec::with_capacity(document.count(id));
+        for element in document.elements(id) {
+            for value in self.numbers.get(document.run(element)).unwrap_or_default() {
+                shape.push(dimension(*value).ok_or_else(|| bad("a dimension is no whole number"))?);
+            }
+        }
+        if shape.len() != document.count(id) {
+            return Err(bad("a dimension is no whole number"));
+        }
+        let product = shape.iter().try_fold(1_usize, |product, size| product.checked_mul(*size));
+        product
+            .map(|product| (shape, product))
+            .ok_or_else(|| bad("a `shape` of more elements than can be counted"))
+    }
+
+    fn data(
+        &mut self,
+        id: NodeId,
+        name: Cow<'a, str>,
+        datatype: Datatype,
+        shape: &[usize],
+        product: usize,
+    ) -> Result<(), Problem> {
+        let document = self.document;
+        let null = document.kind(id) == Kind::Null;
+        let mut data = Data { datatype, values: Vec::new(), count: 0, has_null: null };
+        if !null {
+            if document.kind(id) != Kind::Array {
+                return Err(self.form(id, "an input's `data` is no array"));
+            }
+            self.flatten(id, &mut data)?;
+            if data.count != product {
+                return Err(fault(
+                    document,
+                    id,
+                    ProblemKind::Shape,
+                    "an input's `shape` does not fit its `data`",
+                ));
+            }
+        }
+        if datatype != Datatype::Bytes {
+            let Data { values, has_null, .. } = data;
+            let (shape, span) = (shape.to_vec(), document.span(id));
+            let document = document.clone();
+            return self.push_tensor(Tensor {
+                name,
+                datatype,
+                shape,
+                values,
+                span,
+                has_null,
+                document,
+                node: id,
+            });
+        }
+        match (null, product) {
+            (true, _) => Err(fault(document, id, ProblemKind::Null, "an input's `data` is null")),
+            (false, 0) => Err(fault(document, id, ProblemKind::Empty, "an input's `data` is empty")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes the elements of nested arrays in row-major order. Recurses as deep as the document goes.
+    fn flatten(&mut self, id: NodeId, data: &mut Data) -> Result<(), Problem> {
+        let document = self.document;
+        let kind = document.kind(id);
+        match (kind, data.datatype) {
+            (Kind::Array, _) => {
+                return document.elements(id).try_for_each(|element| self.flatten(element, data));
+            }
+            (Kind::String, Datatype::Bytes) => {
+                let text = document.text(id);
+                self.push(id, text, Role::User)?;
+            }
+            (Kind::Null, Datatype::Bytes) => {
+                return Err(fault(document, id, ProblemKind::Null, "an element of `data` is null"));
+            }
+            (Kind::Null, _) => {
+                data.has_null = true;
+                data.values.push(0.0);
+            }
+            (Kind::True | Kind::False, Datatype::Bool) => {
+                data.values.push(if kind == Kind::True { 1.0 } else { 0.0 });
+            }
+            (Kind::Numbers, datatype) if datatype != Datatype::Bytes => return self.take_run(id, data),
+            _ => return Err(self.form(id, "an element of `data` is not of its `datatype`")),
+        }
+        data.count += 1;
+        Ok(())
+    }
+
+    fn take_run(&self, id: NodeId, data: &mut Data) -> Result<(), Problem> {
+        let run = self.numbers.get(self.document.run(id)).unwrap_or_default();
+        data.values.reserve(run.len());
+        for (index, value) in run.iter().enumerate() {
+            let Some(held) = data.datatype.hold(*value) else {
+                let at = element_start(self.document, id, index);
+                return Err(Problem::new(
+                    ProblemKind::NumberRange,
+                    at,
+                    "a number that its `datatype` cannot hold",
+                ));
+            };
+            data.values.push(held);
+        }
+        data.count += run.len();
+        Ok(())
+    }
+}
+
+/// Where the number of that index stands in a run.
+fn element_start(document: &Document<'_>, run: NodeId, index: usize) -> usize {
+    let written = document.written(run);
+    let Some(comma) =
+        index.checked_sub(1).and_then(|before| memchr::memchr_iter(b',', written.as_bytes()).nth(before))
+    else {
+        return document.start(run);
+    };
+    let space = written.bytes().skip(comma + 1).take_while(u8::is_ascii_whitespace).count();
+    document.start(run) + comma + 1 + space
+}
+
+/// A size that a tensor can have.
+fn dimension(value: f64) -> Option<usize> {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within the range of u32")]
+    let size = (value >= 0.0 && value <= f64::from(u32::MAX)).then_some(value as u32)?;
+    (f64::from(size) == value).then(|| usize::try_from(size).ok()).flatten()
+}

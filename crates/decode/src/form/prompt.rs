@@ -1,0 +1,70 @@
+//! OpenAI completions and embeddings: one field of texts or token ids.
+
+use crate::{
+    Problem, ProblemKind, Role,
+    collect::{Collector, fault},
+    json::{Kind, NodeId},
+};
+
+impl Collector<'_, '_> {
+    /// Reads a body whose texts stand in the member `field`.
+    pub(crate) fn prompts(&mut self, field: &str) -> Result<(), Problem> {
+        let document = self.document;
+        if document.kind(NodeId::ROOT) != Kind::Object {
+            return Err(self.form(NodeId::ROOT, "the body is no object"));
+        }
+        let mut found = false;
+        for (key, value) in document.members(NodeId::ROOT) {
+            let name = document.text(key);
+            self.setting(&name, value);
+            if name == field {
+                found = true;
+                self.input(value)?;
+            } else {
+                self.other(key, value)?;
+            }
+        }
+        if found { Ok(()) } else { Err(self.form(NodeId::ROOT, "there is no `prompt` or `input`")) }
+    }
+
+    fn input(&mut self, id: NodeId) -> Result<(), Problem> {
+        let document = self.document;
+        match document.kind(id) {
+            Kind::String => {
+                self.facts.messages = 1;
+                self.message = Some(0);
+                let text = document.text(id);
+                self.push(id, text, Role::User)?;
+            }
+            Kind::Array if document.count(id) == 0 => {
+                return Err(fault(document, id, ProblemKind::Empty, "the input is empty"));
+            }
+            Kind::Array => self.inputs(id)?,
+            Kind::Null => return Err(fault(document, id, ProblemKind::Null, "the input is null")),
+            _ => return Err(self.form(id, "the input is neither text nor an array")),
+        }
+        self.message = None;
+        Ok(())
+    }
+
+    /// Reads an array of texts, of token ids, or of arrays of token ids.
+    fn inputs(&mut self, array: NodeId) -> Result<(), Problem> {
+        let document = self.document;
+        for (number, element) in (0_u32..).zip(document.elements(array)) {
+            self.message = Some(number);
+            self.facts.messages = number.saturating_add(1);
+            match document.kind(element) {
+                Kind::String => {
+                    let text = document.text(element);
+                    self.push(element, text, Role::User)?;
+                }
+                Kind::Numbers => self.facts.token_inputs += 1,
+                Kind::Array if document.is_numeric(element) => self.facts.token_inputs += 1,
+                Kind::Object => self.walk(element, "", Role::User)?,
+                Kind::Null => return Err(fault(document, element, ProblemKind::Null, "an input is null")),
+                _ => return Err(self.form(element, "an input is neither text nor token ids")),
+            }
+        }
+        Ok(())
+    }
+}

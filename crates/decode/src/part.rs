@@ -1,0 +1,122 @@
+//! What the model reads: texts with their role and place.
+
+use alloc::{borrow::Cow, string::String, sync::Arc};
+use core::ops::Range;
+
+use crate::json::{Document, NodeId, source};
+
+/// Who speaks in a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// The application: OpenAI's `system` and `developer`, Anthropic's `system`.
+    System,
+    /// The person, or whoever calls.
+    User,
+    /// The model, its calls of tools included.
+    Assistant,
+    /// What tools declare and answer, and documents handed in: the way of indirect attacks.
+    Tool,
+    /// Nobody knows: an unknown role, a field outside the protocol, any string of other JSON.
+    Unknown,
+}
+
+impl Role {
+    /// Its name in events.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::User => "user",
+            Self::Assistant => "assistant",
+            Self::Tool => "tool",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The role that a message names. Only the exact names count: another spelling is a role we do not know.
+    pub(crate) fn from_name(name: &str) -> Self {
+        match name {
+            "system" | "developer" => Self::System,
+            "user" => Self::User,
+            "assistant" => Self::Assistant,
+            "tool" | "function" => Self::Tool,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// One text of a body.
+#[derive(Clone, Debug)]
+pub struct Part<'a> {
+    /// Who speaks.
+    pub role: Role,
+    /// The text as the model gets it, escapes undone.
+    pub text: Cow<'a, str>,
+    /// The number of the message it belongs to, from 0. Texts of one message are read together by the model.
+    pub message: Option<u32>,
+    origin: Origin<'a>,
+}
+
+/// Where a part comes from.
+#[derive(Clone, Debug)]
+enum Origin<'a> {
+    /// A body of plain text, from this byte on.
+    Plain(usize),
+    /// A string or name of a document.
+    Node(Arc<Document<'a>>, NodeId),
+}
+
+impl<'a> Part<'a> {
+    pub(crate) fn plain(text: &'a str, start: usize) -> Self {
+        let inside = text.get(start..).unwrap_or_default();
+        Self { role: Role::User, text: Cow::Borrowed(inside), message: None, origin: Origin::Plain(start) }
+    }
+
+    pub(crate) fn node(
+        document: &Arc<Document<'a>>,
+        id: NodeId,
+        text: Cow<'a, str>,
+        role: Role,
+        message: Option<u32>,
+    ) -> Self {
+        Self { role, text, message, origin: Origin::Node(Arc::clone(document), id) }
+    }
+
+    /// Its JSON pointer (RFC 6901), such as `/messages/1/content`; for the name of a member, the pointer to that member;
+    /// empty for a body of plain text. Longer ones than [`MAX_PLACE_BYTES`](crate::limits::MAX_PLACE_BYTES) end in `…`.
+    #[must_use]
+    pub fn place(&self) -> String {
+        match &self.origin {
+            Origin::Plain(_) => String::new(),
+            Origin::Node(document, id) => document.pointer(*id),
+        }
+    }
+
+    /// Where it stands in the body, without quotes.
+    #[must_use]
+    pub fn span(&self) -> Range<usize> {
+        match &self.origin {
+            Origin::Plain(start) => *start..start + self.text.len(),
+            Origin::Node(document, id) => document.inside_span(*id),
+        }
+    }
+
+    /// The bytes of the body that a byte range of `text` came from. An escape that the range touches counts whole; what
+    /// lies behind the text's end maps to its end. `body` is the body that was decoded.
+    #[must_use]
+    pub fn body_span(&self, body: &[u8], text_range: Range<usize>) -> Range<usize> {
+        let span = self.span();
+        if let Cow::Owned(_) = self.text {
+            let inside =
+                body.get(span.clone()).and_then(|bytes| core::str::from_utf8(bytes).ok()).unwrap_or_default();
+            let found = source(inside, text_range);
+            return span.start + found.start..span.start + found.end;
+        }
+        let from = text_range.start.min(self.text.len());
+        let to = text_range.end.clamp(from, self.text.len());
+        if from == to {
+            return span.start + from..span.start + from;
+        }
+        span.start + self.text.floor_char_boundary(from)..span.start + self.text.ceil_char_boundary(to)
+    }
+}
