@@ -1,1 +1,15 @@
-//! Modelgate.
+//! The edge worker's shell: the guard as JavaScript sees it.
+//!
+//! `guard.mjs` moves bytes and makes the calls, this crate translates, the `guard` crate decides. Time and entropy come
+//! in as arguments; the module imports nothing from its host but wasm-bindgen's own helpers.
+
+mod answer;
+mod courier;
+mod failure;
+mod headers;
+mod memory;
+mod shell;
+#[cfg(feature = "trap")]
+mod trap;
+
+pub use shell::{Exchange, Guard};

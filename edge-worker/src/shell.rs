@@ -1,0 +1,299 @@
+//! The classes that JavaScript uses.
+
+use core::cell::RefCell;
+use std::rc::Rc;
+
+use guard::{
+    CalloutId, Head, HeadFacts, Moment, Reporter,
+    wire::{
+        Category, Client, Event, EventId, EventKind, Finding, Request, Score, Severity, Surface, VERSION,
+        Verdict, signature::Key,
+    },
+};
+use wasm_bindgen::{JsError, prelude::wasm_bindgen};
+
+use crate::{
+    answer,
+    courier::{Courier, Errand},
+    failure::{self, Failure},
+    headers,
+    memory::Memory,
+};
+
+/// A guard for one policy, with its ledger and its queue of events.
+#[wasm_bindgen]
+#[derive(Debug)]
+pub struct Guard(Rc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    guard: guard::Guard,
+    memory: Memory,
+    /// Absent without a signing key: nobody would take what is not signed.
+    courier: Option<RefCell<Courier>>,
+}
+
+/// One request.
+#[wasm_bindgen]
+#[derive(Debug)]
+pub struct Exchange {
+    shared: Rc<Shared>,
+    exchange: guard::Exchange,
+    /// What the opening left to do for the events; given out with the answer.
+    errand: Option<Errand>,
+    /// Entropy for the verdict on the body; the opening's own may already be in an event's id.
+    entropy: [u8; 10],
+}
+
+/// Bytes of entropy that [`Guard::open`] takes: for the opening and for the verdict.
+const OPEN_ENTROPY: usize = 20;
+/// Longest path in an event about the guard itself, in characters.
+const MAX_PATH: usize = 256;
+
+#[wasm_bindgen]
+impl Guard {
+    /// A guard for a policy in JSON. `key`: the signing key `whsec_…`; without one nothing is reported. `node`: the
+    /// name of this place in events.
+    ///
+    /// # Errors
+    /// What is wrong with the policy or the key.
+    #[wasm_bindgen(constructor)]
+    pub fn new(policy: &str, key: Option<String>, node: &str) -> Result<Guard, JsError> {
+        Shared::new(policy, key.as_deref(), node)
+            .map(|shared| Self(Rc::new(shared)))
+            .map_err(|e| JsError::new(&e))
+    }
+
+    /// The path of the relay's ingest.
+    #[wasm_bindgen(getter, js_name = relayPath)]
+    #[must_use]
+    pub fn relay_path(&self) -> String {
+        self.0.guard.policy().document().relay.path.clone()
+    }
+
+    /// How long a callout may take, in milliseconds.
+    #[wasm_bindgen(getter, js_name = calloutTimeout)]
+    #[must_use]
+    pub fn callout_timeout(&self) -> f64 {
+        self.0.courier.as_ref().map_or(0.0, |courier| from_millis(courier.borrow().timeout_ms()))
+    }
+
+    /// Events waiting or under way.
+    #[wasm_bindgen(getter)]
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.0.courier.as_ref().map_or(0, |courier| courier.borrow().waiting())
+    }
+
+    /// Starts an exchange. `headers`: `name LF value LF` for each; `now`: Unix time in milliseconds; `entropy`: 20
+    /// random bytes.
+    #[expect(clippy::too_many_arguments, reason = "one crossing of the border instead of eight")]
+    #[must_use]
+    pub fn open(
+        &self,
+        method: &str,
+        path: &str,
+        address: Option<String>,
+        headers: &str,
+        has_body: bool,
+        now: f64,
+        entropy: &[u8],
+    ) -> Exchange {
+        #[cfg(feature = "trap")]
+        crate::trap::spring(path.as_bytes());
+        let (first, second) = entropy.split_at_checked(OPEN_ENTROPY / 2).unwrap_or((entropy, &[]));
+        let facts = HeadFacts { method, path, route: "", address: address.as_deref() };
+        let head = Head::new(facts, headers::pairs(headers));
+        let moment = moment(now, bytes(first));
+        let mut exchange = self.0.guard.open(head, has_body, &moment, &self.0.memory);
+        // Monitoring reports a caller over the limit here and what the body holds later.
+        let event = exchange.take_event();
+        let errand = self.0.take(event, moment.unix_ms);
+        Exchange { shared: Rc::clone(&self.0), exchange, errand, entropy: bytes(second) }
+    }
+
+    /// The next step of an errand that began at `since`: `{id, headers, body}`, `{wait}` or `{}`.
+    #[must_use]
+    pub fn step(&self, watch: bool, since: f64, now: f64, entropy: &[u8]) -> String {
+        self.0.courier.as_ref().map_or_else(
+            || "{}".into(),
+            |courier| {
+                answer::step(&courier.borrow_mut().step(
+                    watch,
+                    to_millis(since),
+                    &moment(now, bytes(entropy)),
+                ))
+            },
+        )
+    }
+
+    /// How a callout ended: the relay's status, nothing without an answer.
+    pub fn settle(&self, id: u32, status: Option<u16>, now: f64) {
+        if let Some(courier) = &self.0.courier {
+            courier.borrow_mut().settle(CalloutId(id), status, to_millis(now));
+        }
+    }
+
+    /// The JSON body of the 502 for a request whose model cannot be reached.
+    #[wasm_bindgen(js_name = upstreamFailure)]
+    #[must_use]
+    pub fn upstream_failure(&self, path: &str) -> String {
+        Failure::Upstream.body(&self.0.guard, path)
+    }
+
+    /// Answers a request at which the instance before this one trapped, losing `lost` waiting events, and reports it:
+    /// `{headers, reply, errand?}`.
+    #[must_use]
+    pub fn trapped(
+        &self,
+        method: &str,
+        path: &str,
+        address: Option<String>,
+        lost: u32,
+        now: f64,
+        entropy: &[u8],
+    ) -> String {
+        let moment = moment(now, bytes(entropy));
+        let event = self.0.trap_event(method, path, address, lost, &moment);
+        let outcome = failure::outcome(&self.0.guard, path, self.0.courier.as_ref().map(|_| event.id));
+        answer::outcome(&outcome, self.0.take(Some(event), moment.unix_ms))
+    }
+}
+
+#[wasm_bindgen]
+impl Exchange {
+    /// The longest body in bytes that has to be read, -1 if the outcome needs none.
+    #[wasm_bindgen(getter, js_name = bodyLimit)]
+    #[must_use]
+    pub fn body_limit(&self) -> f64 {
+        if self.exchange.outcome().is_some() {
+            return -1.0;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a body of 2^53 bytes fits no memory")]
+        let limit = self.exchange.body_limit() as f64;
+        limit
+    }
+
+    /// The outcome if there is one: `{headers, reply?, errand?}`.
+    #[must_use]
+    pub fn answer(&mut self) -> Option<String> {
+        let errand = self.errand.take();
+        self.exchange.outcome().map(|outcome| answer::outcome(outcome, errand))
+    }
+
+    /// Judges the whole body.
+    #[must_use]
+    pub fn judge(&mut self, body: &[u8], now: f64) -> Option<String> {
+        #[cfg(feature = "trap")]
+        crate::trap::spring(body);
+        let moment = moment(now, self.entropy);
+        self.exchange.judge(&self.shared.guard, body, &moment);
+        self.report(moment.unix_ms);
+        self.answer()
+    }
+
+    /// Decides about a body that is longer than `bodyLimit`.
+    #[wasm_bindgen(js_name = tooLarge)]
+    #[must_use]
+    pub fn too_large(&mut self, seen: f64, now: f64) -> Option<String> {
+        let moment = moment(now, self.entropy);
+        self.exchange.too_large(&self.shared.guard, to_millis(seen), &moment);
+        self.report(moment.unix_ms);
+        self.answer()
+    }
+
+    fn report(&mut self, now_ms: u64) {
+        let event = self.exchange.take_event();
+        let errand = self.shared.take(event, now_ms);
+        // The opening's errand, if any, has the watch or is urgent: it does for both.
+        self.errand = self.errand.or(errand);
+    }
+}
+
+impl Shared {
+    fn new(policy: &str, key: Option<&str>, node: &str) -> Result<Self, String> {
+        let key = key.map(Key::parse).transpose().map_err(|error| error.to_string())?;
+        let guard = guard::Guard::from_json(policy.as_bytes(), key.as_ref(), Surface::Edge, node)
+            .map_err(|error| error.to_string())?;
+        let relay = &guard.policy().document().relay;
+        let courier = key.map(|key| {
+            let capacity = usize::try_from(relay.queue).unwrap_or(usize::MAX);
+            let reporter = Reporter::new(key, capacity);
+            RefCell::new(Courier::new(reporter, relay.batch_interval_ms.into(), relay.timeout_ms.into()))
+        });
+        Ok(Self { guard, memory: Memory::new(), courier })
+    }
+
+    fn take(&self, event: Option<Event>, now_ms: u64) -> Option<Errand> {
+        self.courier.as_ref()?.borrow_mut().take(event, now_ms)
+    }
+
+    fn trap_event(
+        &self,
+        method: &str,
+        path: &str,
+        address: Option<String>,
+        lost: u32,
+        moment: &Moment,
+    ) -> Event {
+        let finding = Finding {
+            rule: "guard.edge.trap".into(),
+            category: Category::Guard,
+            severity: Severity::High,
+            score: Score::ONE,
+            summary: format!(
+                "The guard trapped, refused the request and started anew; {lost} waiting events were lost"
+            ),
+            owasp: Vec::new(),
+            atlas: Vec::new(),
+            location: None,
+            transforms: Vec::new(),
+            evidence: None,
+        };
+        Event {
+            v: VERSION,
+            id: EventId::new(moment.unix_ms, moment.entropy),
+            time_ms: moment.unix_ms,
+            kind: EventKind::Guard,
+            model: self.guard.policy().document().model.name.as_str().to_string(),
+            surface: Surface::Edge,
+            node: String::new(),
+            route: String::new(),
+            client: Client { address, ..Client::default() },
+            request: Request {
+                method: method.chars().take(16).collect(),
+                path: path.chars().take(MAX_PATH).collect(),
+                status: Some(Failure::Guard.status()),
+                ..Request::default()
+            },
+            verdict: Verdict::Block,
+            score: Score::ONE,
+            severity: Severity::High,
+            findings: vec![finding],
+        }
+    }
+}
+
+fn moment(now: f64, entropy: [u8; 10]) -> Moment {
+    Moment { unix_ms: to_millis(now), entropy }
+}
+
+/// The first ten bytes, zeros where there are fewer.
+fn bytes(entropy: &[u8]) -> [u8; 10] {
+    let mut ten = [0; 10];
+    for (to, from) in ten.iter_mut().zip(entropy) {
+        *to = *from;
+    }
+    ten
+}
+
+/// JavaScript's number as a whole one; below 0 and NaN count as 0.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a float cast saturates")]
+const fn to_millis(number: f64) -> u64 {
+    number as u64
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a time span far below 2^53 ms")]
+const fn from_millis(millis: u64) -> f64 {
+    millis as f64
+}
