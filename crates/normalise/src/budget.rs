@@ -1,0 +1,47 @@
+//! How much may be decoded.
+
+/// What is left to spend on decoding one text. Decoding shrinks what it reads, yet views are decoded
+/// again, and each is scanned: without a bound, a small text could ask for much work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Bytes that views may still take.
+    pub bytes: usize,
+    /// Views that may still be made.
+    pub views: usize,
+    /// Set when something was left out for want of budget.
+    pub exhausted: bool,
+}
+
+impl Budget {
+    /// A quarter of a million decoded bytes: far more than a prompt hides, little enough to scan.
+    pub const BYTES: usize = 256 * 1024;
+    /// As many views as a long document full of encoded snippets has.
+    pub const VIEWS: usize = 128;
+
+    /// A budget of so many bytes and views.
+    #[must_use]
+    pub const fn new(bytes: usize, views: usize) -> Self {
+        Self { bytes, views, exhausted: false }
+    }
+
+    /// Takes a view of `bytes` bytes, or says that it is too much.
+    pub(crate) const fn take(&mut self, bytes: usize) -> bool {
+        match (self.bytes.checked_sub(bytes), self.views.checked_sub(1)) {
+            (Some(left), Some(views)) => {
+                self.bytes = left;
+                self.views = views;
+                true
+            }
+            _ => {
+                self.exhausted = true;
+                false
+            }
+        }
+    }
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self::new(Self::BYTES, Self::VIEWS)
+    }
+}

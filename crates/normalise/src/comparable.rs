@@ -1,0 +1,303 @@
+//! The comparable text.
+
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use unicode_normalization::UnicodeNormalization;
+
+use crate::{
+    fold::{self, Kind},
+    invisible::{is_invisible, tagged},
+    map::Map,
+    swar,
+    transform::{Transform, Transforms},
+};
+
+/// Stands for a character that is of no word and has no ASCII form, such as an emoji. A control
+/// character, so that nothing in a source can pass for it: those are left out.
+pub const SYMBOL: char = '\u{1f}';
+
+/// Zero bytes behind the comparable text, so that matchers may load whole words at its end.
+pub const PADDING: usize = 64;
+
+/// As many characters are normalised together; the Stream-Safe Text Format of UAX #15 allows 30 marks
+/// in a row, and no orthography needs them.
+const CLUSTER: usize = 32;
+
+/// A comparable text with its way back. Reuse it: its buffers keep their room.
+#[derive(Debug, Default)]
+pub struct Normalised {
+    /// The text and its padding. Always UTF-8.
+    bytes: Vec<u8>,
+    map: Map,
+    transforms: Transforms,
+}
+
+impl Normalised {
+    /// Takes up `source` in place of what was there.
+    pub fn set(&mut self, source: &str) {
+        self.bytes.clear();
+        self.map.clear();
+        self.transforms = Transforms::NONE;
+        self.bytes.reserve(source.len() + PADDING);
+        let mut at = 0;
+        while at < source.len() {
+            at += self.copy_plain(source, at);
+            at += self.fold_odd(source, at);
+        }
+        self.bytes.resize(self.bytes.len() + PADDING, 0);
+    }
+
+    /// The comparable text's bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len()).unwrap_or_default()
+    }
+
+    /// The comparable text's bytes, followed by [`PADDING`] zero bytes; empty before the first [`Self::set`].
+    #[must_use]
+    pub fn padded(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The comparable text. Checks the whole of it: matchers use [`Self::bytes`].
+    #[must_use]
+    pub fn text(&self) -> &str {
+        core::str::from_utf8(self.bytes()).unwrap_or_default()
+    }
+
+    /// Its length in bytes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.bytes.len().saturating_sub(PADDING)
+    }
+
+    /// Whether there is no text.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The transforms that changed something, anywhere in the text.
+    #[must_use]
+    pub const fn transforms(&self) -> Transforms {
+        self.transforms
+    }
+
+    /// The byte range of the source that a byte range of the comparable text stands for.
+    #[must_use]
+    pub fn source_range(&self, range: Range<usize>) -> Range<usize> {
+        self.map.source(range)
+    }
+
+    /// Takes over ASCII that needs no more than lower case, in bulk. Returns how many bytes it was.
+    fn copy_plain(&mut self, source: &str, start: usize) -> usize {
+        let rest = source.as_bytes().get(start..).unwrap_or_default();
+        let mut carry = self.bytes.last().map_or(0, |last| if *last <= b' ' { 0x80 } else { 0 });
+        let mut copied = 0;
+        let mut capitals = 0;
+        let (blocks, _) = rest.as_chunks::<32>();
+        'blocks: for block in blocks {
+            let mut lowered = [0; 32];
+            let (words, _) = block.as_chunks::<8>();
+            let (into, _) = lowered.as_chunks_mut::<8>();
+            let mut odd = 0;
+            for (word, into) in words.iter().zip(into) {
+                let word = u64::from_le_bytes(*word);
+                odd |= odd_bytes(word, &mut carry);
+                let lower = swar::to_lower(word);
+                capitals |= lower ^ word;
+                *into = lower.to_le_bytes();
+            }
+            if odd != 0 {
+                break 'blocks;
+            }
+            self.bytes.extend_from_slice(&lowered);
+            copied += 32;
+        }
+        let tail = rest.get(copied..).unwrap_or_default();
+        let plain = plain_prefix(tail, self.bytes.last().copied());
+        for byte in plain {
+            capitals |= u64::from(byte.is_ascii_uppercase());
+            self.bytes.push(byte.to_ascii_lowercase());
+        }
+        copied += plain.len();
+        if capitals != 0 {
+            self.transforms.insert(Transform::Case);
+        }
+        if copied > 0 {
+            self.map.copy(start, copied);
+        }
+        copied
+    }
+
+    /// Handles everything else up to the next ASCII that may be plain. Returns how many bytes it was.
+    fn fold_odd(&mut self, source: &str, start: usize) -> usize {
+        let mut at = start;
+        let mut rest = source.get(start..).unwrap_or_default().chars();
+        while let Some(c) = rest.next() {
+            let next = source.len() - rest.as_str().len();
+            if c.is_ascii() {
+                if line_breaks(c).is_some() {
+                    at += self.fold_space(source, at);
+                } else if is_invisible(c) {
+                    self.transforms.insert(Transform::Invisibles);
+                    at = next;
+                }
+                break;
+            }
+            at += self.fold_char(source, at, c, next);
+            rest = source.get(at..).unwrap_or_default().chars();
+        }
+        at - start
+    }
+
+    fn fold_char(&mut self, source: &str, at: usize, c: char, next: usize) -> usize {
+        let len = next - at;
+        match fold::kind(c) {
+            Kind::Invisible => {
+                self.transforms.insert(Transform::Invisibles);
+                if tagged(c).is_some() {
+                    self.transforms.insert(Transform::Tags);
+                }
+            }
+            Kind::Space(_) => return self.fold_space(source, at),
+            Kind::Punctuation(text) => {
+                self.bytes.extend_from_slice(text.as_bytes());
+                self.map.replace(at..next, text.len());
+            }
+            Kind::Symbol => {
+                self.bytes.push(SYMBOL as u8);
+                self.map.replace(at..next, 1);
+            }
+            Kind::Letter if !next_joins(source, next) => {
+                let before = self.bytes.len();
+                self.push_lower(c);
+                self.map.replace(at..next, self.bytes.len() - before);
+            }
+            Kind::Letter | Kind::Compatible => return self.fold_cluster(source, at),
+        }
+        len
+    }
+
+    /// A run of white space becomes one space, one line break or, where a blank line is, two.
+    fn fold_space(&mut self, source: &str, start: usize) -> usize {
+        let mut from = start;
+        let mut breaks = 0u32;
+        // White space before, if it was copied, is of this run.
+        while let Some(last @ (b' ' | b'\n')) = self.bytes.last().copied() {
+            let Some(place) = self.map.uncopy() else { break };
+            self.bytes.pop();
+            from = place;
+            breaks += u32::from(last == b'\n');
+        }
+        let follows = matches!(self.bytes.last(), Some(b' ' | b'\n'));
+        let mut end = start;
+        let mut rest = source.get(start..).unwrap_or_default().chars();
+        while let Some(c) = rest.next() {
+            match line_breaks(c) {
+                Some(some) => breaks += u32::from(some),
+                None if c != '\r' => break,
+                None => {}
+            }
+            end = source.len() - rest.as_str().len();
+        }
+        let folded: &[u8] = match breaks {
+            _ if follows => b"",
+            0 => b" ",
+            1 => b"\n",
+            _ => b"\n\n",
+        };
+        self.bytes.extend_from_slice(folded);
+        self.map.replace(from..end, folded.len());
+        end - start
+    }
+
+    /// Normalises the character at `start` with whatever combines with it.
+    fn fold_cluster(&mut self, source: &str, start: usize) -> usize {
+        let rest = source.get(start..).unwrap_or_default();
+        let first = rest.chars().next().unwrap_or(SYMBOL);
+        let end = (rest.char_indices().enumerate().skip(1))
+            .find(|(count, (_, c))| *count == CLUSTER || !fold::joins_previous(*c))
+            .map_or(rest.len(), |(_, (at, _))| at);
+        let mut from = start;
+        // An ASCII letter before it was copied already.
+        let base = self.bytes.last().copied().filter(u8::is_ascii_alphanumeric);
+        if base.is_some()
+            && fold::joins_previous(first)
+            && let Some(place) = self.map.uncopy()
+        {
+            self.bytes.pop();
+            from = place;
+        }
+        let before = self.bytes.len();
+        let cluster = source.get(from..start + end).unwrap_or_default();
+        for c in cluster.chars().nfkc() {
+            self.push_lower(c);
+        }
+        if cluster.chars().any(fold::is_compatibility_letter) {
+            self.transforms.insert(Transform::Nfkc);
+        }
+        self.map.replace(from..start + end, self.bytes.len() - before);
+        end
+    }
+
+    fn push_lower(&mut self, c: char) {
+        let bytes = &mut self.bytes;
+        fold::lower(c, |out| bytes.extend_from_slice(out.encode_utf8(&mut [0; 4]).as_bytes()));
+    }
+}
+
+/// Flags the bytes that plain copying would get wrong: other than ASCII, control characters other than
+/// line feed, and white space after white space.
+#[inline(always)]
+fn odd_bytes(word: u64, carry: &mut u64) -> u64 {
+    let line_feed = swar::between(word, b'\n', b'\n');
+    let control = !swar::at_least(word, b' ') & swar::HIGHS & !line_feed;
+    let space = !swar::at_least(word, b'!') & swar::HIGHS;
+    let double = space & swar::before(space, *carry);
+    *carry = swar::carry(space);
+    word & swar::HIGHS | control | double | swar::at_least(word, 0x7f)
+}
+
+/// The bytes at the front that [`odd_bytes`] would not flag.
+fn plain_prefix(bytes: &[u8], last: Option<u8>) -> &[u8] {
+    let mut carry = if last.is_some_and(|last| last <= b' ') { 0x80 } else { 0 };
+    let mut len = 0;
+    let (words, tail) = bytes.as_chunks::<8>();
+    for word in words {
+        let odd = odd_bytes(u64::from_le_bytes(*word), &mut carry);
+        len += swar::first(odd);
+        if odd != 0 {
+            return bytes.get(..len).unwrap_or_default();
+        }
+    }
+    // Filled up with a byte that is never odd.
+    let mut word = [b'.'; 8];
+    for (into, byte) in word.iter_mut().zip(tail) {
+        *into = *byte;
+    }
+    len += swar::first(odd_bytes(u64::from_le_bytes(word), &mut carry)).min(tail.len());
+    bytes.get(..len).unwrap_or_default()
+}
+
+/// The line breaks that a character of white space counts for; `None` if it is no white space, or a
+/// carriage return, whose line feed counts.
+fn line_breaks(c: char) -> Option<u8> {
+    match c {
+        ' ' | '\t' | '\u{b}' | '\u{c}' => Some(0),
+        '\n' => Some(1),
+        '\r' => Some(0),
+        _ if c.is_ascii() => None,
+        _ => match fold::kind(c) {
+            Kind::Space(breaks) => Some(breaks),
+            _ => None,
+        },
+    }
+}
+
+fn next_joins(source: &str, at: usize) -> bool {
+    let rest = source.get(at..).unwrap_or_default();
+    rest.as_bytes().first().is_some_and(|byte| *byte >= 0xcc)
+        && rest.chars().next().is_some_and(fold::joins_previous)
+}

@@ -1,0 +1,41 @@
+//! Finds stretches of a text that decode to a text of their own.
+//!
+//! One transform a file. Each finder walks the source once, sniffs before it decodes, and takes what
+//! it decodes from the [`Budget`].
+
+mod base64;
+mod hex;
+mod percent;
+mod run;
+mod tags;
+mod text;
+
+use alloc::{string::String, vec::Vec};
+use core::ops::Range;
+
+use crate::{budget::Budget, transform::Transform};
+
+/// A text that was encoded within another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct View {
+    /// How it was encoded.
+    pub transform: Transform,
+    /// The bytes of the source that hold it.
+    pub source: Range<usize>,
+    /// What it says.
+    pub text: String,
+}
+
+/// Appends the decoded views of `source` to `out`.
+pub fn views(source: &str, budget: &mut Budget, out: &mut Vec<View>) {
+    run::views(source, budget, out);
+    percent::views(source, budget, out);
+    tags::views(source, budget, out);
+}
+
+/// Appends a view if it says something and the budget allows it.
+fn put(transform: Transform, source: Range<usize>, text: String, budget: &mut Budget, out: &mut Vec<View>) {
+    if budget.take(text.len()) {
+        out.push(View { transform, source, text });
+    }
+}

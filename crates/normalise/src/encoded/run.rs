@@ -1,0 +1,78 @@
+//! Long runs of letters and digits, which may be base64 or hexadecimal.
+
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use super::{View, base64, hex, put};
+use crate::{budget::Budget, transform::Transform};
+
+/// A run at most this long is looked at closely; a longer one, an image most likely, in wider steps.
+const CLOSE: usize = 1024;
+
+pub(super) fn views(source: &str, budget: &mut Budget, out: &mut Vec<View>) {
+    let bytes = source.as_bytes();
+    let mut at = 0;
+    while let Some(run) = next_run(bytes, at) {
+        at = in_run(bytes, &run, budget, out).max(run.end);
+    }
+}
+
+/// The next run of at least [`base64::SHORTEST`] symbols. Looks at the byte where such a run would have
+/// its last symbol first, so most of an ordinary text is stepped over.
+fn next_run(bytes: &[u8], from: usize) -> Option<Range<usize>> {
+    let mut start = from;
+    loop {
+        let window = bytes.get(start..start + base64::SHORTEST)?;
+        match window.iter().rposition(|byte| !base64::is_symbol(*byte)) {
+            Some(gap) => start += gap + 1,
+            None => {
+                let end = start + base64::SHORTEST;
+                let rest = bytes.get(end..).unwrap_or_default();
+                return Some(start..end + rest.iter().take_while(|byte| base64::is_symbol(**byte)).count());
+            }
+        }
+    }
+}
+
+/// Decodes what the run holds. Returns how far it got, which may be further than the run's end.
+fn in_run(bytes: &[u8], run: &Range<usize>, budget: &mut Budget, out: &mut Vec<View>) -> usize {
+    if let Some(end) = whole_hex(bytes, run, budget, out) {
+        return end;
+    }
+    let step = if run.len() <= CLOSE { base64::SHORTEST } else { 4 * base64::SHORTEST };
+    let mut from = run.start;
+    let mut at = run.start;
+    while at + base64::SHORTEST <= run.end {
+        let rest = bytes.get(at..run.end).unwrap_or_default();
+        // A letter put before the encoded text shifts it: each of the four phases is tried.
+        let phase = (0..4).find(|phase| rest.get(*phase..).is_some_and(base64::sniff));
+        let Some(phase) = phase else {
+            at += step;
+            continue;
+        };
+        let start = base64::beginning(bytes, from, at + phase);
+        let (text, range, cut) = base64::decode(bytes, start, budget.bytes);
+        budget.exhausted |= cut;
+        from = range.end;
+        at = range.end.max(at + base64::SHORTEST);
+        if let Some(text) = text {
+            put(Transform::Base64, range, text, budget, out);
+        }
+    }
+    at.min(bytes.len())
+}
+
+fn whole_hex(bytes: &[u8], run: &Range<usize>, budget: &mut Budget, out: &mut Vec<View>) -> Option<usize> {
+    if run.len() < hex::SHORTEST {
+        return None;
+    }
+    let symbols = bytes.get(run.clone())?;
+    // `0x…` is of the notation.
+    let prefix = if symbols.starts_with(b"0x") || symbols.starts_with(b"0X") { 2 } else { 0 };
+    let (text, digits, cut) = hex::decode(symbols.get(prefix..)?, budget.bytes)?;
+    budget.exhausted |= cut;
+    let range = run.start + prefix..run.start + prefix + digits;
+    let end = range.end;
+    put(Transform::Hex, range, text, budget, out);
+    Some(end)
+}

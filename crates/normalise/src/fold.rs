@@ -1,0 +1,169 @@
+//! What becomes of one character that is not ASCII.
+
+use unicode_normalization::{
+    IsNormalized,
+    char::{canonical_combining_class, decompose_canonical, decompose_compatible, is_combining_mark},
+    is_nfkc_quick,
+};
+
+use crate::{comparable::SYMBOL, invisible::is_invisible};
+
+/// Whether `c` is part of a word: a letter, a digit or a mark.
+#[must_use]
+pub fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || !c.is_ascii() && is_combining_mark(c)
+}
+
+/// What to do with a character of the source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Never seen: leave it out.
+    Invisible,
+    /// White space, with the line breaks it counts for.
+    Space(u8),
+    /// Stands for this ASCII punctuation.
+    Punctuation(&'static str),
+    /// A letter, digit or mark in normal form; only its case may change.
+    Letter,
+    /// Has to be normalised together with the marks that follow it.
+    Compatible,
+    /// Neither of a word nor known by an ASCII form.
+    Symbol,
+}
+
+/// Sorts a character that is not ASCII. The ranges first asked for are those of ordinary text in the
+/// most written scripts; the tables behind answer for the rest.
+pub(crate) fn kind(c: char) -> Kind {
+    match c {
+        'à'..='ö' | 'ø'..='ÿ' | 'À'..='Ö' | 'Ø'..='ß' => Kind::Letter,
+        'А'..='я' | 'ѐ'..='џ' | 'α'..='ω' | 'א'..='ת' | 'ؠ'..='ي' => Kind::Letter,
+        '\u{4e00}'..='\u{9fff}' | 'ぁ'..='ゖ' | 'ァ'..='ヺ' | '\u{ac00}'..='\u{d7a3}' => Kind::Letter,
+        _ => punctuation(c).unwrap_or_else(|| rare(c)),
+    }
+}
+
+fn punctuation(c: char) -> Option<Kind> {
+    Some(match c {
+        '\u{85}' | '\u{2028}' => Kind::Space(1),
+        '\u{2029}' => Kind::Space(2),
+        '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}' => {
+            Kind::Space(0)
+        }
+        '‘' | '’' | '‚' | '‛' | '′' | '‹' | '›' | 'ʼ' => Kind::Punctuation("'"),
+        '“' | '”' | '„' | '‟' | '″' | '«' | '»' | '「' | '」' | '『' | '』' => {
+            Kind::Punctuation("\"")
+        }
+        '\u{2010}'..='\u{2015}' | '\u{2212}' => Kind::Punctuation("-"),
+        '。' | '।' | '۔' | '።' | '\u{ff61}' => Kind::Punctuation("."),
+        '、' | '،' | '\u{ff64}' => Kind::Punctuation(","),
+        '؟' | '¿' | '⸮' => Kind::Punctuation("?"),
+        '¡' => Kind::Punctuation("!"),
+        '؛' => Kind::Punctuation(";"),
+        '…' => Kind::Punctuation("..."),
+        '【' | '〔' => Kind::Punctuation("["),
+        '】' | '〕' => Kind::Punctuation("]"),
+        '《' | '〈' | '⟨' => Kind::Punctuation("<"),
+        '》' | '〉' | '⟩' => Kind::Punctuation(">"),
+        '•' | '·' | '・' | '‣' => Kind::Punctuation("*"),
+        _ => return None,
+    })
+}
+
+fn rare(c: char) -> Kind {
+    if is_invisible(c) {
+        return Kind::Invisible;
+    }
+    if canonical_combining_class(c) != 0 || is_nfkc_quick(core::iter::once(c)) != IsNormalized::Yes {
+        return Kind::Compatible;
+    }
+    if is_word(c) { Kind::Letter } else { Kind::Symbol }
+}
+
+/// Whether `c` may combine with the character before it.
+pub(crate) fn joins_previous(c: char) -> bool {
+    match c {
+        ..'\u{300}' | '\u{370}'..'\u{483}' | '\u{2000}'..'\u{20d0}' | '\u{3400}'..'\u{a000}' => return false,
+        '\u{1f000}'..'\u{1fb00}' => return false,
+        _ => {}
+    }
+    if is_invisible(c) {
+        return false;
+    }
+    let mut first = c;
+    let mut seen = false;
+    decompose_compatible(c, |part| {
+        if !seen {
+            first = part;
+            seen = true;
+        }
+    });
+    canonical_combining_class(first) != 0 || is_nfkc_quick(core::iter::once(first)) == IsNormalized::Maybe
+}
+
+/// Whether a letter or digit was written in a compatibility form: `ｉ`, `𝐢`, `ﬁ`, `①`.
+pub(crate) fn is_compatibility_letter(c: char) -> bool {
+    if c.is_ascii() || is_nfkc_quick(core::iter::once(c)) == IsNormalized::Yes {
+        return false;
+    }
+    let (mut canonical, mut compatible, mut word) = (0, 0, false);
+    // Comparing sums is enough: the two differ in whole characters where they differ at all.
+    decompose_canonical(c, |part| canonical += u64::from(u32::from(part)));
+    decompose_compatible(c, |part| {
+        compatible += u64::from(u32::from(part));
+        word |= part.is_alphanumeric();
+    });
+    word && canonical != compatible
+}
+
+/// Hands over the comparable form of a normalised character, byte-wise ASCII unless it is of a word.
+pub(crate) fn lower(c: char, mut put: impl FnMut(char)) {
+    if c.is_ascii() {
+        return put(c.to_ascii_lowercase());
+    }
+    match kind(c) {
+        Kind::Invisible => {}
+        Kind::Space(_) => put(' '),
+        Kind::Punctuation(text) => text.chars().for_each(put),
+        Kind::Symbol => put(SYMBOL),
+        // Lower case may bring a mark along (`İ`), never anything but letters and marks.
+        Kind::Letter | Kind::Compatible if is_word(c) => c.to_lowercase().for_each(put),
+        Kind::Letter | Kind::Compatible => put(SYMBOL),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_character_lowers_to_ascii_or_to_letters_and_marks() {
+        for c in (0..=0x10_ffffu32).filter_map(char::from_u32) {
+            if !c.is_ascii() {
+                lower(c, |out| assert!(out.is_ascii() || is_word(out), "{c:?} gave {out:?}"));
+            }
+        }
+    }
+
+    #[test]
+    fn shortcuts_agree_with_the_tables() {
+        for c in (0x80..=0x10_ffffu32).filter_map(char::from_u32) {
+            if kind(c) == Kind::Letter {
+                assert!(is_word(c), "{c:?} is no part of a word");
+                assert_eq!(is_nfkc_quick(core::iter::once(c)), IsNormalized::Yes, "{c:?}");
+            }
+            if canonical_combining_class(c) != 0 && !is_invisible(c) {
+                assert!(joins_previous(c), "{c:?} combines");
+            }
+        }
+    }
+
+    #[test]
+    fn compatibility_letters_are_told_from_plain_and_composed_ones() {
+        for c in ['ｉ', '𝐢', 'ﬁ', '①', '²', 'Ⅳ'] {
+            assert!(is_compatibility_letter(c), "{c}");
+        }
+        for c in ['i', 'é', '…', '中', '\u{a0}', 'Å', '\u{1f600}'] {
+            assert!(!is_compatibility_letter(c), "{c}");
+        }
+    }
+}
