@@ -1,3 +1,25 @@
-//! Modelgate detect.
+//! Detectors: what in a text or a tensor is an attack, a leak or out of bounds.
+//!
+//! [`Engine`] judges texts by rules (`rules/*.toml`, compiled into static tables by `build.rs`), and
+//! [`check_tensor`] judges numbers. Both report [`Finding`]s and decide nothing: the verdict is policy's.
+//!
+//! A text is normalised once; then one pass over its words asks a small filter whether a rule hangs on
+//! the word, and only where one does is the rule verified on the words around. So the cost hardly grows
+//! with the number of rules, and each step is bounded: no backtracking, no clock, no I/O.
 #![no_std]
+
 extern crate alloc;
+
+mod engine;
+mod finding;
+mod options;
+mod role;
+mod scratch;
+mod tensor;
+
+pub use engine::Engine;
+pub use finding::{Category, Finding, Rule, Severity};
+pub use options::{Options, Packs};
+pub use role::Role;
+pub use scratch::Scratch;
+pub use tensor::{RULES as TENSOR_RULES, TensorLimits, TensorView, check_tensor};
