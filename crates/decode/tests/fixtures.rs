@@ -51,7 +51,8 @@ fn render(result: &Result<Decoded<'_>, Problem>) -> String {
     for tensor in &decoded.tensors {
         let null = if tensor.has_null { ", with null" } else { "" };
         let (name, datatype, place) = (&tensor.name, tensor.datatype.as_str(), tensor.place());
-        writeln!(out, "tensor: {name:?} {datatype} {:?} at {place} {:?}{null}", tensor.shape, tensor.span).unwrap();
+        writeln!(out, "tensor: {name:?} {datatype} {:?} at {place} {:?}{null}", tensor.shape, tensor.span)
+            .unwrap();
         writeln!(out, "    {:?}", tensor.values).unwrap();
     }
     out
@@ -78,7 +79,8 @@ fn every_body_decodes_to_its_snapshot() {
 
 #[test]
 fn a_body_without_a_promising_path_is_recognised_and_read_the_same() {
-    let texts = |parts: &[Part<'_>]| parts.iter().map(|part| (part.role, part.text.to_string())).collect::<Vec<_>>();
+    let texts =
+        |parts: &[Part<'_>]| parts.iter().map(|part| (part.role, part.text.to_string())).collect::<Vec<_>>();
     let mut recognised = 0;
     for (folder, path, _) in FOLDERS {
         for file in bodies(folder) {

@@ -1,6 +1,6 @@
 //! Any JSON: every string is a part, and numeric arrays where models look for input are tensors.
 
-use alloc::{borrow::Cow, vec::Vec};
+use alloc::{borrow::Cow, vec, vec::Vec};
 
 use super::shape::rectangle;
 use crate::{
@@ -62,20 +62,25 @@ impl<'a> Collector<'a, '_> {
             Kind::Object => self.any_members(id, numbers),
             Kind::Array if numbers > Numbers::Plain && document.is_numeric(id) => {
                 match rectangle(document, id) {
-                    Some(shape) => self.tensor(id, key, shape),
-                    None => {
-                        document.elements(id).try_for_each(|element| self.any(element, key, Numbers::All))
-                    }
+                    None => document.elements(id).try_for_each(|element| self.row(element, key)),
+                    shape => self.tensor(id, key, shape),
                 }
             }
             Kind::Array => document.elements(id).try_for_each(|element| self.any(element, key, numbers)),
             Kind::Numbers if numbers == Numbers::All => {
-                let shape = if document.count(id) == 1 { Vec::new() } else { [document.count(id)].into() };
-                self.tensor(id, key, shape)
+                let shape = if document.count(id) == 1 { Vec::new() } else { vec![document.count(id)] };
+                self.tensor(id, key, Some(shape))
             }
-            Kind::Null if numbers == Numbers::All => self.tensor(id, key, Vec::new()),
+            Kind::Null if numbers == Numbers::All => self.tensor(id, key, Some(Vec::new())),
             _ => Ok(()),
         }
+    }
+
+    /// Reads an element of a ragged array: a tensor of its own, of one dimension where it is ragged itself.
+    fn row(&mut self, id: NodeId, key: Option<NodeId>) -> Result<(), Problem> {
+        let nested = self.document.kind(id) == Kind::Array;
+        let shape = if nested { rectangle(self.document, id) } else { None };
+        self.tensor(id, key, shape)
     }
 
     fn any_members(&mut self, object: NodeId, numbers: Numbers) -> Result<(), Problem> {
@@ -92,16 +97,16 @@ impl<'a> Collector<'a, '_> {
         Ok(())
     }
 
-    /// Takes a numeric array, run or null as a tensor.
-    fn tensor(&mut self, id: NodeId, key: Option<NodeId>, shape: Vec<usize>) -> Result<(), Problem> {
+    /// Takes a numeric array, run or null as a tensor; without a shape, of one dimension.
+    fn tensor(&mut self, id: NodeId, key: Option<NodeId>, shape: Option<Vec<usize>>) -> Result<(), Problem> {
         let document = self.document;
-        let room = shape.iter().product();
-        let mut gathered = Gathered { values: Vec::with_capacity(room), fraction: false, has_null: false };
+        let mut gathered = Gathered::default();
         self.gather(id, &mut gathered);
         let Gathered { mut values, fraction, has_null } = gathered;
         if document.kind(id) == Kind::Null {
             values.clear();
         }
+        let shape = shape.unwrap_or_else(|| vec![values.len()]);
         let datatype = if fraction { Datatype::Float(64) } else { Datatype::Int(64) };
         let name = key.map_or(Cow::Borrowed(""), |key| document.text(key));
         let span = document.span(id);
@@ -143,6 +148,7 @@ impl<'a> Collector<'a, '_> {
 }
 
 /// The elements of a tensor as they are found.
+#[derive(Default)]
 struct Gathered {
     values: Vec<f64>,
     fraction: bool,

@@ -168,7 +168,14 @@ impl<'a> Document<'a> {
 
     /// The value of an object's member.
     pub(crate) fn member(&self, object: NodeId, name: &str) -> Option<NodeId> {
-        self.members(object).find(|(key, _)| self.text(*key) == name).map(|(_, value)| value)
+        self.members(object).find(|(key, _)| self.is(*key, name)).map(|(_, value)| value)
+    }
+
+    /// Whether a string or name says just that.
+    pub(crate) fn is(&self, id: NodeId, text: &str) -> bool {
+        let node = self.node(id);
+        let length = (node.end - node.start) as usize;
+        if node.flag { self.text(id) == text } else { length == text.len() + 2 && self.text(id) == text }
     }
 
     /// The text of an object's member, when that is a string.

@@ -9,14 +9,42 @@ fn stops(byte: u8) -> bool {
     byte == b'"' || byte == b'\\' || byte < 0x20
 }
 
+/// Eight bytes of which each is that byte.
+const fn eight(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
+}
+
+/// Where the first byte that [`stops`] stands among eight, if one does.
+///
+/// Borrows can only spoil places behind a true hit, so the lowest mark is right (Bit Twiddling Hacks, "Determine if a
+/// word has a byte less than n").
+fn stop_of_eight(bytes: [u8; 8]) -> Option<usize> {
+    let word = u64::from_le_bytes(bytes);
+    let zero = |word: u64| word.wrapping_sub(eight(1)) & !word;
+    let control = word.wrapping_sub(eight(0x20)) & !word;
+    let marks = (zero(word ^ eight(b'"')) | zero(word ^ eight(b'\\')) | control) & eight(0x80);
+    (marks != 0).then(|| marks.trailing_zeros() as usize / 8)
+}
+
 /// How many bytes from the start are plain text of a string.
 pub(crate) fn plain(bytes: &[u8]) -> usize {
+    // Most names and many values end within the first block.
+    if let Some(at) = bytes.get(..BLOCK).and_then(stop_within) {
+        return at;
+    }
     let (blocks, rest) = bytes.as_chunks::<BLOCK>();
     let clean =
         blocks.iter().take_while(|block| !block.iter().fold(false, |hit, &byte| hit | stops(byte))).count();
-    let done = clean * BLOCK;
     let tail = blocks.get(clean).map_or(rest, |block| block.as_slice());
-    done + tail.iter().take_while(|&&byte| !stops(byte)).count()
+    clean * BLOCK + stop_within(tail).unwrap_or(tail.len())
+}
+
+/// Where the first byte that [`stops`] stands, eight bytes at a time.
+fn stop_within(bytes: &[u8]) -> Option<usize> {
+    let (words, rest) = bytes.as_chunks::<8>();
+    let found =
+        words.iter().enumerate().find_map(|(index, word)| stop_of_eight(*word).map(|at| index * 8 + at));
+    found.or_else(|| rest.iter().position(|byte| stops(*byte)).map(|at| words.len() * 8 + at))
 }
 
 #[cfg(test)]
