@@ -1,2 +1,103 @@
-//! Modelgate.
-fn main() {}
+//! `cargo xtask`: see [`USAGE`].
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use xtask::{
+    Paths, build,
+    demo::{self, Afterwards},
+    interrupt::{self, Interrupted},
+    setup,
+    stack::{PortInUse, Upstream},
+};
+
+const USAGE: &str = "usage: cargo xtask COMMAND
+
+  demo [--once | --detach] [--upstream URL]
+              build all, run it on real parts, send sample traffic, print a table; stay until Ctrl-C
+              --once ends after the table, --detach leaves it running, --upstream puts a real model behind it
+  down        end the demo that runs
+  build       build all into target/dist
+  dist        the same, and show what it weighs
+  setup       bring the Rust targets, Envoy, workerd and the packages the tests need
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let result = interrupt::listen().and_then(|()| run(&arguments));
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) if error.is::<Interrupted>() => {
+            eprintln!("[xtask] interrupted; nothing is left running");
+            ExitCode::from(130)
+        }
+        Err(error) if error.is::<Usage>() => {
+            eprintln!("xtask: {error}\n\n{USAGE}");
+            ExitCode::from(64)
+        }
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            if error.is::<PortInUse>() {
+                eprintln!("  if it is an earlier demo: cargo xtask down");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &[String]) -> Result<bool> {
+    let paths = Paths::find();
+    let Some((command, options)) = arguments.split_first() else {
+        println!("{USAGE}");
+        return Ok(true);
+    };
+    if command == "demo" || command == "hold-demo" {
+        let (afterwards, upstream) = demo_options(options)?;
+        if command == "demo" {
+            return demo::run(&paths, afterwards, upstream.as_ref());
+        }
+        return demo::hold(&paths, upstream.as_ref()).map(|()| true);
+    }
+    if let Some(option) = options.first() {
+        bail!(Usage(format!("{command} takes no {option}")));
+    }
+    match command.as_str() {
+        "down" => demo::down(&paths)?,
+        "setup" => setup::all(&paths)?,
+        "build" => setup::rust_targets(&paths).and_then(|()| build::all(&paths))?,
+        "dist" => setup::rust_targets(&paths).and_then(|()| build::dist(&paths))?,
+        "help" | "--help" | "-h" => println!("{USAGE}"),
+        other => bail!(Usage(format!("there is no command {other}"))),
+    }
+    Ok(true)
+}
+
+fn demo_options(options: &[String]) -> Result<(Afterwards, Option<Upstream>)> {
+    let (mut afterwards, mut upstream) = (Afterwards::Stay, None);
+    let mut options = options.iter();
+    while let Some(option) = options.next() {
+        match option.as_str() {
+            "--once" => afterwards = Afterwards::End,
+            "--detach" => afterwards = Afterwards::Detach,
+            "--upstream" => match options.next() {
+                Some(url) => upstream = Some(url.parse()?),
+                None => bail!(Usage("--upstream needs an address".to_owned())),
+            },
+            other => bail!(Usage(format!("demo has no option {other}"))),
+        }
+    }
+    Ok((afterwards, upstream))
+}
+
+/// The command line makes no sense.
+#[derive(Debug)]
+struct Usage(String);
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}

@@ -1,0 +1,173 @@
+//! Builds everything that is run, into `target/dist`.
+
+use std::{
+    env, fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result, bail};
+use flate2::{Compression, write::GzEncoder};
+
+use crate::{Paths, paths::shown, step};
+
+/// The filter's `.wasm` may have so many bytes.
+const FILTER_LIMIT: u64 = 1_500_000;
+/// The edge worker's modules may have so many bytes together, each gzipped: plans with 3 MB a script keep room for the
+/// host's own code.
+const EDGE_LIMIT: u64 = 1_000_000;
+
+/// The native programs.
+const PROGRAMS: [&str; 3] = ["alert-relay", "modelgate", "stand-in"];
+
+/// Builds all, one cargo call after the other: they share a target folder.
+///
+/// # Errors
+/// When a build fails or is interrupted.
+pub fn all(paths: &Paths) -> Result<()> {
+    filters(paths)?;
+    edge_worker(paths)?;
+    native(paths)
+}
+
+/// cargo, of the toolchain that runs us, with its progress shown.
+pub(crate) fn cargo(paths: &Paths) -> Command {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(&paths.root);
+    cargo
+}
+
+/// The Envoy filter and the empty one.
+///
+/// # Errors
+/// When the build fails.
+pub fn filters(paths: &Paths) -> Result<()> {
+    let mut build = cargo(paths);
+    build.args(["build", "--locked", "--profile", "wasm", "--target", "wasm32-wasip1"]);
+    build.args(["-p", "modelgate-envoy", "-p", "empty-filter"]);
+    step::shown("building the Envoy filter", &mut build)?;
+    let built = paths.target.join("wasm32-wasip1/wasm");
+    place(&built.join("modelgate.wasm"), &paths.filter())?;
+    place(&built.join("empty_filter.wasm"), &paths.empty_filter())
+}
+
+/// The edge worker: its wasm, the JavaScript that wasm-bindgen makes for it, and the modules that are written by hand.
+///
+/// # Errors
+/// When a build fails.
+pub fn edge_worker(paths: &Paths) -> Result<()> {
+    let mut build = cargo(paths);
+    build.args(["build", "--locked", "--profile", "wasm", "--target", "wasm32-unknown-unknown"]);
+    build.args(["-p", "modelgate-edge-worker"]);
+    step::shown("building the edge worker", &mut build)?;
+    let folder = paths.edge_worker();
+    fs::create_dir_all(&folder)?;
+    let wasm = paths.target.join("wasm32-unknown-unknown/wasm/modelgate_edge.wasm");
+    let mut bind = cargo(paths);
+    bind.args(["run", "--locked", "--quiet", "-p", "edge-bindgen", "--"]).arg(wasm).arg(&folder);
+    step::shown("binding it to JavaScript", &mut bind)?;
+    let sources = paths.root.join("edge-worker");
+    let mut modules = 0;
+    for entry in fs::read_dir(&sources)? {
+        let path = entry?.path();
+        let kind = path.extension().unwrap_or_default();
+        if kind == "mjs" || kind == "capnp" || path.to_string_lossy().ends_with(".d.ts") {
+            place(&path, &folder.join(path.file_name().unwrap_or_default()))?;
+            modules += 1;
+        }
+    }
+    if modules == 0 {
+        bail!("{} has no modules", sources.display());
+    }
+    Ok(())
+}
+
+/// alert-relay, the command line tool and the stand-in model.
+///
+/// # Errors
+/// When the build fails.
+pub fn native(paths: &Paths) -> Result<()> {
+    let mut build = cargo(paths);
+    build.args(["build", "--locked", "--release", "--bins"]);
+    build.args(["-p", "alert-relay", "-p", "modelgate-cli", "-p", "stand-in"]);
+    step::shown("building alert-relay, modelgate and the stand-in model", &mut build)?;
+    let built = paths.target.join("release");
+    for program in PROGRAMS {
+        place(&built.join(program), &paths.dist.join(program))?;
+    }
+    Ok(())
+}
+
+/// Builds all and shows what it weighs.
+///
+/// # Errors
+/// When a build fails or the filter or the edge worker weighs too much.
+pub fn dist(paths: &Paths) -> Result<()> {
+    all(paths)?;
+    let mut out = String::new();
+    let mut line = |name: String, bytes: u64, gzipped: u64| {
+        out.push_str(&format!("{name:<44} {:>9} KiB {:>9} KiB gzipped\n", kib(bytes), kib(gzipped)));
+    };
+    let filter = fs::metadata(paths.filter())?.len();
+    line(shown(paths, &paths.filter()).to_string(), filter, gzipped(&paths.filter())?);
+    let (mut bundle, mut bundle_gzipped) = (0, 0);
+    for module in edge_modules(paths)? {
+        let (bytes, small) = (fs::metadata(&module)?.len(), gzipped(&module)?);
+        bundle += bytes;
+        bundle_gzipped += small;
+        line(shown(paths, &module).to_string(), bytes, small);
+    }
+    line("the edge worker together".to_owned(), bundle, bundle_gzipped);
+    for program in PROGRAMS {
+        let path = paths.dist.join(program);
+        line(shown(paths, &path).to_string(), fs::metadata(&path)?.len(), gzipped(&path)?);
+    }
+    print!("{out}");
+    if filter > FILTER_LIMIT {
+        bail!("the filter has {filter} bytes, more than {FILTER_LIMIT}");
+    }
+    if bundle_gzipped > EDGE_LIMIT {
+        bail!("the edge worker has {bundle_gzipped} bytes gzipped, more than {EDGE_LIMIT}");
+    }
+    Ok(())
+}
+
+/// What is uploaded to an edge host: modules, not the local workerd's configuration, types or the pass-through.
+fn edge_modules(paths: &Paths) -> Result<Vec<PathBuf>> {
+    let mut modules = Vec::new();
+    for entry in fs::read_dir(paths.edge_worker())? {
+        let path = entry?.path();
+        let kind = path.extension().unwrap_or_default();
+        let is_module = kind == "mjs" || kind == "js" || kind == "wasm";
+        if is_module && path.file_name().unwrap_or_default() != "passthrough.mjs" {
+            modules.push(path);
+        }
+    }
+    modules.sort();
+    Ok(modules)
+}
+
+fn gzipped(path: &Path) -> Result<u64> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(&fs::read(path)?)?;
+    Ok(encoder.finish()?.len() as u64)
+}
+
+fn kib(bytes: u64) -> String {
+    format!("{}.{}", bytes / 1024, bytes % 1024 * 10 / 1024)
+}
+
+/// Copies a file if it differs, by renaming, so that a program that runs from it is not disturbed.
+fn place(from: &Path, to: &Path) -> Result<()> {
+    let bytes = fs::read(from).with_context(|| format!("{}: not built", from.display()))?;
+    if fs::read(to).is_ok_and(|old| old == bytes) {
+        return Ok(());
+    }
+    if let Some(folder) = to.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let part = to.with_extension("part");
+    fs::copy(from, &part)?;
+    fs::rename(&part, to).with_context(|| format!("placing {}", to.display()))
+}

