@@ -63,7 +63,8 @@ impl Group {
     }
 }
 
-const HEAD: [&str; 8] = ["set", "attacks", "recall", "benign", "false alarms", "AUC", "recall@1%", "recall@0.1%"];
+const HEAD: [&str; 8] =
+    ["set", "attacks", "recall", "benign", "false alarms", "AUC", "recall@1%", "recall@0.1%"];
 
 /// Judges every text of the corpora and writes a table per file and kind, then the speed.
 ///

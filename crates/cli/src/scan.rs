@@ -47,7 +47,9 @@ fn role(name: Option<&str>) -> anyhow::Result<detect::Role> {
         Some("assistant") => detect::Role::Assistant,
         Some("tool" | "document") => detect::Role::Tool,
         Some("unknown") => detect::Role::Unknown,
-        Some(other) => bail!("role {other:?} is none of user, system, developer, assistant, tool, document, unknown"),
+        Some(other) => {
+            bail!("role {other:?} is none of user, system, developer, assistant, tool, document, unknown")
+        }
     })
 }
 

@@ -9,7 +9,10 @@ use alloc::{
 use decode::{ProblemKind, Protocol};
 use policy::{Action, ClientBy, ConfigError, Mode, Policy};
 use sha2::{Digest as _, Sha256};
-use wire::{Client, Event, EventId, EventKind, KeyIdentity, Score, Severity, Surface, VERSION, Verdict, signature::Key};
+use wire::{
+    Client, Event, EventId, EventKind, KeyIdentity, Score, Severity, Surface, VERSION, Verdict,
+    signature::Key,
+};
 
 use crate::{
     Head, Moment, Store,
@@ -83,7 +86,12 @@ impl Guard {
     ///
     /// # Errors
     /// What is wrong with the policy, with line and column.
-    pub fn from_json(policy: &[u8], key: Option<&Key>, surface: Surface, node: &str) -> Result<Self, ConfigError> {
+    pub fn from_json(
+        policy: &[u8],
+        key: Option<&Key>,
+        surface: Surface,
+        node: &str,
+    ) -> Result<Self, ConfigError> {
         Ok(Self::new(Policy::from_json(policy)?, key, surface, node))
     }
 
@@ -211,10 +219,19 @@ impl Exchange {
             return self.judge_empty(guard, moment);
         }
         if self.head.is_encoded() {
-            let message = "A compressed request body cannot be inspected here; send it without content-encoding.";
+            let message =
+                "A compressed request body cannot be inspected here; send it without content-encoding.";
             let bytes = body.len() as u64;
             let rule = &reason::CONTENT_ENCODING;
-            return self.own(guard, rule, bytes, None, message.into(), "unsupported_content_encoding", moment);
+            return self.own(
+                guard,
+                rule,
+                bytes,
+                None,
+                message.into(),
+                "unsupported_content_encoding",
+                moment,
+            );
         }
         match guard.inspector.inspect(&self.head.path, self.head.content_type.as_deref(), body) {
             Ok(inspection) => self.judge_findings(guard, &inspection, body.len() as u64, moment),
@@ -252,11 +269,14 @@ impl Exchange {
         let reasons = &inspection.findings;
         let judgement = guard.policy.judge(reasons.iter().filter_map(Judged::reason));
         let score = Score::from_thousandths(judgement.score);
-        if judgement.action == Action::Allow {
+        let unscannable = &guard.policy.document().unscannable;
+        let own = reasons.iter().filter_map(|reason| reason.own_action(unscannable)).max();
+        let action = judgement.action.max(own.unwrap_or(Action::Allow));
+        if action == Action::Allow {
             return self.allow(score);
         }
         let finding = Finding {
-            action: judgement.action,
+            action,
             verdict: Verdict::Block,
             score,
             severity: reasons.iter().map(Judged::severity).max().unwrap_or(Severity::Low),
@@ -273,7 +293,10 @@ impl Exchange {
     }
 
     /// Settles a matter of form, by one of the guard's own rules.
-    #[expect(clippy::too_many_arguments, reason = "each is a fact of the one refusal, and all callers are here")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is a fact of the one refusal, and all callers are here"
+    )]
     fn own(
         &mut self,
         guard: &Guard,
@@ -288,7 +311,7 @@ impl Exchange {
         if action == Action::Allow {
             return self.allow(Score::ZERO);
         }
-        let reasons = [Judged::own(rule, at.map(|at| at..at))];
+        let reasons = [Judged::own(rule, String::new(), at.map(|at| at..at))];
         let finding = Finding {
             action,
             verdict: Verdict::Block,
@@ -310,7 +333,7 @@ impl Exchange {
     fn throttle(&mut self, guard: &Guard, refused: u32, retry_ms: u64, moment: &Moment) {
         let limit = guard.policy.document().limits.max_requests_per_minute;
         let seconds = retry_ms.div_ceil(1000).max(1);
-        let reasons = [Judged::own(&reason::REQUESTS, None)];
+        let reasons = [Judged::own(&reason::REQUESTS, String::new(), None)];
         let message = format!("Rate limit reached: {limit} requests a minute. Try again in {seconds} s.");
         let finding = Finding {
             action: Action::Block,
@@ -416,16 +439,21 @@ fn verdict_header(verdict: Verdict) -> (&'static str, String) {
 /// calls a model by mistake with a NaN needs to find it.
 fn refusal(reasons: &[Judged]) -> Refusal {
     let validation = reasons.iter().find(|reason| {
-        matches!(reason.rule(), "tensor.empty" | "tensor.null" | "tensor.size" | "tensor.range" | "tensor.non-finite")
+        matches!(
+            reason.rule(),
+            "tensor.empty" | "tensor.null" | "tensor.size" | "tensor.range" | "tensor.non-finite"
+        )
     });
     let told = validation.map(|reason| {
         let finding = reason.to_wire();
         (finding.summary, finding.location.map(|location| location.place).unwrap_or_default())
     });
     match told {
-        Some((summary, place)) => {
-            Refusal { status: 400, code: "invalid_input", message: format!("The input was refused: {summary}, at {place}.") }
-        }
+        Some((summary, place)) => Refusal {
+            status: 400,
+            code: "invalid_input",
+            message: format!("The input was refused: {summary}, at {place}."),
+        },
         None => Refusal {
             status: 400,
             code: "content_filter",

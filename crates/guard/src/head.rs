@@ -77,7 +77,8 @@ impl Head {
             12 if is("content-type") => join(&mut self.content_type, value),
             16 if is("content-encoding") => join(&mut self.content_encoding, value),
             14 if is("content-length") => {
-                self.content_length = core::str::from_utf8(value).ok().and_then(|text| text.trim().parse().ok());
+                self.content_length =
+                    core::str::from_utf8(value).ok().and_then(|text| text.trim().parse().ok());
             }
             13 if is("authorization") => {
                 if let Some((scheme, key)) = value.split_at_checked(7)
@@ -154,7 +155,8 @@ mod tests {
 
     #[test]
     fn names_are_read_in_any_case_and_the_query_is_left_out() {
-        let head = head(&[("Content-Type", "application/json"), ("CONTENT-LENGTH", "12"), ("X-Api-Key", "k")]);
+        let head =
+            head(&[("Content-Type", "application/json"), ("CONTENT-LENGTH", "12"), ("X-Api-Key", "k")]);
         assert_eq!(head.path, "/v1/chat/completions");
         assert_eq!(head.content_type.as_deref(), Some("application/json"));
         assert_eq!(head.content_length, Some(12));

@@ -7,7 +7,7 @@ use decode::{Decoded, Input, Limits, Part, Problem, Protocol};
 use detect::{Engine, Finding, Options, Role, Scratch, TensorLimits, TensorView};
 use policy::Policy;
 
-use crate::reason::Judged;
+use crate::reason::{self, Judged};
 
 /// The detectors, built once for a policy.
 #[derive(Debug)]
@@ -47,7 +47,10 @@ impl Inspector {
         let input = &document.input;
         let defaults = Limits::default();
         Self {
-            engine: Engine::new(&Options { paranoia: document.detect.paranoia.level(), ..Options::default() }),
+            engine: Engine::new(&Options {
+                paranoia: document.detect.paranoia.level(),
+                ..Options::default()
+            }),
             limits: Limits {
                 max_bytes: usize::try_from(input.max_size).unwrap_or(usize::MAX),
                 max_depth: usize::from(input.max_depth),
@@ -78,7 +81,12 @@ impl Inspector {
     ///
     /// # Errors
     /// When the body cannot be read as what it claims to be.
-    pub fn inspect(&self, path: &str, content_type: Option<&str>, body: &[u8]) -> Result<Inspection, Problem> {
+    pub fn inspect(
+        &self,
+        path: &str,
+        content_type: Option<&str>,
+        body: &[u8],
+    ) -> Result<Inspection, Problem> {
         let input = Input { protocol: self.protocol, path, content_type, body };
         let decoded = decode::decode(&input, &self.limits)?;
         let mut findings = Vec::new();
@@ -100,19 +108,30 @@ impl Inspector {
         found.into_iter().map(judged).collect()
     }
 
-    fn scan(&self, role: Role, text: &str, found: &mut Vec<Finding>) {
+    /// Scans one text. `true`: all of it was looked at, nothing was left out for want of a budget.
+    fn scan(&self, role: Role, text: &str, found: &mut Vec<Finding>) -> bool {
         // The only holder is this very call: the shells are single-threaded and detectors call nobody back.
-        match self.scratch.try_borrow_mut() {
-            Ok(mut scratch) => self.engine.scan_text(text, role, &mut scratch, found),
-            Err(_) => self.engine.scan_text(text, role, &mut Scratch::default(), found),
-        }
+        let mut spare;
+        let mut kept = self.scratch.try_borrow_mut();
+        let scratch = match &mut kept {
+            Ok(kept) => &mut **kept,
+            Err(_) => {
+                spare = Scratch::default();
+                &mut spare
+            }
+        };
+        self.engine.scan_text(text, role, scratch, found);
+        !scratch.is_exhausted()
     }
 
     fn texts(&self, decoded: &Decoded<'_>, body: &[u8], findings: &mut Vec<Judged>) {
         let mut found = Vec::new();
         for part in &decoded.parts {
             found.clear();
-            self.scan(role(part.role), &part.text, &mut found);
+            if !self.scan(role(part.role), &part.text, &mut found) {
+                let span = part.body_span(body, 0..part.text.len());
+                findings.push(Judged::own(&reason::DECODE_BUDGET, part.place(), Some(span)));
+            }
             let room = MAX_FINDINGS.saturating_sub(findings.len());
             findings.extend(found.drain(..).take(room).map(|finding| {
                 let evidence = self.evidence.then(|| evidence(&finding, part)).flatten();

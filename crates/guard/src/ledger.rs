@@ -221,7 +221,9 @@ mod tests {
 
     #[test]
     fn whoever_waits_as_long_as_told_is_admitted() {
-        for (limit, burst, at) in [(1, 1, 0), (100, 130, 59_999), (100, 100, 30_000), (3, 9, 12_345), (60, 61, 1)] {
+        for (limit, burst, at) in
+            [(1, 1, 0), (100, 130, 59_999), (100, 100, 30_000), (3, 9, 12_345), (60, 61, 1)]
+        {
             let store = Memory::default();
             for _ in 0..burst {
                 admit(&store, 7, limit, T0 + at);

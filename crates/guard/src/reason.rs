@@ -62,6 +62,7 @@ guard_rules! {
     CHARSET: "unscannable.charset", "The body is not UTF-8", Unscannable, Medium, 400;
     TOO_COMPLEX: "unscannable.too-complex", "The body is deeper or larger than what is inspected",
         Unscannable, Medium, 400;
+    DECODE_BUDGET: "unscannable.decode-budget", "More encoded text than is decoded", Unscannable, Medium, 400;
     CONTENT_TYPE: "unscannable.content-type", "The content type cannot be inspected", Unscannable, Low, 415;
     CONTENT_ENCODING: "unscannable.content-encoding", "The body is compressed", Unscannable, Medium, 415;
     REQUESTS: "limit.requests-per-minute", "The client sent too many requests in a minute", RateLimit, Low, 429;
@@ -75,7 +76,7 @@ impl GuardRule {
             "unscannable.form" => unscannable.form,
             "unscannable.duplicate-key" => unscannable.duplicate_key,
             "unscannable.charset" => unscannable.charset,
-            "unscannable.too-complex" => unscannable.too_complex,
+            "unscannable.too-complex" | "unscannable.decode-budget" => unscannable.too_complex,
             "unscannable.content-type" => unscannable.content_type,
             "unscannable.content-encoding" => unscannable.content_encoding,
             _ => Action::Block,
@@ -99,8 +100,8 @@ impl Judged {
         }
     }
 
-    pub(crate) const fn own(rule: &'static GuardRule, span: Option<Range<usize>>) -> Self {
-        Self { source: Source::Guard(rule), place: String::new(), span, transforms: Vec::new(), evidence: None }
+    pub(crate) const fn own(rule: &'static GuardRule, place: String, span: Option<Range<usize>>) -> Self {
+        Self { source: Source::Guard(rule), place, span, transforms: Vec::new(), evidence: None }
     }
 
     /// The rule's id.
@@ -152,6 +153,14 @@ impl Judged {
         }
     }
 
+    /// What the policy does about it, if it is one of the guard's own.
+    pub(crate) fn own_action(&self, unscannable: &Unscannable) -> Option<Action> {
+        match &self.source {
+            Source::Detector(_) => None,
+            Source::Guard(rule) => Some(rule.action(unscannable)),
+        }
+    }
+
     /// The form in which it is reported.
     #[must_use]
     pub fn to_wire(&self) -> wire::Finding {
@@ -186,7 +195,9 @@ pub(crate) fn report(findings: &[Judged]) -> Vec<wire::Finding> {
             once.push(finding);
         }
     }
-    once.sort_by(|a, b| (b.severity(), b.score()).cmp(&(a.severity(), a.score())).then_with(|| a.rule().cmp(b.rule())));
+    once.sort_by(|a, b| {
+        (b.severity(), b.score()).cmp(&(a.severity(), a.score())).then_with(|| a.rule().cmp(b.rule()))
+    });
     once.truncate(wire::limits::MAX_FINDINGS);
     once.into_iter().map(Judged::to_wire).collect()
 }

@@ -89,8 +89,11 @@ impl Reporter {
     /// Drops what is over the capacity: the oldest ordinary event, or the oldest if all are urgent.
     fn shrink(&mut self) {
         while self.queued() > self.capacity && !self.queue.is_empty() {
-            let victim =
-                if self.urgent < self.queue.len() { self.queue.iter().position(|e| !e.is_urgent()) } else { Some(0) };
+            let victim = if self.urgent < self.queue.len() {
+                self.queue.iter().position(|e| !e.is_urgent())
+            } else {
+                Some(0)
+            };
             let Some(event) = victim.and_then(|at| self.queue.remove(at)) else { return };
             self.urgent -= usize::from(event.is_urgent());
             self.dropped += 1;

@@ -1,5 +1,7 @@
 //! Whole exchanges through the guard, as a shell drives it.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails here fails as it should")]
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 
@@ -36,7 +38,9 @@ fn default_guard() -> Guard {
 }
 
 fn chat(text: &str) -> Vec<u8> {
-    serde_json::json!({"model": "m", "messages": [{"role": "user", "content": text}]}).to_string().into_bytes()
+    serde_json::json!({"model": "m", "messages": [{"role": "user", "content": text}]})
+        .to_string()
+        .into_bytes()
 }
 
 fn open(guard: &Guard, store: &Memory, path: &str, headers: &[(&str, &str)], has_body: bool) -> Exchange {
@@ -83,7 +87,10 @@ fn an_attack_is_blocked_in_the_words_of_openai_and_reported_once() {
 
     let event = exchange.take_event().unwrap();
     assert_eq!(header(&outcome, "x-modelgate-event"), Some(event.id.to_string().as_str()));
-    assert_eq!((event.kind, event.verdict, event.severity), (EventKind::Detection, Verdict::Block, Severity::High));
+    assert_eq!(
+        (event.kind, event.verdict, event.severity),
+        (EventKind::Detection, Verdict::Block, Severity::High)
+    );
     assert_eq!(event.request.status, Some(400));
     assert_eq!(event.request.id.as_deref(), Some("r-1"));
     assert_eq!(event.client.address.as_deref(), Some("192.0.2.7"));
@@ -102,17 +109,23 @@ fn spans_point_at_the_bytes_that_matched() {
     let location = outcome.findings[0].location.clone().unwrap();
     assert_eq!(location.place, "/messages/0/content");
     let span = location.span.unwrap();
-    let matched = std::str::from_utf8(&body[span.start as usize..span.end as usize]).unwrap();
+    let matched =
+        std::str::from_utf8(&body[usize::try_from(span.start).unwrap()..usize::try_from(span.end).unwrap()])
+            .unwrap();
     assert!(ATTACK.contains(matched) && matched.len() > 10, "{matched:?}");
 }
 
 #[test]
 fn refusals_speak_the_callers_protocol() {
     let guard = default_guard();
-    let anthropic = serde_json::json!({"model":"m","max_tokens":9,"messages":[{"role":"user","content":ATTACK}]});
+    let anthropic =
+        serde_json::json!({"model":"m","max_tokens":9,"messages":[{"role":"user","content":ATTACK}]});
     let (outcome, _) = send(&guard, "/v1/messages", &[JSON], anthropic.to_string().as_bytes());
     let body: serde_json::Value = serde_json::from_str(&outcome.reply.unwrap().body).unwrap();
-    assert_eq!((body["type"].as_str(), body["error"]["type"].as_str()), (Some("error"), Some("invalid_request_error")));
+    assert_eq!(
+        (body["type"].as_str(), body["error"]["type"].as_str()),
+        (Some("error"), Some("invalid_request_error"))
+    );
 
     let infer = br#"{"inputs":[{"name":"x","shape":[2],"datatype":"FP32","data":[1.0,NaN]}]}"#;
     let (outcome, _) = send(&guard, "/v2/models/m/infer", &[JSON], infer);
@@ -132,9 +145,23 @@ fn forms_that_cannot_be_judged_have_their_own_rules_and_statuses() {
         (CHAT, &[JSON], b"{\"messages\":[", 400, "unscannable.syntax", "invalid_json"),
         (CHAT, &[JSON], b"{\"messages\":[]} {}", 400, "unscannable.syntax", "invalid_json"),
         (CHAT, &[JSON], b"{\"messages\":7}", 400, "unscannable.form", "invalid_form"),
-        (CHAT, &[JSON], b"{\"a\":1,\"a\":2,\"messages\":[]}", 400, "unscannable.duplicate-key", "duplicate_key"),
+        (
+            CHAT,
+            &[JSON],
+            b"{\"a\":1,\"a\":2,\"messages\":[]}",
+            400,
+            "unscannable.duplicate-key",
+            "duplicate_key",
+        ),
         (CHAT, &[JSON], b"{\"messages\":\"\xff\"}", 400, "unscannable.charset", "invalid_encoding"),
-        (CHAT, &[("content-type", "image/png")], b"x", 415, "unscannable.content-type", "unsupported_content_type"),
+        (
+            CHAT,
+            &[("content-type", "image/png")],
+            b"x",
+            415,
+            "unscannable.content-type",
+            "unsupported_content_type",
+        ),
         (CHAT, &[JSON, gzip], b"x", 415, "unscannable.content-encoding", "unsupported_content_encoding"),
         (CHAT, &[JSON, ("content-length", "1048577")], b"x", 413, "input.size", "request_too_large"),
     ];
@@ -198,8 +225,9 @@ fn keys_are_clients_where_the_policy_says_so() {
     let guard = guard(r#"{"model":{"name":"m"},"identity":{"client":"api_key"}}"#);
     let store = Memory::default();
     for key in ["Bearer first-customers-key", "Bearer second-customers-key"] {
-        let passed = (0..150)
-            .filter(|_| open(&guard, &store, CHAT, &[JSON, ("authorization", key)], true).outcome().is_none());
+        let passed = (0..150).filter(|_| {
+            open(&guard, &store, CHAT, &[JSON, ("authorization", key)], true).outcome().is_none()
+        });
         assert_eq!(passed.count(), 100);
     }
 }
@@ -213,15 +241,19 @@ fn monitoring_reports_what_enforcing_would_refuse() {
         let outcome = exchange.judge(&guard, &chat(ATTACK), &NOON).clone();
         assert_eq!((outcome.verdict, outcome.reply), (Verdict::Flag, None));
         let kinds: Vec<_> = std::iter::from_fn(|| exchange.take_event()).map(|event| event.kind).collect();
-        let expected: &[_] =
-            if request == 1 { &[EventKind::Detection] } else { &[EventKind::Detection, EventKind::RateLimit] };
+        let expected: &[_] = if request == 1 {
+            &[EventKind::Detection]
+        } else {
+            &[EventKind::Detection, EventKind::RateLimit]
+        };
         assert_eq!(kinds, expected);
     }
 }
 
 #[test]
 fn the_policy_decides_what_passes_uninspected() {
-    let guard = guard(r#"{"model":{"name":"m"},"unscannable":{"content_type":"flag","content_encoding":"allow"}}"#);
+    let guard =
+        guard(r#"{"model":{"name":"m"},"unscannable":{"content_type":"flag","content_encoding":"allow"}}"#);
     let (outcome, mut exchange) = send(&guard, CHAT, &[("content-type", "image/png")], b"x");
     assert_eq!((outcome.verdict, outcome.reply.is_none()), (Verdict::Flag, true));
     assert!(exchange.take_event().is_some());

@@ -91,9 +91,11 @@ fn narrow<T: TryFrom<u64>, E: serde::de::Error>(value: u64) -> Result<T, E> {
 /// What numeric inputs may hold. A bound that is `null` is not checked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(default, deny_unknown_fields, try_from = "RawTensor")]
+#[serde(default, deny_unknown_fields)]
 pub struct Tensor {
     /// Most values in one tensor, 1 to 4,194,304.
+    #[serde(deserialize_with = "max_values")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 4_194_304)))]
     pub max_values: u32,
     /// Smallest value, for every numeric type.
     pub min_value: Option<f64>,
@@ -123,50 +125,8 @@ impl Default for Tensor {
     }
 }
 
-/// [`Tensor`] before its bounds are held against each other.
-#[derive(Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct RawTensor {
-    max_values: u32,
-    min_value: Option<f64>,
-    max_value: Option<f64>,
-    max_magnitude: Option<f64>,
-    allow_non_finite: bool,
-    max_gradient: Option<f64>,
-    min_sparsity: Option<Share>,
-}
-
-impl Default for RawTensor {
-    fn default() -> Self {
-        let Tensor { max_values, min_value, max_value, max_magnitude, allow_non_finite, max_gradient, min_sparsity } =
-            Tensor::default();
-        Self { max_values, min_value, max_value, max_magnitude, allow_non_finite, max_gradient, min_sparsity }
-    }
-}
-
-impl TryFrom<RawTensor> for Tensor {
-    type Error = String;
-
-    fn try_from(raw: RawTensor) -> Result<Self, String> {
-        if let (Some(min), Some(max)) = (raw.min_value, raw.max_value)
-            && min > max
-        {
-            return Err(format!("min_value {min} is larger than max_value {max}"));
-        }
-        if !(1..=1 << 22).contains(&raw.max_values) {
-            return Err(format!("max_values {} does not lie between 1 and {}", raw.max_values, 1 << 22));
-        }
-        for (name, bound) in [("max_magnitude", raw.max_magnitude), ("max_gradient", raw.max_gradient)] {
-            if let Some(bound) = bound
-                && bound <= 0.0
-            {
-                return Err(format!("{name} {bound} is not above 0"));
-            }
-        }
-        let RawTensor { max_values, min_value, max_value, max_magnitude, allow_non_finite, max_gradient, min_sparsity } =
-            raw;
-        Ok(Self { max_values, min_value, max_value, max_magnitude, allow_non_finite, max_gradient, min_sparsity })
-    }
+fn max_values<'de, D: Deserializer<'de>>(d: D) -> Result<u32, D::Error> {
+    narrow(bounded(d, "max_values", 1, 1 << 22)?)
 }
 
 /// What is looked for.
@@ -332,14 +292,31 @@ fn queue<'de, D: Deserializer<'de>>(d: D) -> Result<u32, D::Error> {
     narrow(bounded(d, "queue", 1, 100_000)?)
 }
 
-impl Detect {
-    /// Holds the two thresholds against each other.
-    pub(crate) fn check(&self) -> Result<(), String> {
-        if self.flag_threshold > self.suspicious_pattern_threshold {
-            return Err(format!(
-                "detect.flag_threshold {:?} is above detect.suspicious_pattern_threshold {:?}",
-                self.flag_threshold, self.suspicious_pattern_threshold
-            ));
+impl Document {
+    /// Holds fields against each other. An error names the field that is at fault and what is wrong.
+    pub(crate) fn check(&self) -> Result<(), (&'static str, String)> {
+        let Detect { flag_threshold, suspicious_pattern_threshold, .. } = self.detect;
+        if flag_threshold > suspicious_pattern_threshold {
+            let message = format!(
+                "flag_threshold {flag_threshold:?} is above suspicious_pattern_threshold \
+                 {suspicious_pattern_threshold:?}"
+            );
+            return Err(("flag_threshold", message));
+        }
+        let tensor = &self.input.tensor;
+        // YAML can write NaN, which is neither above nor below anything.
+        if let (Some(min), Some(max)) = (tensor.min_value, tensor.max_value)
+            && (min > max || min.is_nan() || max.is_nan())
+        {
+            return Err(("min_value", format!("min_value {min} is not below max_value {max}")));
+        }
+        for (field, bound) in [("max_magnitude", tensor.max_magnitude), ("max_gradient", tensor.max_gradient)]
+        {
+            if let Some(bound) = bound
+                && (bound <= 0.0 || bound.is_nan())
+            {
+                return Err((field, format!("{field} {bound} is not above 0")));
+            }
         }
         Ok(())
     }

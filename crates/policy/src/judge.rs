@@ -46,7 +46,9 @@ impl Group {
 
     const fn of(category: Category) -> Self {
         match category {
-            Category::PromptInjection | Category::Jailbreak | Category::PromptExtraction => Self::Instructions,
+            Category::PromptInjection | Category::Jailbreak | Category::PromptExtraction => {
+                Self::Instructions
+            }
             Category::Secret => Self::Secrets,
             Category::Tensor => Self::Numbers,
         }
@@ -84,7 +86,10 @@ impl Policy {
             let action = if score >= detect.suspicious_pattern_threshold.thousandths() {
                 members().map(|reason| detect.action(reason.category)).max().unwrap_or(Action::Allow)
             } else if score >= detect.flag_threshold.thousandths() {
-                members().map(|reason| detect.action(reason.category).min(Action::Flag)).max().unwrap_or(Action::Allow)
+                members()
+                    .map(|reason| detect.action(reason.category).min(Action::Flag))
+                    .max()
+                    .unwrap_or(Action::Allow)
             } else {
                 Action::Allow
             };
@@ -125,7 +130,8 @@ mod tests {
         let policy = policy(r#"{"model":{"name":"m"}}"#);
         let one = policy.judge([reason("a", Category::PromptInjection, 600)]);
         assert_eq!((one.action, one.score), (Action::Flag, 600));
-        let two = policy.judge([reason("a", Category::PromptInjection, 600), reason("b", Category::Jailbreak, 600)]);
+        let two = policy
+            .judge([reason("a", Category::PromptInjection, 600), reason("b", Category::Jailbreak, 600)]);
         assert_eq!((two.action, two.score), (Action::Block, 840));
     }
 
@@ -139,7 +145,8 @@ mod tests {
     #[test]
     fn signs_of_different_things_do_not_add_up() {
         let policy = policy(r#"{"model":{"name":"m"}}"#);
-        let judgement = policy.judge([reason("a", Category::PromptInjection, 600), reason("b", Category::Secret, 600)]);
+        let judgement =
+            policy.judge([reason("a", Category::PromptInjection, 600), reason("b", Category::Secret, 600)]);
         assert_eq!((judgement.action, judgement.score), (Action::Flag, 600));
     }
 
@@ -154,7 +161,8 @@ mod tests {
     #[test]
     fn the_order_of_the_findings_does_not_matter() {
         let policy = policy(r#"{"model":{"name":"m"}}"#);
-        let found = [("a", 333), ("b", 555), ("c", 777)].map(|(rule, w)| reason(rule, Category::Jailbreak, w));
+        let found =
+            [("a", 333), ("b", 555), ("c", 777)].map(|(rule, w)| reason(rule, Category::Jailbreak, w));
         let mut turned = found;
         turned.reverse();
         assert_eq!(policy.judge(found), policy.judge(turned));

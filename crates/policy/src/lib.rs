@@ -11,9 +11,7 @@ mod judge;
 mod policy;
 mod values;
 
-pub use document::{
-    Detect, Document, Identity, Input, Limits, Model, Relay, Report, Tensor, Unscannable,
-};
+pub use document::{Detect, Document, Identity, Input, Limits, Model, Relay, Report, Tensor, Unscannable};
 pub use judge::{Judgement, Reason};
 pub use policy::{ConfigError, Policy, Warning};
 pub use values::{Action, ClientBy, Mode, ModelName, Paranoia, Protocol, Share};

@@ -63,15 +63,19 @@ impl Policy {
             let message = text.strip_suffix(position.as_str()).unwrap_or(&text).to_string();
             ConfigError { line: error.line(), column: error.column(), message }
         })?;
-        Self::from_document(document)
+        document.check().map_err(|(field, message)| {
+            let (line, column) = position_of(json, field);
+            ConfigError { line, column, message }
+        })?;
+        Ok(Self(document))
     }
 
-    /// Checks what spans several fields of a document.
+    /// Checks a document that was read from something else than JSON.
     ///
     /// # Errors
     /// When fields contradict each other.
     pub fn from_document(document: Document) -> Result<Self, ConfigError> {
-        document.detect.check().map_err(|message| ConfigError { line: 0, column: 0, message })?;
+        document.check().map_err(|(_, message)| ConfigError { line: 0, column: 0, message })?;
         Ok(Self(document))
     }
 
@@ -95,7 +99,11 @@ impl Policy {
         warn(!limits.enabled, "limits.enabled", "clients are not limited");
         let threshold = detect.suspicious_pattern_threshold.thousandths();
         warn(threshold > 950, "detect.suspicious_pattern_threshold", "hardly any single rule reaches it");
-        warn(input.tensor.allow_non_finite, "input.tensor.allow_non_finite", "NaN and infinities reach the model");
+        warn(
+            input.tensor.allow_non_finite,
+            "input.tensor.allow_non_finite",
+            "NaN and infinities reach the model",
+        );
         let passes = |action: Action| action != Action::Block;
         for (setting, action) in [
             ("detect.prompt_injection", detect.prompt_injection),
@@ -119,4 +127,13 @@ impl Policy {
         }
         warnings
     }
+}
+
+/// Line and column of a field's name. The fields that are held against each other have names of their own.
+fn position_of(json: &[u8], field: &str) -> (usize, usize) {
+    let name = format!("\"{field}\"");
+    let at = json.windows(name.len()).position(|window| window == name.as_bytes());
+    let Some(before) = at.and_then(|at| json.get(..at)) else { return (0, 0) };
+    let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    (before.iter().filter(|byte| **byte == b'\n').count() + 1, before.len() - line_start + 1)
 }

@@ -33,11 +33,27 @@ fn errors_name_what_is_wrong_and_where() {
         ("{\"model\":{\"name\":\"m\"},\"input\":{\n\"max_size\":1e3}}", 2, "invalid type"),
         ("{\"model\":{\"name\":\"m\"},\"input\":{\"max_depth\":65}}", 1, "max_depth 65"),
         ("{\"model\":{\"name\":\"m\"},\"detect\":{\"paranoia\":5}}", 1, "paranoia level 5"),
-        ("{\"model\":{\"name\":\"m\"},\"detect\":{\"suspicious_pattern_threshold\":1.2}}", 1, "1.2 does not lie"),
-        ("{\"model\":{\"name\":\"m\"},\"detect\":{\"flag_threshold\":0.9}}", 0, "flag_threshold 0.900 is above"),
-        ("{\"model\":{\"name\":\"m\"},\"input\":{\"tensor\":{\"min_value\":2,\"max_value\":1}}}", 1, "min_value 2"),
+        (
+            "{\"model\":{\"name\":\"m\"},\"detect\":{\"suspicious_pattern_threshold\":1.2}}",
+            1,
+            "1.2 does not lie",
+        ),
+        (
+            "{\"model\":{\"name\":\"m\"},\"detect\":{\"flag_threshold\":0.9}}",
+            0,
+            "flag_threshold 0.900 is above",
+        ),
+        (
+            "{\"model\":{\"name\":\"m\"},\"input\":{\"tensor\":{\"min_value\":2,\"max_value\":1}}}",
+            1,
+            "min_value 2",
+        ),
         ("{\"model\":{\"name\":\"m\"},\"input\":{\"tensor\":{\"max_gradient\":0}}}", 1, "max_gradient 0"),
-        ("{\"model\":{\"name\":\"m\"},\"limits\":{\"max_requests_per_minute\":0}}", 1, "max_requests_per_minute 0"),
+        (
+            "{\"model\":{\"name\":\"m\"},\"limits\":{\"max_requests_per_minute\":0}}",
+            1,
+            "max_requests_per_minute 0",
+        ),
         ("{\"model\":{\"name\":\"m\"}} x", 1, "trailing characters"),
     ];
     assert!(cases.len() >= 16);
