@@ -30,6 +30,10 @@ impl Context for Root {
             plugin.answered(&Proxy, CallToken(token));
         }
     }
+
+    fn on_done(&mut self) -> bool {
+        self.plugin.as_ref().is_none_or(|plugin| plugin.retire(&Proxy))
+    }
 }
 
 impl RootContext for Root {

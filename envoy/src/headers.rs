@@ -17,8 +17,8 @@ impl HeaderMap {
     /// Takes the host's buffer; `None` if it does not have the form described above.
     pub(crate) fn parse(bytes: Vec<u8>) -> Option<Self> {
         let map = Self { bytes };
-        let promised = map.promised();
-        (map.iter().count() == promised).then_some(map)
+        let whole = map.bytes.is_empty() || map.bytes.len() >= WORD;
+        (whole && map.iter().count() == map.promised()).then_some(map)
     }
 
     /// Names and values in the order in which they came.

@@ -24,6 +24,7 @@ mod raw {
         pub(super) fn proxy_log(level: u32, text: *const u8, length: usize) -> u32;
         pub(super) fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
         pub(super) fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
+        pub(super) fn proxy_done() -> u32;
         pub(super) fn proxy_get_buffer_bytes(
             buffer: u32,
             start: usize,
@@ -151,7 +152,6 @@ impl Host for Proxy {
 
     fn log(&self, level: Level, line: &str) {
         let level = match level {
-            Level::Info => 2,
             Level::Warn => 3,
             Level::Error => 4,
         };
@@ -172,6 +172,11 @@ impl Host for Proxy {
         done("proxy_set_tick_period_milliseconds", unsafe {
             raw::proxy_set_tick_period_milliseconds(period_ms)
         })
+    }
+
+    fn done(&self) -> Result<(), Refused> {
+        // SAFETY: takes nothing.
+        done("proxy_done", unsafe { raw::proxy_done() })
     }
 
     fn headers(&self, side: Side) -> Result<HeaderMap, Refused> {

@@ -70,3 +70,57 @@ impl Store for SharedStore<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mock::Mock;
+
+    #[test]
+    fn seeding_fills_every_slot_once_and_keeps_what_was_counted() {
+        let (mock, ledger) = (Mock::new(), Ledger::new("root", "demo"));
+        ledger.seed(&mock).unwrap();
+        assert_eq!(mock.shared.borrow().len(), usize::try_from(SLOTS).unwrap());
+        let store = ledger.on(&mock);
+        let (empty, version) = store.load(7).unwrap();
+        assert_eq!((empty.as_slice(), version), (&[][..], Version(1)));
+        store.save(7, b"counted", version).unwrap();
+        ledger.seed(&mock).unwrap();
+        assert_eq!(store.load(7).unwrap().0, b"counted");
+    }
+
+    #[test]
+    fn seeding_ends_what_another_thread_began() {
+        let (mock, ledger) = (Mock::new(), Ledger::new("root", "demo"));
+        mock.share(&ledger.key(0), b"counted", 0).unwrap();
+        ledger.seed(&mock).unwrap();
+        assert_eq!(ledger.on(&mock).load(0).unwrap().0, b"counted");
+        assert!(ledger.on(&mock).load(SLOTS - 1).is_some());
+    }
+
+    #[test]
+    fn a_slot_that_was_changed_meanwhile_is_not_replaced() {
+        let (mock, ledger) = (Mock::new(), Ledger::new("root", "demo"));
+        ledger.seed(&mock).unwrap();
+        let store = ledger.on(&mock);
+        let (_, version) = store.load(1).unwrap();
+        store.save(1, b"theirs", version).unwrap();
+        assert_eq!(store.save(1, b"ours", version), Err(Conflict));
+        assert_eq!(store.load(1).unwrap().0, b"theirs");
+    }
+
+    #[test]
+    fn models_and_roots_count_apart() {
+        let keys: std::collections::HashSet<String> =
+            [("a", "x"), ("a", "y"), ("b", "x")].map(|(root, model)| Ledger::new(root, model).key(1)).into();
+        assert_eq!(keys.len(), 3);
+    }
+
+    #[test]
+    fn a_host_without_shared_data_lets_requests_pass_uncounted() {
+        let (mock, ledger) = (Mock::new(), Ledger::new("root", "demo"));
+        mock.broken.borrow_mut().push("shared");
+        assert!(ledger.seed(&mock).is_err());
+        assert_eq!(ledger.on(&mock).load(1), None);
+    }
+}

@@ -1,7 +1,10 @@
 //! One configured plugin: everything that its streams share. It belongs to the root context, since a new configuration
 //! makes a new root context in the same VM while the streams of the old one go on.
 
-use std::{cell::RefCell, fmt};
+use std::{
+    cell::{Cell, RefCell},
+    fmt,
+};
 
 use guard::wire::{Event, Surface, signature::Key};
 use guard::{Guard, Moment, Reporter};
@@ -18,6 +21,9 @@ use crate::{
 const KEY_VARIABLE: &str = "MODELGATE_WEBHOOK_KEY";
 /// The variable with the proxy's name, where the host does not tell it.
 const NODE_VARIABLE: &str = "HOSTNAME";
+
+/// How long a plugin that was replaced waits for a relay that is away. Each one waiting costs a tick and its queue.
+const MAX_LINGER_MS: u64 = 600_000;
 
 /// Why a configuration was not taken.
 #[derive(Debug)]
@@ -51,6 +57,8 @@ pub(crate) struct Plugin {
     pub(crate) metrics: Metrics,
     outlet: RefCell<Outlet>,
     random: RefCell<Random>,
+    /// Since when the host waits for the last events to leave, before it takes the root context down.
+    retiring_since_ms: Cell<Option<u64>>,
 }
 
 impl Plugin {
@@ -94,7 +102,8 @@ impl Plugin {
         }
         let random = Random::from_host().map_err(Unusable::Random)?;
         let metrics = Metrics::define(host, model);
-        Ok(Self { ledger, metrics, outlet: RefCell::new(outlet), random: RefCell::new(random), guard })
+        let (outlet, random) = (RefCell::new(outlet), RefCell::new(random));
+        Ok(Self { guard, ledger, metrics, outlet, random, retiring_since_ms: Cell::new(None) })
     }
 
     /// The present moment. A host without a clock stands at 1970, where limits and signatures fail loudly.
@@ -117,6 +126,7 @@ impl Plugin {
         if let Ok(mut outlet) = self.outlet.try_borrow_mut() {
             outlet.tick(host, &self.metrics, || self.moment(host));
         }
+        self.leave(host);
     }
 
     /// The answer to a callout.
@@ -124,10 +134,42 @@ impl Plugin {
         if let Ok(mut outlet) = self.outlet.try_borrow_mut() {
             outlet.answered(host, &self.metrics, token, || self.moment(host));
         }
+        self.leave(host);
+    }
+
+    /// A newer configuration has taken over, and the last stream of this one is over. `true`: nothing is left to do;
+    /// otherwise the host is told later, after a tick or an answer.
+    pub(crate) fn retire(&self, host: &dyn Host) -> bool {
+        self.tick(host);
+        if self.waiting() == 0 {
+            return true;
+        }
+        self.retiring_since_ms.set(Some(self.moment(host).unix_ms));
+        false
+    }
+
+    /// Lets the host take a retired plugin down once its events are away.
+    fn leave(&self, host: &dyn Host) {
+        let Some(since) = self.retiring_since_ms.get() else { return };
+        let waiting = self.waiting();
+        if waiting > 0 && self.moment(host).unix_ms.saturating_sub(since) < MAX_LINGER_MS {
+            return;
+        }
+        if waiting > 0 {
+            host.log(
+                Level::Error,
+                &format!("{waiting} events of a replaced configuration are lost: no relay took them"),
+            );
+            self.metrics.add(host, Count::EventDropped, u64::try_from(waiting).unwrap_or(u64::MAX));
+        }
+        self.retiring_since_ms.set(None);
+        if let Err(refused) = host.done() {
+            host.log(Level::Warn, &refused.to_string());
+        }
     }
 
     /// Events that have not arrived yet.
-    pub(crate) fn waiting(&self) -> usize {
+    fn waiting(&self) -> usize {
         self.outlet.try_borrow().map_or(0, |outlet| outlet.waiting())
     }
 }
@@ -150,4 +192,67 @@ fn node(host: &dyn Host) -> String {
 pub(crate) fn text_property(host: &dyn Host, path: &[&str]) -> String {
     let bytes = host.property(path).ok().flatten().unwrap_or_default();
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mock::Mock;
+
+    const POLICY: &[u8] = br#"{"model":{"name":"demo"}}"#;
+
+    fn reason(mock: &Mock, policy: &[u8]) -> String {
+        Plugin::configure(mock, policy).map(|_| ()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_bad_policy_is_refused_with_line_and_column() {
+        let mock = Mock::new();
+        for (policy, place) in [
+            (&b"{\"model\":{\"name\":\"demo\"},\n \"mode\":\"enforc\"}"[..], "line 2, column 16"),
+            (b"{}", "line 1, column 2"),
+            (b"", "line 1, column 0"),
+            (b"\x0a\x05model", "line 2"),
+            (b"\xff\xfe", "line 1"),
+        ] {
+            let reason = reason(&mock, policy);
+            assert!(reason.contains(place), "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_malformed_key_is_refused_without_being_shown() {
+        let mut mock = Mock::new();
+        mock.variables.insert("MODELGATE_WEBHOOK_KEY", "whsec_hunter2!".into());
+        let reason = reason(&mock, POLICY);
+        assert!(reason.contains("MODELGATE_WEBHOOK_KEY") && !reason.contains("hunter2"), "{reason}");
+    }
+
+    #[test]
+    fn configuring_twice_changes_nothing_that_is_shared() {
+        let mock = Mock::new();
+        Plugin::configure(&mock, POLICY).unwrap();
+        let (shared, counters) = (mock.shared.borrow().clone(), mock.counters.borrow().clone());
+        Plugin::configure(&mock, POLICY).unwrap();
+        assert_eq!(*mock.shared.borrow(), shared);
+        assert_eq!(*mock.counters.borrow(), counters);
+        assert!(mock.calls.borrow().is_empty());
+    }
+
+    #[test]
+    fn a_policy_that_can_be_bypassed_is_warned_of() {
+        let mock = Mock::new();
+        Plugin::configure(&mock, br#"{"model":{"name":"demo"},"mode":"monitor"}"#).unwrap();
+        assert!(mock.lines.borrow().iter().any(|line| line.starts_with("Warn policy of model demo: mode")));
+    }
+
+    #[test]
+    fn the_node_is_named_by_the_bootstrap_or_by_the_machine() {
+        let mut mock = Mock::new();
+        assert_eq!(node(&mock), "");
+        mock.variables.insert("HOSTNAME", "pod-7".into());
+        assert_eq!(node(&mock), "pod-7");
+        mock.set_property(&["xds", "node", "id"], "sidecar-7");
+        assert_eq!(node(&mock), "sidecar-7");
+    }
 }

@@ -31,8 +31,6 @@ pub(crate) enum Side {
 /// How much a line of the log matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Level {
-    /// The course of things.
-    Info,
     /// Something works less well than it was meant to.
     Warn,
     /// Something does not work.
@@ -99,6 +97,9 @@ pub(crate) trait Host {
     fn configuration(&self, length: usize) -> Result<Vec<u8>, Refused>;
     /// Has the root context ticked every `period_ms`, the first time after that period; also from a stream's callback.
     fn tick_every(&self, period_ms: u32) -> Result<(), Refused>;
+
+    /// Tells the host that the root context, asked to end, has nothing left to do.
+    fn done(&self) -> Result<(), Refused>;
 
     /// Headers; only in the callback of their phase.
     fn headers(&self, side: Side) -> Result<HeaderMap, Refused>;
