@@ -139,7 +139,8 @@ fn refusals_speak_the_callers_protocol() {
 fn forms_that_cannot_be_judged_have_their_own_rules_and_statuses() {
     let guard = default_guard();
     let gzip = ("content-encoding", "gzip");
-    let cases: &[(&str, &[(&str, &str)], &[u8], u16, &str, &str)] = &[
+    type Case<'c> = (&'c str, &'c [(&'c str, &'c str)], &'c [u8], u16, &'c str, &'c str);
+    let cases: &[Case<'_>] = &[
         (CHAT, &[JSON], b"", 400, "input.empty", "empty_input"),
         (CHAT, &[JSON], b"  ", 400, "input.empty", "empty_input"),
         (CHAT, &[JSON], b"{\"messages\":[", 400, "unscannable.syntax", "invalid_json"),

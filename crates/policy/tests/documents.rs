@@ -39,8 +39,8 @@ fn errors_name_what_is_wrong_and_where() {
             "1.2 does not lie",
         ),
         (
-            "{\"model\":{\"name\":\"m\"},\"detect\":{\"flag_threshold\":0.9}}",
-            0,
+            "{\"model\":{\"name\":\"m\"},\"detect\":{\n\n \"flag_threshold\":0.9}}",
+            3,
             "flag_threshold 0.900 is above",
         ),
         (

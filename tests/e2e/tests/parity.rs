@@ -1,0 +1,122 @@
+//! The same requests through the native core, Envoy and workerd: the same verdict, score and findings.
+
+use anyhow::{Context as _, Result, ensure};
+use modelgate_e2e::{Door, event_id, judge, stack, stored};
+use serde::Deserialize;
+use wire::Finding;
+use xtask::{
+    http::{Request, Response},
+    stack::Stack,
+};
+
+const POLICY: &str = r#"{"model":{"name":"demo"},"limits":{"enabled":false}}"#;
+const CASES: &str = include_str!("../fixtures/exchanges.json");
+
+/// A request and what must become of it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    name: String,
+    method: String,
+    path: String,
+    headers: Option<std::collections::BTreeMap<String, String>>,
+    json: Option<serde_json::Value>,
+    body: Option<String>,
+    expect: Expectation,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Expectation {
+    verdict: String,
+    status: u16,
+    /// Rules that must be among the findings.
+    #[serde(default)]
+    rules: Vec<String>,
+}
+
+impl Case {
+    fn body(&self) -> Vec<u8> {
+        match (&self.json, &self.body) {
+            (Some(json), _) => json.to_string().into_bytes(),
+            (None, Some(body)) => body.clone().into_bytes(),
+            (None, None) => Vec::new(),
+        }
+    }
+
+    fn headers(&self) -> Vec<(String, String)> {
+        match &self.headers {
+            Some(headers) => headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+            None => vec![("content-type".into(), "application/json".into())],
+        }
+    }
+
+    fn send(&self, port: u16) -> Result<Response> {
+        let request = Request::new(&self.method, port, &self.path);
+        let request =
+            self.headers().iter().fold(request, |request, (name, value)| request.header(name, value));
+        if self.method == "GET" { request.send() } else { request.body(self.body()).send() }
+    }
+}
+
+fn check(stack: &Stack, case: &Case, door: Door) -> Result<()> {
+    let response = case.send(door.unlimited(&stack.ports()))?;
+    let native = judge(POLICY, &case.method, &case.path, &case.headers(), &case.body())?;
+    let expect = &case.expect;
+    let told = response.text();
+    ensure!(
+        response.status == expect.status,
+        "status {} instead of {}: {told}",
+        response.status,
+        expect.status
+    );
+    let verdict = response.header("x-modelgate-verdict");
+    ensure!(verdict == Some(&expect.verdict), "verdict {verdict:?} instead of {}", expect.verdict);
+    ensure!(native.verdict.as_str() == expect.verdict, "native verdict {:?}", native.verdict);
+    for rule in &expect.rules {
+        ensure!(
+            native.findings.iter().any(|finding| finding.rule == *rule),
+            "{rule} not in {:?}",
+            native.findings
+        );
+    }
+    match &native.reply {
+        Some(reply) => ensure!(told == reply.body, "answered {told} instead of {}", reply.body),
+        None => {
+            ensure!(response.header("x-modelgate-event").is_none() == (expect.verdict == "allow"), "event?")
+        }
+    }
+    if expect.verdict != "allow" {
+        let event = stored(stack, event_id(&response)?)?;
+        ensure!(event.score == native.score, "score {} instead of {}", event.score, native.score);
+        ensure!(
+            without_evidence(&event.findings) == without_evidence(&native.findings),
+            "{:?}",
+            event.findings
+        );
+    }
+    Ok(())
+}
+
+fn without_evidence(findings: &[Finding]) -> Vec<Finding> {
+    findings.iter().cloned().map(|finding| Finding { evidence: None, ..finding }).collect()
+}
+
+#[test]
+fn every_surface_gives_the_same_verdict_score_and_findings() -> Result<()> {
+    let cases: Vec<Case> = serde_json::from_str(CASES)?;
+    assert!(cases.len() >= 40, "only {} cases", cases.len());
+    let blocked = cases.iter().filter(|case| case.expect.verdict == "block").count();
+    assert!((15..cases.len() - 10).contains(&blocked), "{blocked} of {} are refused", cases.len());
+    let stack = stack("parity")?;
+    let mut failures = Vec::new();
+    for case in &cases {
+        for door in Door::ALL {
+            if let Err(error) = check(&stack, case, door).context(case.name.clone()) {
+                failures.push(format!("{door:?}: {error:#}"));
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+    Ok(())
+}
