@@ -14,6 +14,8 @@ use alloc::{borrow::Cow, vec::Vec};
 use core::ops::Range;
 
 pub(crate) use escape::source;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) use escape::undo;
 pub(crate) use reader::{Content, read};
 
 /// What a node is.

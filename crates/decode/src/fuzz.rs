@@ -1,0 +1,174 @@
+//! What holds for every body, for fuzzers and for the tests here. Panics when it does not.
+
+use crate::{
+    Decoded, Input, Limits, Part, Problem, ProblemKind, Protocol, decode, json,
+    limits::{MAX_MODEL_BYTES, MAX_PLACE_BYTES},
+};
+
+/// Paths that promise each protocol, and some that promise none.
+const PATHS: [&str; 8] = [
+    "/v1/chat/completions",
+    "/v1/completions",
+    "/v1/embeddings",
+    "/v1/messages",
+    "/v2/models/m/infer",
+    "/",
+    "/v1/models/m:predict",
+    "",
+];
+const CONTENT_TYPES: [Option<&str>; 4] =
+    [Some("application/json"), None, Some("text/plain"), Some("application/x+json; charset=utf-8")];
+/// Limits that small bodies reach.
+const TIGHT: Limits = Limits {
+    max_bytes: 4096,
+    max_depth: 8,
+    max_nodes: 60,
+    max_tensor_values: 40,
+    max_parts: 12,
+    max_tensors: 3,
+};
+
+/// Decodes `data` behind its first byte, which chooses the path, the content type and the limits.
+pub fn body(data: &[u8]) {
+    let Some((&choice, body)) = data.split_first() else { return };
+    let choice = usize::from(choice);
+    let path = PATHS.get(choice % PATHS.len()).copied().unwrap_or_default();
+    let content_type = CONTENT_TYPES.get(choice / 8 % CONTENT_TYPES.len()).copied().flatten();
+    let limits = if choice < 128 { Limits::default() } else { TIGHT };
+    let input = Input { protocol: None, path, content_type, body };
+    match decode(&input, &limits) {
+        Ok(decoded) => check(&decoded, body, &limits),
+        Err(problem) => refused(&problem, body),
+    }
+    // Any JSON gives all its strings, whatever else it might be taken for.
+    if let Ok(decoded) = decode(&Input { protocol: Some(Protocol::Json), ..input }, &limits) {
+        check(&decoded, body, &limits);
+    }
+}
+
+fn refused(problem: &Problem, body: &[u8]) {
+    assert!(problem.at <= body.len(), "{problem} behind the body");
+    let valid = core::str::from_utf8(body).is_ok();
+    assert!(valid != (problem.kind == ProblemKind::Encoding) || problem.kind == ProblemKind::TooLarge);
+}
+
+fn check(decoded: &Decoded<'_>, body: &[u8], limits: &Limits) {
+    assert!(decoded.parts.len() <= limits.max_parts && decoded.tensors.len() <= limits.max_tensors);
+    assert!(decoded.facts.model.as_ref().is_none_or(|model| model.len() <= MAX_MODEL_BYTES));
+    let mut behind = 0;
+    // Places cost a walk each: a sample of them does.
+    let stride = 1 + decoded.parts.len() / 64;
+    for (nth, part) in decoded.parts.iter().enumerate() {
+        let span = part.span();
+        assert!(span.start >= behind, "parts overlap or are out of order");
+        behind = span.end;
+        if nth % stride == 0 {
+            check_part(part, body);
+        }
+    }
+    let mut values = 0;
+    for tensor in &decoded.tensors {
+        assert!(tensor.span.start <= tensor.span.end && tensor.span.end <= body.len());
+        let null = tensor.has_null && tensor.values.is_empty();
+        assert!(
+            null || tensor.shape.iter().product::<usize>() == tensor.values.len(),
+            "shape and values differ"
+        );
+        values += tensor.values.len();
+    }
+    // Nulls count among the values.
+    assert!(values <= limits.max_tensor_values + limits.max_nodes);
+}
+
+fn check_part(part: &Part<'_>, body: &[u8]) {
+    let (span, length) = (part.span(), part.text.len());
+    assert!(length > 0, "an empty part");
+    assert_eq!(part.body_span(body, 0..length), span);
+    let written = body.get(span.clone()).and_then(|bytes| core::str::from_utf8(bytes).ok());
+    assert!(written.is_some(), "a span that is no text");
+    let written = written.unwrap_or_default();
+    if matches!(part.text, alloc::borrow::Cow::Owned(_)) {
+        assert_eq!(json::undo(written), part.text);
+    } else {
+        assert_eq!(written, part.text);
+    }
+    // A stretch maps to bytes that stand for just that stretch.
+    let (from, to) =
+        (part.text.floor_char_boundary(length / 3), part.text.ceil_char_boundary(length - length / 4));
+    let stretch = part.body_span(body, from..to);
+    assert!(span.start <= stretch.start && stretch.end <= span.end);
+    let there = body.get(stretch).and_then(|bytes| core::str::from_utf8(bytes).ok()).unwrap_or_default();
+    if matches!(part.text, alloc::borrow::Cow::Owned(_)) {
+        assert_eq!(Some(&*json::undo(there)), part.text.get(from..to));
+    } else {
+        assert_eq!(Some(there), part.text.get(from..to));
+    }
+    let place = part.place();
+    assert!(place.len() <= MAX_PLACE_BYTES + 3, "a place of {} bytes", place.len());
+    assert!(place.is_empty() || place.starts_with('/'));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path, vec::Vec};
+
+    use super::body;
+
+    /// A small generator of numbers (xorshift64*).
+    struct Dice(u64);
+
+    impl Dice {
+        fn roll(&mut self, sides: usize) -> usize {
+            self.0 ^= self.0 >> 12;
+            self.0 ^= self.0 << 25;
+            self.0 ^= self.0 >> 27;
+            usize::try_from(self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33).unwrap() % sides
+        }
+    }
+
+    fn seeds() -> Vec<Vec<u8>> {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+        let folders = fs::read_dir(fixtures).unwrap().map(|entry| entry.unwrap().path());
+        let files =
+            folders.flat_map(|folder| fs::read_dir(folder).unwrap()).map(|entry| entry.unwrap().path());
+        let mut files: Vec<_> =
+            files.filter(|file| file.extension().is_some_and(|it| it != "snap")).collect();
+        files.sort();
+        files.iter().map(|file| fs::read(file).unwrap()).collect()
+    }
+
+    #[test]
+    fn what_holds_for_every_body_holds_for_every_fixture_whichever_way_it_is_read() {
+        let seeds = seeds();
+        assert!(seeds.len() >= 60, "only {} seeds", seeds.len());
+        for seed in &seeds {
+            for choice in 0..=u8::MAX {
+                body(&[&[choice], seed.as_slice()].concat());
+            }
+        }
+    }
+
+    #[test]
+    fn what_holds_for_every_body_holds_for_broken_ones() {
+        let seeds = seeds();
+        let mut dice = Dice(1);
+        for _ in 0..20_000 {
+            let mut data = seeds[dice.roll(seeds.len())].clone();
+            data.insert(0, u8::try_from(dice.roll(256)).unwrap());
+            for _ in 0..1 + dice.roll(4) {
+                let at = 1 + dice.roll(data.len());
+                let other = &seeds[dice.roll(seeds.len())];
+                let from = dice.roll(other.len());
+                match dice.roll(5) {
+                    0 => data.truncate(at),
+                    1 => drop(data.splice(at.min(data.len() - 1).., other[from..].iter().copied())),
+                    2 => data.insert(at.min(data.len()), b"{}[]\",:\\0e-nN \xc3"[dice.roll(15)]),
+                    3 if at < data.len() => drop(data.remove(at)),
+                    _ if at < data.len() => data[at] ^= 1 << dice.roll(8),
+                    _ => {}
+                }
+            }
+            body(&data);
+        }
+    }
+}
