@@ -2,6 +2,13 @@
 //!
 //! `UPDATE_SNAPSHOTS=1 cargo test -p modelgate-decode` writes the snapshots anew; read them before committing.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test ends when something is not as it should be"
+)]
+
 use std::{
     fmt::Write as _,
     fs,

@@ -1,5 +1,12 @@
 //! Bodies made to break a reader, each with the kind and the offset of its problem.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test ends when something is not as it should be"
+)]
+
 use modelgate_decode::{
     Input, Limits, Problem,
     ProblemKind::{self, *},
