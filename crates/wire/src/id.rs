@@ -38,9 +38,27 @@ impl EventId {
         Self(time | 0x7 << 76 | rand_a << 64 | 0b10 << 62 | rand_b)
     }
 
+    /// The id in network byte order, as RFC 9562 lays it out.
+    #[must_use]
+    pub const fn to_bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
+    }
+
+    /// The id of these bytes in network byte order.
+    ///
+    /// # Errors
+    /// When version or variant are not those of a UUIDv7.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Result<Self, InvalidEventId> {
+        let value = u128::from_be_bytes(bytes);
+        if (value >> 76) & 0xf == 7 && (value >> 62) & 0b11 == 0b10 {
+            Ok(Self(value))
+        } else {
+            Err(InvalidEventId)
+        }
+    }
+
     /// The moment in the id, Unix time in milliseconds.
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, reason = "48 bits are left after the shift")]
     pub const fn unix_ms(self) -> u64 {
         (self.0 >> 80) as u64
     }
@@ -85,10 +103,7 @@ impl FromStr for EventId {
                 }
             }
         }
-        if (value >> 76) & 0xf != 7 || (value >> 62) & 0b11 != 0b10 {
-            return Err(InvalidEventId);
-        }
-        Ok(Self(value))
+        Self::from_bytes(value.to_be_bytes())
     }
 }
 

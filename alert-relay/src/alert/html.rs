@@ -1,0 +1,156 @@
+//! The HTML of a mail: tables and inline styles for old clients, a fluid width for phones, a dark form where the
+//! client offers one. No image, no script, and one link: to the relay itself.
+
+use std::fmt::Write as _;
+
+use wire::Severity;
+
+use super::{clean::escape, story::Story};
+
+/// What a class looks like in the dark; the light form stands inline, where every client reads it.
+const STYLE: &str = "\
+:root{color-scheme:light dark;supported-color-schemes:light dark}\
+@media (max-width:480px){.pad{padding-left:16px!important;padding-right:16px!important}\
+.name,.value{display:block!important;width:auto!important}.name{padding-bottom:0!important;border:0!important}\
+.value{padding-top:0!important}}\
+@media (prefers-color-scheme:dark){.page{background:#101418!important}.card{background:#1a2027!important;\
+border-color:#303943!important}.ink,.value,h1,h2{color:#e6eaee!important}.soft,.name{color:#9aa7b4!important}\
+.line,.name,.value{border-color:#303943!important}.chip{background:#2a333d!important;color:#d5dce3!important}\
+a.link{color:#8ab4ff!important}a.button{color:#ffffff!important}}";
+
+const FONT: &str = "font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif";
+const MONO: &str = "font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:13px";
+
+/// Colours with enough contrast for white text (WCAG 2.2 AA).
+const fn colour(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Low => "#3b6ea5",
+        Severity::Medium => "#8a6100",
+        Severity::High => "#b5420c",
+        Severity::Critical => "#a3122a",
+    }
+}
+
+/// Writes the HTML part.
+pub(super) fn render(story: &Story) -> String {
+    let mut body = String::new();
+    head(&mut body, story);
+    table(&mut body, &story.facts);
+    threats(&mut body, story);
+    heading(&mut body, "What to do next");
+    body.push_str("<ol class=\"ink\" style=\"margin:0;padding-left:22px;color:#1b2733\">");
+    for step in story.steps {
+        let _ = write!(body, "<li style=\"margin:0 0 8px\">{}</li>", escape(step));
+    }
+    body.push_str("</ol>");
+    for (at, request) in story.requests.iter().enumerate() {
+        heading(&mut body, if at == 0 { "Latest request" } else { "Before that" });
+        table(&mut body, request);
+    }
+    ids(&mut body, story);
+    document(story, &body)
+}
+
+fn document(story: &Story, body: &str) -> String {
+    format!(
+        "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
+         <meta name=\"color-scheme\" content=\"light dark\">\
+         <meta name=\"supported-color-schemes\" content=\"light dark\">\
+         <meta name=\"format-detection\" content=\"telephone=no,date=no,address=no,email=no,url=no\">\
+         <title>{title}</title><style>{STYLE}</style></head>\
+         <body class=\"page\" style=\"margin:0;padding:0;background:#eef1f4\">\
+         <div style=\"display:none;max-height:0;overflow:hidden\">{lead}</div>\
+         <table role=\"presentation\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" class=\"page\" \
+         style=\"background:#eef1f4\"><tr><td align=\"center\" style=\"padding:16px 8px\">\
+         <table role=\"presentation\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" class=\"card\" \
+         style=\"max-width:640px;background:#ffffff;border:1px solid #d7dde3;border-radius:8px;{FONT};\
+         font-size:15px;line-height:1.5;overflow-wrap:anywhere;text-align:left\">{body}</table>\
+         <p class=\"soft\" style=\"max-width:640px;margin:12px auto 0;{FONT};font-size:12px;color:#5b6875\">\
+         {footer}</p></td></tr></table></body></html>",
+        title = escape(&story.subject),
+        lead = escape(&story.lead),
+        footer = escape(&story.footer),
+    )
+}
+
+fn head(out: &mut String, story: &Story) {
+    let colour = colour(story.severity);
+    let _ = write!(
+        out,
+        "<tr><td class=\"pad\" style=\"background:{colour};border-radius:7px 7px 0 0;padding:12px 24px;\
+         color:#ffffff;font-size:13px;font-weight:700;letter-spacing:.06em\">{level} SEVERITY</td></tr>\
+         <tr><td class=\"pad\" style=\"padding:20px 24px 24px\">\
+         <h1 style=\"margin:0 0 8px;font-size:21px;line-height:1.3;color:#1b2733\">{title}</h1>\
+         <p class=\"ink\" style=\"margin:0 0 16px;color:#1b2733\">{lead}</p>\
+         <p style=\"margin:0 0 20px\"><a class=\"button\" href=\"{link}\" style=\"display:inline-block;\
+         background:{colour};color:#ffffff;text-decoration:none;font-weight:600;padding:10px 18px;\
+         border-radius:6px\">Open the incident</a></p>",
+        level = story.severity.as_str().to_uppercase(),
+        title = escape(&story.title),
+        lead = escape(&story.lead),
+        link = escape(&story.link),
+    );
+}
+
+fn heading(out: &mut String, title: &str) {
+    let _ = write!(
+        out,
+        "<h2 style=\"margin:24px 0 8px;font-size:16px;line-height:1.3;color:#1b2733\">{}</h2>",
+        escape(title)
+    );
+}
+
+fn table(out: &mut String, rows: &[(&str, String)]) {
+    out.push_str(
+        "<table role=\"presentation\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" \
+         style=\"border-collapse:collapse\">",
+    );
+    for (name, value) in rows {
+        let _ = write!(
+            out,
+            "<tr><td class=\"name\" valign=\"top\" style=\"width:150px;padding:6px 12px 6px 0;color:#5b6875;\
+             border-top:1px solid #e4e8ec\">{}</td>\
+             <td class=\"value\" valign=\"top\" style=\"padding:6px 0;color:#1b2733;\
+             border-top:1px solid #e4e8ec\">{}</td></tr>",
+            escape(name),
+            escape(value)
+        );
+    }
+    out.push_str("</table>");
+}
+
+fn threats(out: &mut String, story: &Story) {
+    if story.threats.is_empty() {
+        return;
+    }
+    heading(out, "Threats");
+    for threat in &story.threats {
+        let _ = write!(
+            out,
+            "<div class=\"line\" style=\"border-left:4px solid {colour};padding:2px 0 2px 12px;\
+             margin:0 0 12px\"><div class=\"ink\" style=\"{MONO};color:#1b2733\">{rule}</div>\
+             <div class=\"ink\" style=\"color:#1b2733\">{summary}</div>\
+             <div class=\"soft\" style=\"font-size:13px;color:#5b6875\">{severity}, {count}×{tags}</div></div>",
+            colour = colour(threat.severity),
+            rule = escape(&threat.rule),
+            summary = escape(&threat.summary),
+            severity = threat.severity.as_str(),
+            count = threat.count,
+            tags =
+                if threat.tags.is_empty() { String::new() } else { format!(" · {}", escape(&threat.tags)) },
+        );
+    }
+}
+
+fn ids(out: &mut String, story: &Story) {
+    heading(out, "Events");
+    let _ = write!(out, "<div class=\"soft\" style=\"{MONO};color:#5b6875\">");
+    for id in &story.ids {
+        let _ = write!(out, "{}<br>", escape(id));
+    }
+    if story.more_ids > 0 {
+        let _ = write!(out, "and {} more", story.more_ids);
+    }
+    out.push_str("</div></td></tr>");
+}

@@ -1,0 +1,121 @@
+//! Composes the mail of an incident. Pure: what it says depends on its arguments only.
+
+pub(crate) mod advice;
+pub(crate) mod clean;
+mod html;
+mod story;
+mod text;
+
+use serde::{Deserialize, Serialize};
+use wire::{
+    Category, Client, Event, EventId, EventKind, Finding, Request, Score, Severity, Surface, VERSION, Verdict,
+};
+
+use self::story::{Occasion, Story};
+use crate::{
+    config::Alerts,
+    incident::{Incident, Key},
+    store::StoredEvent,
+};
+
+/// A composed mail, the same for each recipient. Kept in the outbox as JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Letter {
+    /// The subject line.
+    pub(crate) subject: String,
+    /// The plain text.
+    pub(crate) text: String,
+    /// The HTML.
+    pub(crate) html: String,
+    /// `<…>`, the same however often it is sent.
+    pub(crate) message_id: String,
+    /// The incident's first mail, if this is a later one.
+    pub(crate) in_reply_to: Option<String>,
+    /// For the reader's filters.
+    pub(crate) severity: Severity,
+    /// The incident's id.
+    pub(crate) incident: String,
+}
+
+/// The mail of an incident as it stands, told with its latest events (newest first).
+pub(crate) fn compose(incident: &Incident, events: &[StoredEvent], public_url: &str, domain: &str) -> Letter {
+    letter(incident, events, public_url, domain, Occasion::Incident)
+}
+
+fn letter(
+    incident: &Incident,
+    events: &[StoredEvent],
+    public_url: &str,
+    domain: &str,
+    occasion: Occasion,
+) -> Letter {
+    let story = Story::of(incident, events, public_url, occasion);
+    let message_id = |sequence: u64| format!("<incident-{}.{sequence}@{domain}>", incident.id);
+    let sequence = incident.notify.sequence;
+    Letter {
+        text: text::render(&story),
+        html: html::render(&story),
+        message_id: message_id(sequence),
+        in_reply_to: (sequence > 0).then(|| message_id(0)),
+        severity: incident.severity,
+        incident: incident.id.to_string(),
+        subject: story.subject,
+    }
+}
+
+/// A mail that only shows that mail arrives. `id` stands for its incident, which does not exist.
+pub(crate) fn test_letter(
+    id: EventId,
+    now_ms: u64,
+    alerts: &Alerts,
+    public_url: &str,
+    domain: &str,
+) -> Letter {
+    let event = test_event(id, now_ms);
+    let key = Key::of(&event).unwrap_or_else(|| Key {
+        model: event.model.clone(),
+        category: Category::Guard,
+        client: "unknown".to_owned(),
+    });
+    let mut incident = Incident::open(id, key, now_ms);
+    incident.add(&event, now_ms, alerts);
+    let events = [StoredEvent { seq: 0, received_ms: now_ms, event }];
+    letter(&incident, &events, public_url, domain, Occasion::Test)
+}
+
+fn test_event(id: EventId, now_ms: u64) -> Event {
+    Event {
+        v: VERSION,
+        id,
+        time_ms: now_ms,
+        kind: EventKind::Guard,
+        model: "test".to_owned(),
+        surface: Surface::Native,
+        node: String::new(),
+        route: String::new(),
+        client: Client { address: Some("192.0.2.1".to_owned()), ..Client::default() },
+        request: Request {
+            method: "POST".to_owned(),
+            path: "/v1/alerts/test".to_owned(),
+            ..Request::default()
+        },
+        verdict: Verdict::Flag,
+        score: Score::ZERO,
+        severity: Severity::Low,
+        findings: vec![Finding {
+            rule: "guard.test-alert".to_owned(),
+            category: Category::Guard,
+            severity: Severity::Low,
+            score: Score::ZERO,
+            summary: "A test alert was asked for".to_owned(),
+            owasp: Vec::new(),
+            atlas: Vec::new(),
+            location: None,
+            transforms: Vec::new(),
+            evidence: None,
+        }],
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,246 @@
+//! What a mail has to say, in the order of saying it; shared by its text and its HTML form.
+//!
+//! Every string that came from outside has gone through [`show`] here: nothing live, nothing hidden.
+
+use wire::{Event, Severity, Verdict};
+
+use super::{
+    advice,
+    clean::{clean, show},
+};
+use crate::{
+    clock::Civil,
+    incident::{Incident, worst},
+    store::StoredEvent,
+};
+
+/// Longest model name shown.
+const MAX_MODEL_CHARS: usize = 100;
+/// Longest other value shown.
+const MAX_VALUE_CHARS: usize = 200;
+/// Requests described.
+const REQUESTS: usize = 3;
+/// Event ids named.
+const IDS: usize = 20;
+/// Rules named.
+const THREATS: usize = 10;
+
+/// The content of a mail.
+#[derive(Clone, Debug)]
+pub(super) struct Story {
+    pub(super) subject: String,
+    pub(super) severity: Severity,
+    pub(super) title: String,
+    pub(super) lead: String,
+    /// Name and value.
+    pub(super) facts: Vec<(&'static str, String)>,
+    pub(super) threats: Vec<ThreatLine>,
+    pub(super) requests: Vec<Vec<(&'static str, String)>>,
+    pub(super) steps: &'static [&'static str],
+    pub(super) link: String,
+    pub(super) ids: Vec<String>,
+    pub(super) more_ids: u64,
+    pub(super) footer: String,
+}
+
+/// A rule that was seen.
+#[derive(Clone, Debug)]
+pub(super) struct ThreatLine {
+    pub(super) rule: String,
+    pub(super) summary: String,
+    pub(super) severity: Severity,
+    pub(super) tags: String,
+    pub(super) count: u64,
+}
+
+/// Whether the mail is real.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Occasion {
+    Incident,
+    Test,
+}
+
+impl Story {
+    pub(super) fn of(
+        incident: &Incident,
+        events: &[StoredEvent],
+        public_url: &str,
+        occasion: Occasion,
+    ) -> Self {
+        let model = show(&incident.key.model, MAX_MODEL_CHARS);
+        let category = advice::title(incident.key.category);
+        let level = incident.severity.as_str().to_uppercase();
+        let latest = events.first().map(|stored| &stored.event);
+        Self {
+            subject: format!(
+                "Security Alert: {} - {level} Severity",
+                clean(&incident.key.model, MAX_MODEL_CHARS)
+            ),
+            severity: incident.severity,
+            title: format!("{category}: {model}"),
+            lead: lead(incident, latest, occasion),
+            facts: facts(incident, events, &model, &level),
+            threats: threats(incident),
+            requests: events.iter().take(REQUESTS).map(|stored| request(&stored.event)).collect(),
+            steps: advice::steps(incident.key.category),
+            link: match occasion {
+                Occasion::Incident => format!("{public_url}/incidents/{}", incident.id),
+                Occasion::Test => format!("{public_url}/readyz"),
+            },
+            ids: events.iter().take(IDS).map(|stored| stored.event.id.to_string()).collect(),
+            more_ids: incident.count.saturating_sub(events.len().min(IDS) as u64),
+            footer: match occasion {
+                Occasion::Incident => format!("Sent by Modelgate alert-relay. Incident {}", incident.id),
+                Occasion::Test => "Sent by Modelgate alert-relay as a test.".to_owned(),
+            },
+        }
+    }
+}
+
+fn lead(incident: &Incident, latest: Option<&Event>, occasion: Occasion) -> String {
+    if occasion == Occasion::Test {
+        return "This is a test. Nothing happened; the alert was asked for, to see that mail arrives."
+            .to_owned();
+    }
+    let new = incident.count.saturating_sub(incident.notify.count);
+    let begin = match incident.notify.sequence {
+        0 if incident.count == 1 => "One event.".to_owned(),
+        0 => format!("{} events of one caller.", incident.count),
+        _ if new == 1 => format!("One more event in this incident, {} in all.", incident.count),
+        _ => format!("{new} more events in this incident, {} in all.", incident.count),
+    };
+    let passed = incident.count.saturating_sub(incident.refused);
+    let done = match (incident.refused, passed) {
+        (0, _) => match latest.map(|event| event.verdict) {
+            Some(Verdict::Mask) => "The guard masked parts and passed the rest on.".to_owned(),
+            _ => "The guard reported and did not refuse: the model has seen it.".to_owned(),
+        },
+        (_, 0) => "The guard refused, the model has seen none of it.".to_owned(),
+        (refused, passed) => {
+            format!("The guard refused {refused} and passed {passed} on to the model.")
+        }
+    };
+    format!("{begin} {done}")
+}
+
+fn facts(
+    incident: &Incident,
+    events: &[StoredEvent],
+    model: &str,
+    level: &str,
+) -> Vec<(&'static str, String)> {
+    let mut facts = vec![
+        ("Model", model.to_owned()),
+        ("Severity", level.to_owned()),
+        ("First seen", Civil::of(incident.first_ms).human()),
+        ("Last seen", Civil::of(incident.last_ms).human()),
+        ("Events", format!("{} ({} refused)", incident.count, incident.refused)),
+    ];
+    let score = events.iter().map(|stored| stored.event.score).max();
+    if let Some(score) = score {
+        facts.push(("Highest score", score.to_string()));
+    }
+    if let Some(event) = events.first().map(|stored| &stored.event) {
+        facts.push(("Client", client(event)));
+    }
+    facts
+}
+
+fn client(event: &Event) -> String {
+    let client = &event.client;
+    let mut parts = Vec::new();
+    if let Some(address) = &client.address {
+        parts.push(format!("address {}", show(address, MAX_VALUE_CHARS)));
+    }
+    if let Some(user) = &client.user {
+        parts.push(format!("user {}", show(user, MAX_VALUE_CHARS)));
+    }
+    if let Some(key) = &client.key {
+        let hash = show(&key.hash, MAX_VALUE_CHARS);
+        parts.push(format!("API key {}… (hash {hash})", show(&key.prefix, 16)));
+    }
+    if parts.is_empty() { "unknown".to_owned() } else { parts.join(", ") }
+}
+
+fn threats(incident: &Incident) -> Vec<ThreatLine> {
+    let mut threats: Vec<_> = incident.threats.iter().collect();
+    threats.sort_by_key(|threat| std::cmp::Reverse((threat.severity, threat.count)));
+    threats
+        .into_iter()
+        .take(THREATS)
+        .map(|threat| ThreatLine {
+            rule: clean(&threat.rule, MAX_VALUE_CHARS),
+            summary: show(&threat.summary, MAX_VALUE_CHARS),
+            severity: threat.severity,
+            tags: clean(&threat.tags.join(", "), MAX_VALUE_CHARS),
+            count: threat.count,
+        })
+        .collect()
+}
+
+/// Facts of one request; none of its text.
+fn request(event: &Event) -> Vec<(&'static str, String)> {
+    let request = &event.request;
+    let asked = format!("{} {}", request.method, request.path);
+    let mut facts = vec![
+        ("Time", Civil::of(event.time_ms).human()),
+        ("Request", show(asked.trim(), MAX_VALUE_CHARS)),
+        ("What the guard did", action(event)),
+        ("Size", size(event)),
+    ];
+    if let Some(finding) = worst(event) {
+        let mut place = clean(&finding.rule, MAX_VALUE_CHARS);
+        if let Some(location) = &finding.location
+            && !location.place.is_empty()
+        {
+            place.push_str(&format!(" at {}", show(&location.place, MAX_VALUE_CHARS)));
+        }
+        if !finding.transforms.is_empty() {
+            place
+                .push_str(&format!(" (hidden by {})", show(&finding.transforms.join(", "), MAX_VALUE_CHARS)));
+        }
+        facts.push(("Worst finding", place));
+        if let Some(evidence) = &finding.evidence {
+            facts.push(("Evidence (redacted)", show(evidence, MAX_VALUE_CHARS)));
+        }
+    }
+    let mut seen_by = event.surface.as_str().to_owned();
+    if !event.node.is_empty() {
+        seen_by.push_str(&format!(", node {}", show(&event.node, MAX_VALUE_CHARS)));
+    }
+    if !event.route.is_empty() {
+        seen_by.push_str(&format!(", route {}", show(&event.route, MAX_VALUE_CHARS)));
+    }
+    facts.push(("Seen by", seen_by));
+    if let Some(id) = &request.id {
+        facts.push(("Request id", show(id, MAX_VALUE_CHARS)));
+    }
+    facts.push(("Event", event.id.to_string()));
+    facts
+}
+
+fn size(event: &Event) -> String {
+    let request = &event.request;
+    let mut size = format!("{} bytes", request.bytes);
+    if request.parts > 0 {
+        size.push_str(&format!(", {} parts", request.parts));
+    }
+    if !request.protocol.is_empty() {
+        size.push_str(&format!(", {}", show(&request.protocol, MAX_VALUE_CHARS)));
+    }
+    size
+}
+
+fn action(event: &Event) -> String {
+    let done = match event.verdict {
+        Verdict::Allow => "allowed",
+        Verdict::Flag => "passed on and reported",
+        Verdict::Mask => "masked and passed on",
+        Verdict::Throttle => "refused (limit)",
+        Verdict::Block => "refused",
+    };
+    match event.request.status {
+        Some(status) => format!("{done}, answered {status}"),
+        None => done.to_owned(),
+    }
+}

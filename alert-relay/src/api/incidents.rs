@@ -1,0 +1,120 @@
+//! Incidents as JSON.
+
+use axum::{
+    Json,
+    extract::{Path, Query as RawQuery, State},
+    http::StatusCode,
+};
+use serde_json::{Value, json};
+use wire::EventId;
+
+use super::{
+    Problem, Shared,
+    operation::Operation,
+    query::{Query, cursor, parse_cursor},
+};
+use crate::{
+    clock::{iso, now_ms},
+    config::Alerts,
+    incident::Incident,
+    store::{self, Delivery, IncidentFilter, StoredEvent},
+};
+
+/// Incidents in a page unless asked otherwise.
+const PAGE: u64 = 50;
+/// Most incidents in a page.
+const MAX_PAGE: u64 = 200;
+/// Events shown with one incident.
+const EVENTS: usize = 50;
+
+/// `GET /v1/incidents`
+pub(super) async fn list(
+    State(shared): State<Shared>,
+    RawQuery(given): RawQuery<Vec<(String, String)>>,
+) -> Result<Json<Value>, Problem> {
+    let query = Query::check(Operation::Incidents, given)?;
+    let limit = query.number("limit", 1, MAX_PAGE)?.unwrap_or(PAGE);
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let hours = query.number("hours", 1, store::MAX_HOURS)?;
+    let now = now_ms();
+    let filter = IncidentFilter {
+        model: query.text("model").map(str::to_owned),
+        min_severity: query.severity("severity")?,
+        category: query.category("category")?,
+        since_ms: hours.map(|hours| now.saturating_sub(hours * 3_600_000)),
+        before: query.text("before").map(parse_cursor).transpose()?,
+    };
+    let page = shared.store.read(move |db| store::incident_page(db, &filter, limit)).await?;
+    let next = page.incidents.last().filter(|_| page.more).map(|last| cursor(last.last_ms, last.id));
+    let alerts = &shared.config.alerts;
+    let incidents: Vec<Value> = page.incidents.iter().map(|incident| shape(incident, now, alerts)).collect();
+    Ok(Json(json!({"incidents": incidents, "next": next})))
+}
+
+/// `GET /v1/incidents/{id}`
+pub(super) async fn one(
+    State(shared): State<Shared>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let found = load(&shared, &id).await?;
+    let mut body = shape(&found.incident, now_ms(), &shared.config.alerts);
+    if let Some(fields) = body.as_object_mut() {
+        let events: Vec<&wire::Event> = found.events.iter().map(|stored| &stored.event).collect();
+        fields.insert("events".to_owned(), json!(events));
+        let mails: Vec<Value> = found.mails.iter().map(delivery).collect();
+        fields.insert("mails".to_owned(), json!(mails));
+    }
+    Ok(Json(body))
+}
+
+/// An incident and what belongs to it.
+pub(super) struct Found {
+    pub(super) incident: Incident,
+    /// The latest events, newest first.
+    pub(super) events: Vec<StoredEvent>,
+    pub(super) mails: Vec<Delivery>,
+}
+
+/// Reads one incident.
+pub(super) async fn load(shared: &Shared, id: &str) -> Result<Found, Problem> {
+    let id: EventId = id.parse().map_err(|e| Problem::bad_request(format!("id: {e}")))?;
+    shared
+        .store
+        .read(move |db| {
+            let Some(incident) = store::get_incident(db, id)? else { return Ok(None) };
+            let events = store::events_of(db, id, EVENTS)?;
+            let mails = store::notifications_of(db, id)?;
+            Ok(Some(Found { incident, events, mails }))
+        })
+        .await?
+        .ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("there is no incident {id}")))
+}
+
+fn shape(incident: &Incident, now_ms: u64, alerts: &Alerts) -> Value {
+    json!({
+        "id": incident.id,
+        "model": incident.key.model,
+        "category": incident.key.category,
+        "client": incident.key.client,
+        "severity": incident.severity,
+        "open": incident.is_open(now_ms, alerts),
+        "first_seen": iso(incident.first_ms),
+        "last_seen": iso(incident.last_ms),
+        "count": incident.count,
+        "refused": incident.refused,
+        "threats": incident.threats,
+        "mails_composed": incident.notify.sequence,
+        "next_mail": incident.notify.due_ms.map(iso),
+    })
+}
+
+fn delivery(mail: &Delivery) -> Value {
+    json!({
+        "sequence": mail.sequence,
+        "recipient": mail.recipient,
+        "state": mail.state,
+        "attempts": mail.attempts,
+        "created": iso(mail.created_ms),
+        "error": mail.error,
+    })
+}

@@ -1,0 +1,215 @@
+//! The HTTP interface. What it offers is listed once, in [`operation`]; router and OpenAPI both follow that list.
+
+mod incidents;
+mod openapi;
+mod operation;
+mod page;
+mod query;
+mod status;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{MethodRouter, get, post},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::json;
+
+use self::operation::{Access, Operation};
+use crate::{clock, config::Config, ingest, metrics::Metrics, store::Store};
+
+pub(crate) use openapi::document as openapi_document;
+
+/// What every handler can reach.
+#[derive(Clone)]
+pub(crate) struct Shared(Arc<Parts>);
+
+/// The parts of [`Shared`].
+pub(crate) struct Parts {
+    /// The configuration.
+    pub(crate) config: Arc<Config>,
+    /// The store.
+    pub(crate) store: Store,
+    /// The counters.
+    pub(crate) metrics: Arc<Metrics>,
+    warned_ms: AtomicU64,
+}
+
+impl std::ops::Deref for Shared {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl Shared {
+    /// Puts the parts together.
+    #[must_use]
+    pub(crate) fn new(config: Arc<Config>, store: Store, metrics: Arc<Metrics>) -> Self {
+        Self(Arc::new(Parts { config, store, metrics, warned_ms: AtomicU64::new(0) }))
+    }
+
+    /// Once in ten seconds: what strangers can cause must not fill the operator's log.
+    pub(crate) fn may_warn(&self) -> bool {
+        const EVERY: Duration = Duration::from_secs(10);
+        let now = clock::now_ms();
+        let last = self.warned_ms.load(Ordering::Relaxed);
+        now.saturating_sub(last) >= clock::millis(EVERY)
+            && self.warned_ms.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
+    /// Counts a batch that was not accepted.
+    pub(crate) fn count_batch(&self, status: StatusCode) {
+        let batches = &self.metrics.batches;
+        match status {
+            StatusCode::UNAUTHORIZED => batches.unauthorised.add(1),
+            StatusCode::PAYLOAD_TOO_LARGE => batches.too_large.add(1),
+            StatusCode::TOO_MANY_REQUESTS => batches.busy.add(1),
+            status if status.is_server_error() => batches.failed.add(1),
+            _ => batches.malformed.add(1),
+        }
+    }
+}
+
+/// An answer that something went wrong, as RFC 9457 describes it.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    /// The status.
+    pub(crate) status: StatusCode,
+    detail: String,
+    retry_after: Option<u32>,
+}
+
+impl Problem {
+    /// With a line for the caller.
+    #[must_use]
+    pub(crate) fn new(status: StatusCode, detail: String) -> Self {
+        Self { status, detail, retry_after: None }
+    }
+
+    /// 400, naming what is wrong.
+    #[must_use]
+    pub(crate) fn bad_request(detail: String) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, detail)
+    }
+
+    /// Says when to come again, in seconds.
+    #[must_use]
+    pub(crate) fn retry_after(self, seconds: u32) -> Self {
+        Self { retry_after: Some(seconds), ..self }
+    }
+}
+
+impl From<crate::store::StoreError> for Problem {
+    fn from(error: crate::store::StoreError) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()).retry_after(5)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let title = self.status.canonical_reason().unwrap_or("Error");
+        let body = json!({"title": title, "status": self.status.as_u16(), "detail": self.detail});
+        let mut response = (self.status, body.to_string()).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+/// The whole interface.
+pub(crate) fn router(shared: Shared) -> Router {
+    let mut open = Router::new();
+    let mut guarded = Router::new();
+    for operation in Operation::ALL {
+        let spec = operation.spec();
+        match spec.access {
+            Access::Open | Access::Signed => open = open.route(spec.path, handler(operation)),
+            Access::Token => guarded = guarded.route(spec.path, handler(operation)),
+        }
+    }
+    let guarded = guarded.route_layer(middleware::from_fn_with_state(shared.clone(), require_token));
+    open.merge(guarded)
+        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing here".to_owned()))
+        .method_not_allowed_fallback(async || {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "not with this method".to_owned())
+        })
+        .layer(middleware::map_response(with_safe_headers))
+        .with_state(shared)
+}
+
+/// The function behind an operation.
+fn handler(operation: Operation) -> MethodRouter<Shared> {
+    match operation {
+        Operation::Events => post(ingest::events),
+        Operation::Summary => get(status::summary),
+        Operation::Incidents => get(incidents::list),
+        Operation::Incident => get(incidents::one),
+        Operation::TestAlert => post(status::test_alert),
+        Operation::IncidentPage => get(page::incident),
+        Operation::Health => get(status::health),
+        Operation::Ready => get(status::ready),
+        Operation::Metrics => get(status::metrics),
+        Operation::OpenApi => get(openapi::serve),
+    }
+}
+
+/// Lets through who shows the token: `Authorization: Bearer`, or as the password of `Basic` for browsers.
+async fn require_token(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    if request.headers().get("sec-fetch-site").is_some_and(|site| site == "cross-site")
+        && request.method() != axum::http::Method::GET
+    {
+        return Problem::new(StatusCode::FORBIDDEN, "not from another site".to_owned()).into_response();
+    }
+    let Some(token) = &shared.config.api_token else { return next.run(request).await };
+    let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    if given.and_then(shown_token).is_some_and(|given| token.matches(&given)) {
+        return next.run(request).await;
+    }
+    let mut response =
+        Problem::new(StatusCode::UNAUTHORIZED, "the API token is needed".to_owned()).into_response();
+    let headers = response.headers_mut();
+    headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"modelgate\""));
+    headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"modelgate\""));
+    response
+}
+
+fn shown_token(authorization: &str) -> Option<String> {
+    let (scheme, value) = authorization.split_once(' ')?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(value.trim().to_owned());
+    }
+    if scheme.eq_ignore_ascii_case("basic") {
+        let decoded = String::from_utf8(STANDARD.decode(value.trim()).ok()?).ok()?;
+        return decoded.split_once(':').map(|(_, password)| password.to_owned());
+    }
+    None
+}
+
+async fn with_safe_headers(mut response: Response) -> Response {
+    const SAFE: [(HeaderName, &str); 4] = [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    ];
+    for (name, value) in SAFE {
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
+}

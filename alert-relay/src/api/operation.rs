@@ -1,0 +1,263 @@
+//! The list of everything the interface offers.
+
+/// One thing that can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Operation {
+    Events,
+    Summary,
+    Incidents,
+    Incident,
+    TestAlert,
+    IncidentPage,
+    Health,
+    Ready,
+    Metrics,
+    OpenApi,
+}
+
+/// Who may ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Anybody.
+    Open,
+    /// Whoever signs with a webhook key.
+    Signed,
+    /// Whoever shows the API token, if one is configured.
+    Token,
+}
+
+/// What is known of an operation.
+pub(super) struct Spec {
+    pub(super) id: &'static str,
+    pub(super) method: &'static str,
+    pub(super) path: &'static str,
+    pub(super) summary: &'static str,
+    pub(super) access: Access,
+    pub(super) query: &'static [Parameter],
+    /// Status, description, media type, schema.
+    pub(super) responses: &'static [Answer],
+}
+
+/// A query parameter.
+pub(super) struct Parameter {
+    pub(super) name: &'static str,
+    pub(super) description: &'static str,
+    /// JSON schema.
+    pub(super) schema: &'static str,
+}
+
+/// One of the answers.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) description: &'static str,
+    pub(super) media: &'static str,
+    /// The name of its schema, empty if it has none.
+    pub(super) schema: &'static str,
+}
+
+const JSON: &str = "application/json";
+const PROBLEM: &str = "application/problem+json";
+
+const fn answer(status: u16, description: &'static str, schema: &'static str) -> Answer {
+    Answer { status, description, media: JSON, schema }
+}
+
+const fn problem(status: u16, description: &'static str) -> Answer {
+    Answer { status, description, media: PROBLEM, schema: "Problem" }
+}
+
+const UNAUTHORISED: Answer = problem(401, "The API token is missing or wrong");
+const BAD_QUERY: Answer = problem(400, "A query parameter is unknown or out of range; the detail names it");
+const UNAVAILABLE: Answer = problem(503, "The store does not answer; try again");
+
+const EVENTS: Spec = Spec {
+    id: "postEvents",
+    method: "post",
+    path: "/v1/events",
+    summary: "Takes a signed batch of events; answers after they are stored",
+    access: Access::Signed,
+    query: &[],
+    responses: &[
+        answer(202, "Stored; malformed events are named one by one", "Stored"),
+        problem(400, "Not a batch"),
+        problem(401, "The signature does not fit"),
+        problem(408, "The body took too long"),
+        problem(413, "Longer than 1 MiB"),
+        problem(429, "The queue is full; come again after Retry-After"),
+        UNAVAILABLE,
+    ],
+};
+
+const SUMMARY: Spec = Spec {
+    id: "getSummary",
+    method: "get",
+    path: "/v1/summary",
+    summary: "Counts of the last hours",
+    access: Access::Token,
+    query: &[Parameter {
+        name: "hours",
+        description: "How far back, in hours",
+        schema: r#"{"type":"integer","minimum":1,"maximum":8784,"default":24}"#,
+    }],
+    responses: &[answer(200, "The counts", "Summary"), BAD_QUERY, UNAUTHORISED, UNAVAILABLE],
+};
+
+const INCIDENTS: Spec = Spec {
+    id: "listIncidents",
+    method: "get",
+    path: "/v1/incidents",
+    summary: "Incidents, the latest first",
+    access: Access::Token,
+    query: &[
+        Parameter {
+            name: "limit",
+            description: "Most incidents in the answer",
+            schema: r#"{"type":"integer","minimum":1,"maximum":200,"default":50}"#,
+        },
+        Parameter {
+            name: "before",
+            description: "Go on after a page: its `next`",
+            schema: r#"{"type":"string"}"#,
+        },
+        Parameter {
+            name: "hours",
+            description: "With an event in the last hours",
+            schema: r#"{"type":"integer","minimum":1,"maximum":8784}"#,
+        },
+        Parameter { name: "model", description: "Of this model", schema: r#"{"type":"string"}"# },
+        Parameter {
+            name: "severity",
+            description: "At least so severe",
+            schema: r#"{"type":"string","enum":["low","medium","high","critical"]}"#,
+        },
+        Parameter {
+            name: "category",
+            description: "Of this category, such as prompt_injection",
+            schema: r#"{"type":"string"}"#,
+        },
+    ],
+    responses: &[answer(200, "A page", "Incidents"), BAD_QUERY, UNAUTHORISED, UNAVAILABLE],
+};
+
+const INCIDENT: Spec = Spec {
+    id: "getIncident",
+    method: "get",
+    path: "/v1/incidents/{id}",
+    summary: "One incident with its latest events and its mails",
+    access: Access::Token,
+    query: &[],
+    responses: &[
+        answer(200, "The incident", "IncidentDetail"),
+        problem(400, "Not an id"),
+        problem(404, "No such incident"),
+        UNAUTHORISED,
+        UNAVAILABLE,
+    ],
+};
+
+const TEST_ALERT: Spec = Spec {
+    id: "postTestAlert",
+    method: "post",
+    path: "/v1/alerts/test",
+    summary: "Sends a test alert to every recipient",
+    access: Access::Token,
+    query: &[],
+    responses: &[
+        answer(202, "In the outbox", "TestAlert"),
+        problem(403, "Asked for by another site's page"),
+        UNAUTHORISED,
+        UNAVAILABLE,
+    ],
+};
+
+const INCIDENT_PAGE: Spec = Spec {
+    id: "getIncidentPage",
+    method: "get",
+    path: "/incidents/{id}",
+    summary: "One incident for a person",
+    access: Access::Token,
+    query: &[],
+    responses: &[
+        Answer { status: 200, description: "The page", media: "text/html", schema: "" },
+        problem(400, "Not an id"),
+        problem(404, "No such incident"),
+        UNAUTHORISED,
+        UNAVAILABLE,
+    ],
+};
+
+const HEALTH: Spec = Spec {
+    id: "getHealth",
+    method: "get",
+    path: "/healthz",
+    summary: "Whether the process serves",
+    access: Access::Open,
+    query: &[],
+    responses: &[answer(200, "It does", "Health")],
+};
+
+const READY: Spec = Spec {
+    id: "getReady",
+    method: "get",
+    path: "/readyz",
+    summary: "Whether events can be stored, and how the outbox stands",
+    access: Access::Open,
+    query: &[],
+    responses: &[answer(200, "They can", "Ready"), answer(503, "They cannot", "Ready")],
+};
+
+const METRICS: Spec = Spec {
+    id: "getMetrics",
+    method: "get",
+    path: "/metrics",
+    summary: "Counters for Prometheus",
+    access: Access::Token,
+    query: &[],
+    responses: &[
+        Answer { status: 200, description: "The counters", media: "text/plain", schema: "" },
+        UNAUTHORISED,
+        UNAVAILABLE,
+    ],
+};
+
+const OPENAPI: Spec = Spec {
+    id: "getOpenApi",
+    method: "get",
+    path: "/openapi.json",
+    summary: "This description",
+    access: Access::Open,
+    query: &[],
+    responses: &[answer(200, "OpenAPI 3.1", "")],
+};
+
+impl Operation {
+    /// Every operation there is.
+    pub(super) const ALL: [Self; 10] = [
+        Self::Events,
+        Self::Summary,
+        Self::Incidents,
+        Self::Incident,
+        Self::TestAlert,
+        Self::IncidentPage,
+        Self::Health,
+        Self::Ready,
+        Self::Metrics,
+        Self::OpenApi,
+    ];
+
+    /// What is known of it.
+    pub(super) const fn spec(self) -> &'static Spec {
+        match self {
+            Self::Events => &EVENTS,
+            Self::Summary => &SUMMARY,
+            Self::Incidents => &INCIDENTS,
+            Self::Incident => &INCIDENT,
+            Self::TestAlert => &TEST_ALERT,
+            Self::IncidentPage => &INCIDENT_PAGE,
+            Self::Health => &HEALTH,
+            Self::Ready => &READY,
+            Self::Metrics => &METRICS,
+            Self::OpenApi => &OPENAPI,
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Counts, health and the test alert.
+
+use std::time::Duration;
+
+use axum::{
+    Json,
+    extract::{Query as RawQuery, State},
+    http::{StatusCode, header},
+    response::{IntoResponse as _, Response},
+};
+use serde_json::{Map, Value, json};
+use wire::{Severity, Verdict};
+
+use super::{Problem, Shared, operation::Operation, query::Query};
+use crate::{
+    alert,
+    clock::{iso, now_ms},
+    entropy,
+    metrics::Gauges,
+    outbox,
+    store::{self, OutboxState},
+};
+
+/// Hours of a summary unless asked otherwise.
+const HOURS: u64 = 24;
+/// How long the store may take to say that it can write.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
+/// A mail that waits longer makes the relay say that it is degraded.
+const LATE_MS: u64 = 10 * 60 * 1000;
+
+/// `GET /v1/summary`
+pub(super) async fn summary(
+    State(shared): State<Shared>,
+    RawQuery(given): RawQuery<Vec<(String, String)>>,
+) -> Result<Json<Value>, Problem> {
+    let query = Query::check(Operation::Summary, given)?;
+    let hours = query.number("hours", 1, store::MAX_HOURS)?.unwrap_or(HOURS);
+    let since = now_ms().saturating_sub(hours * 3_600_000);
+    let summary = shared.store.read(move |db| store::summary(db, since)).await?;
+    let mut severities = Map::new();
+    for severity in [Severity::Low, Severity::Medium, Severity::High, Severity::Critical] {
+        let count = summary.severities.iter().find(|(known, _)| *known == severity).map_or(0, |(_, n)| *n);
+        severities.insert(severity.as_str().to_owned(), json!(count));
+    }
+    let mut verdicts = Map::new();
+    for verdict in [Verdict::Allow, Verdict::Flag, Verdict::Mask, Verdict::Throttle, Verdict::Block] {
+        let count = summary.verdicts.iter().find(|(known, _)| *known == verdict).map_or(0, |(_, n)| *n);
+        verdicts.insert(verdict.as_str().to_owned(), json!(count));
+    }
+    let threats: Vec<Value> =
+        summary.threats.iter().map(|(rule, count)| json!({"rule": rule, "count": count})).collect();
+    Ok(Json(json!({
+        "hours": hours,
+        "since": iso(summary.since_ms),
+        "total": summary.total,
+        "by_severity": severities,
+        "by_verdict": verdicts,
+        "unique_clients": summary.clients,
+        "most_common_threats": threats,
+    })))
+}
+
+/// `POST /v1/alerts/test`
+pub(super) async fn test_alert(State(shared): State<Shared>) -> Result<Response, Problem> {
+    let config = &shared.config;
+    let now = now_ms();
+    let letter = alert::test_letter(
+        entropy::uuid(now),
+        now,
+        &config.alerts,
+        &config.public_url,
+        &config.mail.message_id_domain,
+    );
+    let recipients: Vec<String> = config.mail.recipients.iter().map(ToString::to_string).collect();
+    shared.store.enqueue(outbox::notification(config, &letter, None)).await?;
+    let body = json!({"message_id": letter.message_id, "subject": letter.subject, "recipients": recipients});
+    Ok((StatusCode::ACCEPTED, Json(body)).into_response())
+}
+
+/// `GET /healthz`
+pub(super) async fn health() -> Json<Value> {
+    Json(json!({"status": "ok"}))
+}
+
+/// `GET /readyz`: 503 only if events cannot be stored; mail that fails is told, but keeps no event away.
+pub(super) async fn ready(State(shared): State<Shared>) -> Response {
+    let probe = tokio::time::timeout(PROBE_TIMEOUT, shared.store.probe()).await;
+    let outbox = shared.store.read(store::outbox_state).await;
+    let store_says = match probe {
+        Ok(Ok(())) => "ok".to_owned(),
+        Ok(Err(e)) => e.to_string(),
+        Err(_) => format!("no answer within {PROBE_TIMEOUT:?}"),
+    };
+    let state = outbox.unwrap_or_default();
+    let age_ms = age(&state);
+    let (status, word) = match (store_says.as_str(), state.parked, age_ms) {
+        ("ok", 0, age) if age < LATE_MS => (StatusCode::OK, "ok"),
+        ("ok", ..) => (StatusCode::OK, "degraded"),
+        _ => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+    };
+    let body = json!({
+        "status": word,
+        "store": store_says,
+        "outbox": {"pending": state.pending, "oldest_seconds": age_ms / 1000, "parked": state.parked},
+    });
+    (status, Json(body)).into_response()
+}
+
+/// `GET /metrics`
+pub(super) async fn metrics(State(shared): State<Shared>) -> Result<Response, Problem> {
+    let outbox = shared.store.read(store::outbox_state).await?;
+    let gauges = Gauges {
+        outbox_pending: outbox.pending,
+        outbox_parked: outbox.parked,
+        outbox_age_ms: age(&outbox),
+        queue_bytes: shared.store.queued_bytes() as u64,
+    };
+    let text = shared.metrics.text(&gauges);
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
+}
+
+fn age(outbox: &OutboxState) -> u64 {
+    outbox.oldest_ms.map_or(0, |oldest| now_ms().saturating_sub(oldest))
+}

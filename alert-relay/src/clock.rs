@@ -1,0 +1,106 @@
+//! The clock, and how moments are written. Everything is UTC.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Now, Unix time in milliseconds.
+pub(crate) fn now_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis)
+}
+
+/// A duration in whole milliseconds.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A moment in the calendar, UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Civil {
+    year: u64,
+    month: u64,
+    day: u64,
+    hour: u64,
+    minute: u64,
+    second: u64,
+    milli: u64,
+}
+
+impl Civil {
+    /// The calendar's form of a Unix time in milliseconds; after the year 9999 it stays at that year's end.
+    ///
+    /// Days to a date as in Howard Hinnant's "chrono-compatible low-level date algorithms", `civil_from_days`,
+    /// for days since 1970 only.
+    pub(crate) fn of(unix_ms: u64) -> Self {
+        const END_OF_9999: u64 = 253_402_300_799_999;
+        let unix_ms = unix_ms.min(END_OF_9999);
+        let (days, in_day) = (unix_ms / 86_400_000, unix_ms % 86_400_000);
+        let shifted = days + 719_468;
+        let era = shifted / 146_097;
+        let day_of_era = shifted % 146_097;
+        let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let shifted_month = (5 * day_of_year + 2) / 153;
+        let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+        Self {
+            year: year_of_era + era * 400 + u64::from(month <= 2),
+            month,
+            day: day_of_year - (153 * shifted_month + 2) / 5 + 1,
+            hour: in_day / 3_600_000,
+            minute: in_day / 60_000 % 60,
+            second: in_day / 1000 % 60,
+            milli: in_day % 1000,
+        }
+    }
+
+    /// `2026-11-20`
+    pub(crate) fn date(self) -> String {
+        format!("{:04}-{:02}-{:02}", self.year, self.month, self.day)
+    }
+
+    /// `2026-11-20T23:59:59.123Z`
+    pub(crate) fn iso(self) -> String {
+        format!("{}T{:02}:{:02}:{:02}.{:03}Z", self.date(), self.hour, self.minute, self.second, self.milli)
+    }
+
+    /// `2026-11-20 23:59:59,123`, as Python's `logging` writes it.
+    pub(crate) fn log(self) -> String {
+        format!("{} {:02}:{:02}:{:02},{:03}", self.date(), self.hour, self.minute, self.second, self.milli)
+    }
+
+    /// `2026-11-20 23:59:59 UTC`, for people.
+    pub(crate) fn human(self) -> String {
+        format!("{} {:02}:{:02}:{:02} UTC", self.date(), self.hour, self.minute, self.second)
+    }
+}
+
+/// `2026-11-20T23:59:59.123Z` of a Unix time in milliseconds.
+pub(crate) fn iso(unix_ms: u64) -> String {
+    Civil::of(unix_ms).iso()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_known_moments() {
+        let table = [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (951_782_399_999, "2000-02-28T23:59:59.999Z"),
+            (951_782_400_000, "2000-02-29T00:00:00.000Z"),
+            (951_868_800_000, "2000-03-01T00:00:00.000Z"),
+            (1_709_164_800_000, "2024-02-29T00:00:00.000Z"),
+            (1_795_219_199_123, "2026-11-20T23:59:59.123Z"),
+            (4_102_444_800_000, "2100-01-01T00:00:00.000Z"),
+            (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
+            (u64::MAX, "9999-12-31T23:59:59.999Z"),
+        ];
+        for (ms, text) in table {
+            assert_eq!(iso(ms), text);
+        }
+    }
+
+    #[test]
+    fn writes_the_log_form_of_python() {
+        assert_eq!(Civil::of(1_795_219_199_123).log(), "2026-11-20 23:59:59,123");
+    }
+}

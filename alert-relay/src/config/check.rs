@@ -1,0 +1,365 @@
+//! Raw configuration and environment to [`Config`].
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use lettre::message::Mailbox;
+use wire::{Severity, signature::Key};
+
+use super::{
+    Alerts, Config, ConfigErrors, Log, Mail, Outbox, Smtp, Source, Tls, Transport,
+    duration::Written,
+    raw::{self, Raw},
+};
+
+/// Most files of the incident log in one day: model names come from outside.
+const MAX_LOG_FILES_PER_DAY: u32 = 200;
+
+/// Checks everything, collecting all errors.
+pub(super) fn checked(source: &Source<'_>) -> Result<Config, ConfigErrors> {
+    let raw = source.raw()?;
+    let mut check = Check { source, errors: Vec::new(), warnings: Vec::new() };
+    let config = check.config(raw);
+    match config {
+        Some(config) if check.errors.is_empty() => Ok(Config { warnings: check.warnings, ..config }),
+        _ => Err(ConfigErrors(check.errors)),
+    }
+}
+
+/// The check under way.
+struct Check<'a> {
+    source: &'a Source<'a>,
+    errors: Vec<String>,
+    warnings: Vec<String>,
+}
+
+impl Check<'_> {
+    fn config(&mut self, raw: Raw) -> Option<Config> {
+        let listen = self.listen(raw.listen.as_deref());
+        let database = self.path("RELAY_DATABASE", raw.database.as_deref(), "data/alert-relay.sqlite");
+        let public_url = self.public_url(raw.public_url, listen);
+        let webhook_keys = self.webhook_keys(
+            raw.webhook_keys,
+            raw.webhook_keys_file.as_deref(),
+            raw.allow_unsigned.unwrap_or(false),
+            listen,
+        );
+        let api_token = self.source.secret(
+            &["RELAY_API_TOKEN"],
+            raw.api_token,
+            raw.api_token_file.as_deref(),
+            "api_token",
+            &mut self.errors,
+        );
+        if let Some(listen) = listen
+            && !listen.ip().is_loopback()
+            && api_token.is_none()
+        {
+            self.errors.push(format!(
+                "listen: {listen} can be reached from other machines, so api_token (or RELAY_API_TOKEN) is needed"
+            ));
+        }
+        let log = Log {
+            path: self.path("SECURITY_LOG_PATH", raw.log.path.as_deref(), "logs"),
+            max_files_per_day: usize::try_from(raw.log.max_files_per_day.unwrap_or(MAX_LOG_FILES_PER_DAY))
+                .unwrap_or(usize::MAX),
+        };
+        let smtp = self.smtp(raw.smtp);
+        let mail = self.mail(&raw.mail, smtp.is_some());
+        let transport = match smtp {
+            Some(smtp) => Transport::Smtp(smtp),
+            None => Transport::Files(raw.mail.directory.as_deref().map_or_else(
+                || database.parent().unwrap_or(Path::new("")).join("mail-out"),
+                |directory| self.source.beside_file(directory),
+            )),
+        };
+        let outbox = self.outbox(&raw.outbox);
+        Some(Config {
+            listen: listen?,
+            database,
+            public_url: public_url?,
+            webhook_keys,
+            api_token,
+            log,
+            alerts: alerts(&raw.alerts),
+            mail: mail?,
+            transport,
+            outbox,
+            warnings: Vec::new(),
+        })
+    }
+
+    /// A path from a variable (as it stands), the file (beside the file) or the default.
+    fn path(&self, name: &str, value: Option<&str>, default: &str) -> PathBuf {
+        match (self.source.var(name), value) {
+            (Some(path), _) => PathBuf::from(path),
+            (None, Some(path)) => self.source.beside_file(path),
+            (None, None) => PathBuf::from(default),
+        }
+    }
+
+    fn listen(&mut self, value: Option<&str>) -> Option<SocketAddr> {
+        let (key, text) = match self.source.var("RELAY_LISTEN") {
+            Some(text) => ("RELAY_LISTEN", text),
+            None => ("listen", value.unwrap_or("127.0.0.1:9600").to_owned()),
+        };
+        match text.parse() {
+            Ok(listen) => Some(listen),
+            Err(_) => {
+                self.errors
+                    .push(format!("{key}: {text:?} is no address with a port, such as 127.0.0.1:9600"));
+                None
+            }
+        }
+    }
+
+    fn public_url(&mut self, value: Option<String>, listen: Option<SocketAddr>) -> Option<String> {
+        let url = match self.source.var("RELAY_PUBLIC_URL").or(value) {
+            Some(url) => url,
+            None => format!("http://{}", listen?),
+        };
+        let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+        let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '\'' | '<' | '>' | '\\' | '?' | '#');
+        if rest.is_none_or(|rest| rest.is_empty() || !rest.chars().all(plain)) {
+            self.errors.push(format!("public_url: {url:?} is no http(s) address without query"));
+            return None;
+        }
+        Some(url.trim_end_matches('/').to_owned())
+    }
+
+    fn webhook_keys(
+        &mut self,
+        value: Option<Vec<String>>,
+        file: Option<&str>,
+        allow_unsigned: bool,
+        listen: Option<SocketAddr>,
+    ) -> Vec<Key> {
+        let value = value.map(|keys| keys.join(","));
+        let before = self.errors.len();
+        let text =
+            self.source.secret(&["MODELGATE_WEBHOOK_KEY"], value, file, "webhook_keys", &mut self.errors);
+        let mut keys = Vec::new();
+        let parts = text.iter().flat_map(|text| text.expose().split([',', '\n', ' ']));
+        for (at, part) in parts.map(str::trim).filter(|part| !part.is_empty()).enumerate() {
+            match Key::parse(part) {
+                Ok(key) => keys.push(key),
+                Err(e) => self.errors.push(format!("webhook_keys: key {}: {e}", at + 1)),
+            }
+        }
+        if keys.len() > 2 {
+            self.errors.push(format!("webhook_keys: {} keys; a rotation needs two at most", keys.len()));
+        }
+        if keys.is_empty() && self.errors.len() == before {
+            match listen {
+                Some(listen) if allow_unsigned && listen.ip().is_loopback() => self
+                    .warnings
+                    .push("batches are accepted unsigned (allow_unsigned): for experiments only".to_owned()),
+                _ => self.errors.push(
+                    "webhook_keys: no key; set webhook_keys, webhook_keys_file or MODELGATE_WEBHOOK_KEY (on a \
+                     loopback address, allow_unsigned = true does without)"
+                        .to_owned(),
+                ),
+            }
+        }
+        keys
+    }
+
+    fn smtp(&mut self, raw: raw::Smtp) -> Option<Smtp> {
+        let server =
+            self.source.first_var(&["ALERT_SMTP_SERVER", "SMTP_SERVER"]).map(|(_, v)| v).or(raw.server)?;
+        if server.is_empty() || !server.chars().all(|c| c.is_ascii_alphanumeric() || ".-:_[]".contains(c)) {
+            self.errors.push(format!("smtp.server: {server:?} is no host name or address"));
+        }
+        let given = self.source.first_var(&["ALERT_SMTP_PORT", "SMTP_PORT"]);
+        let port = match given {
+            None => raw.port,
+            Some((name, text)) => match text.parse::<u16>() {
+                Ok(port) => Some(port),
+                Err(_) => {
+                    self.errors.push(format!("{name}: {text:?} is no port number"));
+                    None
+                }
+            },
+        };
+        if port == Some(0) {
+            self.errors.push("smtp.port: 0 is no port to connect to".to_owned());
+        }
+        let tls = self.tls(&server, port, raw.tls, raw.allow_plaintext.unwrap_or(false))?;
+        let port = port.unwrap_or(match tls {
+            Tls::None => 25,
+            Tls::StartTls => 587,
+            Tls::Implicit => 465,
+        });
+        let ca = raw.ca_file.and_then(|path| {
+            let path = self.source.beside_file(&path);
+            std::fs::read(&path)
+                .map_err(|e| self.errors.push(format!("smtp.ca_file: cannot read {}: {e}", path.display())))
+                .ok()
+        });
+        let credentials = self.credentials(raw.username, raw.password, raw.password_file.as_deref());
+        let timeout = written(raw.timeout, Duration::from_secs(60));
+        if timeout.is_zero() || timeout > Duration::from_secs(600) {
+            self.errors.push("smtp.timeout: between 1s and 10m".to_owned());
+        }
+        Some(Smtp { server, port, tls, ca, credentials, hello_name: raw.hello_name, timeout })
+    }
+
+    /// The mode as given, else what fits the port and the host.
+    fn tls(&mut self, server: &str, port: Option<u16>, value: Option<String>, allow: bool) -> Option<Tls> {
+        let given = self.source.first_var(&["ALERT_SMTP_TLS", "SMTP_TLS"]).map(|(_, v)| v).or(value);
+        let local = is_local(server);
+        let tls = match given.as_deref().map(str::to_ascii_lowercase).as_deref() {
+            None if port == Some(465) => Tls::Implicit,
+            None if local => Tls::None,
+            None | Some("starttls") => Tls::StartTls,
+            Some("none") => Tls::None,
+            Some("implicit" | "tls") => Tls::Implicit,
+            Some(other) => {
+                self.errors.push(format!("smtp.tls: {other:?} is none of none, starttls, implicit"));
+                return None;
+            }
+        };
+        if tls == Tls::None && !local {
+            if allow {
+                self.warnings.push(format!("mail goes to {server} unencrypted (smtp.allow_plaintext)"));
+            } else {
+                self.errors.push(format!(
+                    "smtp.tls: none would send mail to {server} in the clear; use starttls or implicit, or set \
+                     smtp.allow_plaintext = true"
+                ));
+            }
+        }
+        Some(tls)
+    }
+
+    fn credentials(
+        &mut self,
+        username: Option<String>,
+        password: Option<String>,
+        file: Option<&str>,
+    ) -> Option<(String, super::Secret)> {
+        let username =
+            self.source.first_var(&["ALERT_SMTP_USERNAME", "SMTP_USERNAME"]).map(|(_, v)| v).or(username);
+        let before = self.errors.len();
+        let password = self.source.secret(
+            &["ALERT_SMTP_PASSWORD", "SMTP_PASSWORD"],
+            password,
+            file,
+            "smtp.password",
+            &mut self.errors,
+        );
+        match (username, password) {
+            (Some(username), Some(password)) => Some((username, password)),
+            (None, None) => None,
+            _ if self.errors.len() > before => None,
+            (Some(_), None) => {
+                self.errors.push("smtp.username is set, but no password".to_owned());
+                None
+            }
+            (None, Some(_)) => {
+                self.errors.push("smtp.password is set, but no username".to_owned());
+                None
+            }
+        }
+    }
+
+    fn mail(&mut self, raw: &raw::Mail, smtp: bool) -> Option<Mail> {
+        let sender = match self.source.var("ALERT_SENDER").or_else(|| raw.sender.clone()) {
+            Some(sender) => sender,
+            None => {
+                if smtp {
+                    self.warnings
+                        .push("mail.sender is not set; mails come from modelgate@localhost".to_owned());
+                }
+                "Modelgate <modelgate@localhost>".to_owned()
+            }
+        };
+        let sender = self.mailbox("mail.sender", &sender);
+        let listed = match self.source.var("ALERT_RECIPIENTS") {
+            Some(text) => self.list("ALERT_RECIPIENTS", &text),
+            None => raw.recipients.clone().unwrap_or_default(),
+        };
+        let mut recipients: Vec<Mailbox> = Vec::new();
+        for text in listed {
+            if let Some(mailbox) = self.mailbox("mail.recipients", &text)
+                && recipients.iter().all(|known| known.email != mailbox.email)
+            {
+                recipients.push(mailbox);
+            }
+        }
+        if recipients.is_empty() {
+            if smtp {
+                self.errors.push(
+                    "mail.recipients: a mail server is configured, but nobody to write to (ALERT_RECIPIENTS)"
+                        .to_owned(),
+                );
+            } else {
+                recipients.extend(self.mailbox("mail.recipients", "security@localhost"));
+            }
+        }
+        let domain = raw
+            .message_id_domain
+            .clone()
+            .or_else(|| sender.as_ref().map(|sender| sender.email.domain().to_owned()))?;
+        if domain.is_empty() || !domain.chars().all(|c| c.is_ascii_alphanumeric() || c == '.' || c == '-') {
+            self.errors.push(format!("mail.message_id_domain: {domain:?} is no domain name"));
+        }
+        Some(Mail { sender: sender?, recipients, message_id_domain: domain })
+    }
+
+    /// A JSON list, or addresses separated by commas, semicolons or white space.
+    fn list(&mut self, name: &str, text: &str) -> Vec<String> {
+        if text.starts_with('[') {
+            return serde_json::from_str(text).unwrap_or_else(|e| {
+                self.errors.push(format!("{name}: not a JSON list of strings: {e}"));
+                Vec::new()
+            });
+        }
+        // With a display name white space no longer separates: "Ops Team <ops@example.org>, …".
+        let separators: &[char] = if text.contains('<') { &[',', ';'] } else { &[',', ';', ' ', '\t', '\n'] };
+        text.split(separators).map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// A mail address. A display name with control characters would make the mail library panic.
+    fn mailbox(&mut self, key: &str, text: &str) -> Option<Mailbox> {
+        if text.chars().any(char::is_control) {
+            self.errors.push(format!("{key}: {text:?} has control characters"));
+            return None;
+        }
+        text.trim().parse().map_err(|e| self.errors.push(format!("{key}: {text:?}: {e}"))).ok()
+    }
+
+    fn outbox(&mut self, raw: &raw::Outbox) -> Outbox {
+        let outbox = Outbox {
+            retry_min: written(raw.retry_min, Duration::from_secs(2)),
+            retry_max: written(raw.retry_max, Duration::from_secs(300)),
+            give_up_after: written(raw.give_up_after, Duration::from_secs(3 * 86_400)),
+        };
+        if outbox.retry_min < Duration::from_millis(10) || outbox.retry_min > outbox.retry_max {
+            self.errors.push("outbox.retry_min: at least 10ms and not above outbox.retry_max".to_owned());
+        }
+        outbox
+    }
+}
+
+fn alerts(raw: &raw::Alerts) -> Alerts {
+    Alerts {
+        min_severity: raw.min_severity.unwrap_or(Severity::Medium),
+        incident_window: written(raw.incident_window, Duration::from_secs(3600)),
+        group_wait: written(raw.group_wait, Duration::from_secs(5)),
+        group_interval: written(raw.group_interval, Duration::from_secs(300)),
+    }
+}
+
+fn written(value: Option<Written>, default: Duration) -> Duration {
+    value.map_or(default, |Written(duration)| duration)
+}
+
+/// Whether mail to this host stays on the machine.
+fn is_local(server: &str) -> bool {
+    let bare = server.trim_start_matches('[').trim_end_matches(']');
+    server.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}

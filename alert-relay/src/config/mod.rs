@@ -1,0 +1,165 @@
+//! The configuration: a TOML file, overridden by the environment, checked once into [`Config`].
+//!
+//! Everything behind this module is in its final form: paths joined, defaults filled in, secrets read from their
+//! files, and whatever would leave the relay open or mute refused with all the reasons at once.
+
+mod check;
+mod duration;
+mod raw;
+mod secret;
+mod source;
+
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+
+pub use secret::Secret;
+pub use source::Source;
+
+/// The checked configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the HTTP server listens.
+    pub listen: SocketAddr,
+    /// The SQLite file.
+    pub database: PathBuf,
+    /// The address people reach the relay under, without a slash at its end; links in mails start with it.
+    pub public_url: String,
+    /// Keys a batch may be signed with; empty only with `allow_unsigned` on loopback.
+    pub webhook_keys: Vec<wire::signature::Key>,
+    /// The token that reads need, if any.
+    pub api_token: Option<Secret>,
+    /// The incident log.
+    pub log: Log,
+    /// When somebody is told.
+    pub alerts: Alerts,
+    /// What a mail says of itself, and who gets it.
+    pub mail: Mail,
+    /// How mails leave.
+    pub transport: Transport,
+    /// How long the outbox tries.
+    pub outbox: Outbox,
+    /// What the operator should know at start.
+    pub warnings: Vec<String>,
+}
+
+/// The incident log.
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// The directory of `security_{model}_{date}.log`.
+    pub path: PathBuf,
+    /// Most files of one day; further models share `security_other_{date}.log`.
+    pub max_files_per_day: usize,
+}
+
+/// When somebody is told.
+#[derive(Clone, Debug)]
+pub struct Alerts {
+    /// Incidents below this are not mailed.
+    pub min_severity: wire::Severity,
+    /// An incident ends when no event of its group came for so long.
+    pub incident_window: Duration,
+    /// How long the first mail waits for further events. Critical ones do not wait.
+    pub group_wait: Duration,
+    /// Least time between two mails of an incident.
+    pub group_interval: Duration,
+}
+
+/// What a mail says of itself, and who gets it.
+#[derive(Clone, Debug)]
+pub struct Mail {
+    /// The `From` address.
+    pub sender: lettre::message::Mailbox,
+    /// One envelope each.
+    pub recipients: Vec<lettre::message::Mailbox>,
+    /// The right side of every `Message-ID`.
+    pub message_id_domain: String,
+}
+
+/// How mails leave.
+#[derive(Clone, Debug)]
+pub enum Transport {
+    /// To a mail server.
+    Smtp(Smtp),
+    /// Each as an `.eml` file in this directory.
+    Files(PathBuf),
+}
+
+/// A mail server.
+#[derive(Clone, Debug)]
+pub struct Smtp {
+    /// Host name or address.
+    pub server: String,
+    /// TCP port.
+    pub port: u16,
+    /// Encryption.
+    pub tls: Tls,
+    /// Certificate authority to trust beside the public ones, PEM.
+    pub ca: Option<Vec<u8>>,
+    /// User name and password.
+    pub credentials: Option<(String, Secret)>,
+    /// The name given in `EHLO`; the host's own if absent.
+    pub hello_name: Option<String>,
+    /// Longest time one mail may take.
+    pub timeout: Duration,
+}
+
+/// Encryption on the way to the mail server. There is no opportunistic mode: a downgrade attack would go unnoticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tls {
+    /// None: for a server on the same machine.
+    None,
+    /// STARTTLS, required.
+    StartTls,
+    /// TLS from the first byte.
+    Implicit,
+}
+
+impl Tls {
+    /// The word used in the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::StartTls => "starttls",
+            Self::Implicit => "implicit",
+        }
+    }
+}
+
+/// How long the outbox tries.
+#[derive(Clone, Debug)]
+pub struct Outbox {
+    /// The wait after the first failure; it doubles with each.
+    pub retry_min: Duration,
+    /// The longest wait.
+    pub retry_max: Duration,
+    /// After so long a mail is parked.
+    pub give_up_after: Duration,
+}
+
+/// Everything that is wrong with a configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigErrors(pub Vec<String>);
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, error) in self.0.iter().enumerate() {
+            if at > 0 {
+                f.write_str("\n")?;
+            }
+            f.write_str(error)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigErrors {}
+
+impl Config {
+    /// Reads and checks the file, if one is named, and the environment, which wins.
+    ///
+    /// # Errors
+    /// All that is wrong at once, each naming its key or variable.
+    pub fn load(source: &Source<'_>) -> Result<Self, ConfigErrors> {
+        check::checked(source)
+    }
+}

@@ -1,0 +1,82 @@
+//! The configuration file as written, before anything is checked. No `Debug`: it holds secrets in the clear.
+
+use serde::Deserialize;
+
+use super::duration::Written;
+
+/// The whole file. An unknown key is an error: a misspelt `api_token` must not leave the API open.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Raw {
+    pub(super) listen: Option<String>,
+    pub(super) database: Option<String>,
+    pub(super) public_url: Option<String>,
+    pub(super) webhook_keys: Option<Vec<String>>,
+    pub(super) webhook_keys_file: Option<String>,
+    pub(super) allow_unsigned: Option<bool>,
+    pub(super) api_token: Option<String>,
+    pub(super) api_token_file: Option<String>,
+    #[serde(default)]
+    pub(super) log: Log,
+    #[serde(default)]
+    pub(super) alerts: Alerts,
+    #[serde(default)]
+    pub(super) mail: Mail,
+    #[serde(default)]
+    pub(super) smtp: Smtp,
+    #[serde(default)]
+    pub(super) outbox: Outbox,
+}
+
+/// `[log]`
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Log {
+    pub(super) path: Option<String>,
+    pub(super) max_files_per_day: Option<u32>,
+}
+
+/// `[alerts]`
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Alerts {
+    pub(super) min_severity: Option<wire::Severity>,
+    pub(super) incident_window: Option<Written>,
+    pub(super) group_wait: Option<Written>,
+    pub(super) group_interval: Option<Written>,
+}
+
+/// `[mail]`
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Mail {
+    pub(super) sender: Option<String>,
+    pub(super) recipients: Option<Vec<String>>,
+    pub(super) message_id_domain: Option<String>,
+    pub(super) directory: Option<String>,
+}
+
+/// `[smtp]`
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Smtp {
+    pub(super) server: Option<String>,
+    pub(super) port: Option<u16>,
+    pub(super) tls: Option<String>,
+    pub(super) username: Option<String>,
+    pub(super) password: Option<String>,
+    pub(super) password_file: Option<String>,
+    pub(super) ca_file: Option<String>,
+    pub(super) allow_plaintext: Option<bool>,
+    pub(super) hello_name: Option<String>,
+    pub(super) timeout: Option<Written>,
+}
+
+/// `[outbox]`
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Outbox {
+    pub(super) retry_min: Option<Written>,
+    pub(super) retry_max: Option<Written>,
+    pub(super) give_up_after: Option<Written>,
+}

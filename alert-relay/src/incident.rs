@@ -1,0 +1,205 @@
+//! Incidents: events of one model, category and caller, close together in time, as one thing a person can work on.
+//!
+//! Pure: time comes in, nothing is stored or sent here.
+
+use serde::{Deserialize, Serialize};
+use wire::{Category, Event, EventId, EventKind, Finding, Severity, Verdict};
+
+use crate::{clock::millis, config::Alerts};
+
+/// Most different rules an incident remembers; the count goes on.
+const MAX_THREATS: usize = 32;
+
+/// What events must share to belong together.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Key {
+    /// The guarded model.
+    pub(crate) model: String,
+    /// The category of the worst finding.
+    pub(crate) category: Category,
+    /// Who called, see [`client_of`].
+    pub(crate) client: String,
+}
+
+impl Key {
+    /// The group an event belongs to; none if it holds nothing to follow up.
+    pub(crate) fn of(event: &Event) -> Option<Self> {
+        if event.verdict == Verdict::Allow && event.findings.is_empty() {
+            return None;
+        }
+        Some(Self { model: event.model.clone(), category: category_of(event), client: client_of(event) })
+    }
+}
+
+/// The worst finding: by severity, then by score; the first among equals.
+pub(crate) fn worst(event: &Event) -> Option<&Finding> {
+    event.findings.iter().rev().max_by_key(|finding| (finding.severity, finding.score))
+}
+
+/// The category of the worst finding, or what the kind of event says.
+pub(crate) fn category_of(event: &Event) -> Category {
+    match (worst(event), event.kind) {
+        (Some(finding), _) => finding.category,
+        (None, EventKind::RateLimit) => Category::RateLimit,
+        (None, EventKind::Guard) => Category::Guard,
+        (None, EventKind::Detection | EventKind::Other) => Category::Other,
+    }
+}
+
+/// Who called, as one word: the key's hash, else the user, else the address.
+pub(crate) fn client_of(event: &Event) -> String {
+    let client = &event.client;
+    match (&client.key, &client.user, &client.address) {
+        (Some(key), _, _) => format!("key:{}", key.hash),
+        (None, Some(user), _) => format!("user:{user}"),
+        (None, None, Some(address)) => format!("address:{address}"),
+        (None, None, None) => "unknown".to_owned(),
+    }
+}
+
+/// A rule seen in an incident.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Threat {
+    /// The rule's id.
+    pub(crate) rule: String,
+    /// What the rule looks for.
+    pub(crate) summary: String,
+    /// The worst severity it was seen with.
+    pub(crate) severity: Severity,
+    /// OWASP and ATLAS tags.
+    pub(crate) tags: Vec<String>,
+    /// How many events had it.
+    pub(crate) count: u64,
+}
+
+/// What was told of an incident, and when there is more to tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Notify {
+    /// When the next mail is due, Unix milliseconds.
+    pub(crate) due_ms: Option<u64>,
+    /// How many were made.
+    pub(crate) sequence: u64,
+    /// When the last one was made.
+    pub(crate) last_ms: u64,
+    /// The event count that the last one told.
+    pub(crate) count: u64,
+    /// The severity that the last one told.
+    pub(crate) severity: Option<Severity>,
+}
+
+/// One incident.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Incident {
+    /// Its id, a UUIDv7.
+    pub(crate) id: EventId,
+    /// What its events share.
+    pub(crate) key: Key,
+    /// The worst severity so far.
+    pub(crate) severity: Severity,
+    /// The earliest event, Unix milliseconds.
+    pub(crate) first_ms: u64,
+    /// The latest event.
+    pub(crate) last_ms: u64,
+    /// When the last event was stored; the window runs from here, whatever the senders' clocks say.
+    pub(crate) updated_ms: u64,
+    /// Number of events.
+    pub(crate) count: u64,
+    /// Number of events that were refused.
+    pub(crate) refused: u64,
+    /// The rules seen, in the order of their first sight.
+    pub(crate) threats: Vec<Threat>,
+    /// What was told of it.
+    pub(crate) notify: Notify,
+}
+
+impl Incident {
+    /// A new incident without events.
+    pub(crate) fn open(id: EventId, key: Key, now_ms: u64) -> Self {
+        Self {
+            id,
+            key,
+            severity: Severity::Low,
+            first_ms: u64::MAX,
+            last_ms: 0,
+            updated_ms: now_ms,
+            count: 0,
+            refused: 0,
+            threats: Vec::new(),
+            notify: Notify::default(),
+        }
+    }
+
+    /// Whether an event stored at `now_ms` still belongs to it.
+    pub(crate) fn is_open(&self, now_ms: u64, alerts: &Alerts) -> bool {
+        now_ms.saturating_sub(self.updated_ms) <= millis(alerts.incident_window)
+    }
+
+    /// Takes in one event, and sets when the next mail is due.
+    pub(crate) fn add(&mut self, event: &Event, now_ms: u64, alerts: &Alerts) {
+        let at = event.time_ms.min(now_ms);
+        self.first_ms = self.first_ms.min(at);
+        self.last_ms = self.last_ms.max(at);
+        self.updated_ms = now_ms;
+        self.count += 1;
+        self.refused += u64::from(matches!(event.verdict, Verdict::Block | Verdict::Throttle));
+        self.severity = self.severity.max(event.severity);
+        let mut seen: Vec<&str> = Vec::new();
+        for finding in &event.findings {
+            self.severity = self.severity.max(finding.severity);
+            if !seen.contains(&finding.rule.as_str()) {
+                seen.push(&finding.rule);
+                self.add_threat(finding);
+            }
+        }
+        self.notify.due_ms = self.due(now_ms, alerts);
+    }
+
+    fn add_threat(&mut self, finding: &Finding) {
+        if let Some(known) = self.threats.iter_mut().find(|threat| threat.rule == finding.rule) {
+            known.count += 1;
+            known.severity = known.severity.max(finding.severity);
+        } else if self.threats.len() < MAX_THREATS {
+            self.threats.push(Threat {
+                rule: finding.rule.clone(),
+                summary: finding.summary.clone(),
+                severity: finding.severity,
+                tags: finding.owasp.iter().chain(&finding.atlas).cloned().collect(),
+                count: 1,
+            });
+        }
+    }
+
+    /// When the next mail is due after an event at `now_ms`; never later than already set.
+    fn due(&self, now_ms: u64, alerts: &Alerts) -> Option<u64> {
+        if self.severity < alerts.min_severity {
+            return None;
+        }
+        let turned_critical =
+            self.severity == Severity::Critical && self.notify.severity != Some(Severity::Critical);
+        let due = if turned_critical {
+            now_ms
+        } else if self.notify.sequence == 0 {
+            now_ms.saturating_add(millis(alerts.group_wait))
+        } else {
+            now_ms.max(self.notify.last_ms.saturating_add(millis(alerts.group_interval)))
+        };
+        Some(self.notify.due_ms.map_or(due, |set| set.min(due)))
+    }
+
+    /// Notes that a mail was made at `now_ms` that told of `told` events at `severity`; more may have come since.
+    pub(crate) fn notified(&mut self, told: u64, severity: Severity, now_ms: u64, alerts: &Alerts) {
+        self.notify = Notify {
+            due_ms: None,
+            sequence: self.notify.sequence + 1,
+            last_ms: now_ms,
+            count: told,
+            severity: Some(severity),
+        };
+        if self.count > told {
+            self.notify.due_ms = self.due(now_ms, alerts);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,159 @@
+//! `POST /v1/events`: signed batches in, an answer after the commit.
+
+use std::time::Duration;
+
+use axum::{
+    body::{Body, to_bytes},
+    extract::State,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse as _, Response},
+};
+use serde_json::json;
+use wire::{
+    Batch, BatchError, Category, Client, Event, EventKind, Finding, Request, Score, Severity, Surface,
+    VERSION, Verdict, limits, signature,
+};
+
+use crate::{
+    api::{Problem, Shared},
+    clock, entropy, notice,
+    store::{Incoming, StoreError},
+};
+
+/// A body must be here by then; a slow sender ties up memory.
+const BODY_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Takes a batch.
+pub(crate) async fn events(State(shared): State<Shared>, headers: HeaderMap, body: Body) -> Response {
+    match take(&shared, &headers, body).await {
+        Ok(response) => response,
+        Err(problem) => {
+            shared.count_batch(problem.status);
+            problem.into_response()
+        }
+    }
+}
+
+async fn take(shared: &Shared, headers: &HeaderMap, body: Body) -> Result<Response, Problem> {
+    let body = read(headers, body).await?;
+    if !shared.config.webhook_keys.is_empty() {
+        check_signature(shared, headers, &body)?;
+    }
+    let mut decoded = Batch::decode(&body).map_err(|e| match e {
+        BatchError::TooLarge { .. } => Problem::new(StatusCode::PAYLOAD_TOO_LARGE, e.to_string()),
+        _ => Problem::new(StatusCode::BAD_REQUEST, e.to_string()),
+    })?;
+    drop(body);
+    let dropped = decoded.dropped;
+    let synthetic = dropped > 0;
+    if synthetic {
+        decoded.events.push(dropped_event(dropped, decoded.events.last(), clock::now_ms()));
+    }
+    let events = decoded
+        .events
+        .into_iter()
+        .map(|event| {
+            // Strings, numbers and closed enums only: serialising an event cannot fail.
+            let body = serde_json::to_string(&event).unwrap_or_default();
+            Incoming { event, body }
+        })
+        .collect();
+    let stored = shared.store.ingest(events).await.map_err(|e| match e {
+        StoreError::Busy => Problem::new(StatusCode::TOO_MANY_REQUESTS, e.to_string()).retry_after(1),
+        StoreError::Failed(_) | StoreError::Closed => {
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "events cannot be stored now".to_owned())
+                .retry_after(5)
+        }
+    })?;
+    let metrics = &shared.metrics;
+    metrics.rejected.add(decoded.rejected.len());
+    metrics.dropped.add(usize::try_from(dropped).unwrap_or(usize::MAX));
+    metrics.batches.accepted.add(1);
+    let answer = json!({
+        "accepted": stored.accepted - usize::from(synthetic && stored.accepted > 0),
+        "duplicates": stored.duplicates,
+        "rejected": decoded.rejected,
+    });
+    Ok((StatusCode::ACCEPTED, axum::Json(answer)).into_response())
+}
+
+/// The body, if it is short enough and comes soon enough.
+async fn read(headers: &HeaderMap, body: Body) -> Result<axum::body::Bytes, Problem> {
+    let too_large = || {
+        let detail = format!("a batch has at most {} bytes", limits::MAX_BATCH_BYTES);
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
+    };
+    let announced = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.parse::<usize>().ok());
+    if announced.is_some_and(|bytes| bytes > limits::MAX_BATCH_BYTES) {
+        return Err(too_large());
+    }
+    match tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, limits::MAX_BATCH_BYTES)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(e)) if is_length_limit(&e) => Err(too_large()),
+        Ok(Err(_)) => Err(Problem::new(StatusCode::BAD_REQUEST, "the body broke off".to_owned())),
+        Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the body took too long".to_owned())),
+    }
+}
+
+fn is_length_limit(error: &axum::Error) -> bool {
+    let mut source = std::error::Error::source(error);
+    while let Some(inner) = source {
+        if inner.to_string() == "length limit exceeded" {
+            return true;
+        }
+        source = inner.source();
+    }
+    false
+}
+
+fn check_signature(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Result<(), Problem> {
+    let value = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    signature::verify(
+        &shared.config.webhook_keys,
+        clock::now_ms() / 1000,
+        value(signature::ID_HEADER),
+        value(signature::TIMESTAMP_HEADER),
+        value(signature::SIGNATURE_HEADER),
+        body,
+    )
+    .map_err(|e| {
+        if shared.may_warn() {
+            notice::warning!("ingest: a batch was refused: {e}");
+        }
+        Problem::new(StatusCode::UNAUTHORIZED, e.to_string())
+    })
+}
+
+/// What the sender could not report becomes an event of its own, so that it is logged and mailed like one.
+fn dropped_event(dropped: u64, beside: Option<&Event>, now_ms: u64) -> Event {
+    Event {
+        v: VERSION,
+        id: entropy::uuid(now_ms),
+        time_ms: now_ms,
+        kind: EventKind::Guard,
+        model: beside.map_or_else(|| "unknown".to_owned(), |event| event.model.clone()),
+        surface: beside.map_or(Surface::Native, |event| event.surface),
+        node: beside.map_or_else(String::new, |event| event.node.clone()),
+        route: String::new(),
+        client: Client::default(),
+        request: Request::default(),
+        verdict: Verdict::Flag,
+        score: Score::ZERO,
+        severity: Severity::Medium,
+        findings: vec![Finding {
+            rule: "guard.events-dropped".to_owned(),
+            category: Category::Guard,
+            severity: Severity::Medium,
+            score: Score::ZERO,
+            summary: format!("A filter had to drop {dropped} events: its queue to the relay was full"),
+            owasp: Vec::new(),
+            atlas: Vec::new(),
+            location: None,
+            transforms: Vec::new(),
+            evidence: None,
+        }],
+    }
+}

@@ -1,0 +1,146 @@
+//! `alert-relay`: takes signed events from the filters, keeps them, and tells the security team.
+//!
+//! ```text
+//! POST /v1/events ─▶ ingest ─▶ store (one writer, group commit) ─▶ 202
+//!                                 │ same transaction: incident
+//!                                 ├─▶ logfile   security_{model}_{date}.log
+//!                                 └─▶ outbox ─▶ mail (SMTP or .eml files)
+//! ```
+//!
+//! 202 is answered only after the commit. Everything that must happen because of an event (its log line, the mail of
+//! its incident) is derived from what was committed, and made up for after a crash.
+
+mod alert;
+mod api;
+mod clock;
+pub mod config;
+mod entropy;
+mod incident;
+mod ingest;
+mod logfile;
+mod mail;
+mod metrics;
+mod notice;
+mod outbox;
+mod server;
+mod store;
+#[cfg(test)]
+mod testing;
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, atomic::AtomicU64},
+    thread,
+};
+
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinHandle,
+};
+
+use self::{config::Config, metrics::Metrics, store::Store};
+
+/// A relay at work.
+pub struct Relay {
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    server: JoinHandle<()>,
+    dispatcher: JoinHandle<()>,
+    store: Store,
+    log: thread::JoinHandle<()>,
+}
+
+impl Relay {
+    /// Opens the store, repairs the log and begins to serve.
+    ///
+    /// # Errors
+    /// What could not be opened, written or bound.
+    pub async fn start(config: Config) -> Result<Self, String> {
+        for warning in &config.warnings {
+            notice::warning!("configuration: {warning}");
+        }
+        let config = Arc::new(config);
+        let metrics = Arc::new(Metrics::default());
+        let wake = Arc::new(Notify::new());
+        let logged = Arc::new(AtomicU64::new(0));
+        let mailer = mail::Mailer::new(&config.mail, &config.transport)?;
+        let listener = server::bind(config.listen).await?;
+        let address =
+            listener.local_addr().map_err(|e| format!("the listening socket has no address: {e}"))?;
+        let pipe = logfile::Pipe::new();
+        let (store, started) = Store::open(
+            &config.database,
+            config.alerts.clone(),
+            Arc::clone(&metrics),
+            pipe.sender(),
+            Arc::clone(&logged),
+            Arc::clone(&wake),
+        )?;
+        let log = logfile::start(
+            &config.log,
+            config.database.clone(),
+            pipe,
+            started,
+            logged,
+            Arc::clone(&metrics),
+        )?;
+        let (stop, stopped) = watch::channel(false);
+        let dispatcher =
+            outbox::Dispatcher::new(Arc::clone(&config), store.clone(), mailer, Arc::clone(&metrics), wake);
+        let router = api::router(api::Shared::new(Arc::clone(&config), store.clone(), metrics));
+        announce(&config, address);
+        Ok(Self {
+            address,
+            server: tokio::spawn(server::serve(listener, router, stopped.clone())),
+            dispatcher: tokio::spawn(dispatcher.run(stopped)),
+            stop,
+            store,
+            log,
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Takes no more requests, finishes those under way, stores and logs what is queued, and ends.
+    pub async fn shut_down(self) {
+        let _ = self.stop.send(true);
+        let _ = self.server.await;
+        let _ = self.dispatcher.await;
+        self.store.stop().await;
+        drop(self.store);
+        let log = self.log;
+        let _ = tokio::task::spawn_blocking(move || log.join()).await;
+        notice::info!("relay: ended");
+    }
+}
+
+fn announce(config: &Config, address: SocketAddr) {
+    notice::info!(
+        "relay: listening on http://{address}, database {}, log in {}",
+        config.database.display(),
+        config.log.path.display()
+    );
+    let recipients = config.mail.recipients.len();
+    match &config.transport {
+        config::Transport::Smtp(smtp) => notice::info!(
+            "mail: to {recipients} recipients through {}:{} ({})",
+            smtp.server,
+            smtp.port,
+            smtp.tls.as_str()
+        ),
+        config::Transport::Files(directory) => notice::warning!(
+            "mail: no SMTP server is configured, so nothing is sent; mails are written as .eml files to {}",
+            directory.display()
+        ),
+    }
+}
+
+/// The OpenAPI document that the relay serves.
+#[must_use]
+pub fn openapi() -> serde_json::Value {
+    api::openapi_document()
+}

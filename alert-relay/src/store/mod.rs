@@ -1,0 +1,323 @@
+//! The store: one SQLite file, one thread that writes, short reads beside it.
+//!
+//! **Form.** WAL with `synchronous=FULL`: a commit is on disk when it returns. The tables are in `schema`. A lock
+//! file `<database>.lock` keeps a second relay away.
+//!
+//! **Writing.** Everything that changes goes as a [`Command`] through a bounded queue to one thread, which takes what
+//! has gathered (at most [`writer::GROUP_TIME`] or [`writer::GROUP_EVENTS`]) into one transaction, commits, and only
+//! then answers. A full queue is told to the sender, not waited for.
+//!
+//! **Recovery.** SQLite rolls an unfinished transaction back by itself; its senders had no answer and send again,
+//! where `INSERT OR IGNORE` on the event id makes repetition harmless. Incident, notification and outbox rows change
+//! in the same transaction as the events that cause them. Log lines are repaired from `meta.logged`, see `logfile`.
+
+mod apply;
+mod codec;
+mod incidents;
+mod lock;
+mod outbox;
+mod read;
+mod schema;
+mod summary;
+mod writer;
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::AtomicU64,
+        mpsc::{SyncSender, TrySendError},
+    },
+    time::Duration,
+};
+
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
+use wire::{Event, EventId, Severity};
+
+use crate::{config::Alerts, logfile::Entry, metrics::Metrics};
+
+pub(crate) use outbox::{Claimed, Outcome};
+pub(crate) use read::{Delivery, IncidentFilter, OutboxState, StoredEvent};
+pub(crate) use writer::Started;
+
+/// Most bytes of event JSON that wait for the writer. With the senders' own bodies in memory beside it, the relay
+/// stays within tens of megabytes whatever arrives.
+const QUEUE_BYTES: usize = 16 << 20;
+/// Most commands that wait for the writer.
+const QUEUE_COMMANDS: usize = 1024;
+/// Reading connections.
+const READERS: usize = 2;
+/// How long a statement waits for a lock of the other side.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// An event on its way into the store.
+#[derive(Debug)]
+pub(crate) struct Incoming {
+    /// The event.
+    pub(crate) event: Event,
+    /// The same as JSON, as it is stored.
+    pub(crate) body: String,
+}
+
+/// What became of a batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Stored {
+    /// Events that were new.
+    pub(crate) accepted: usize,
+    /// Events already there.
+    pub(crate) duplicates: usize,
+}
+
+/// A mail to be sent, the same to each recipient.
+#[derive(Debug)]
+pub(crate) struct NewNotification {
+    /// The incident it tells of, none for a test.
+    pub(crate) about: Option<Told>,
+    /// The composed mail as JSON.
+    pub(crate) message: String,
+    /// Mail addresses.
+    pub(crate) recipients: Vec<String>,
+}
+
+/// What a mail told of an incident.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Told {
+    /// The incident.
+    pub(crate) incident: EventId,
+    /// Its number among the incident's mails, from 0.
+    pub(crate) sequence: u64,
+    /// Events counted in it.
+    pub(crate) count: u64,
+    /// Severity named in it.
+    pub(crate) severity: Severity,
+}
+
+/// Why the store did not do it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum StoreError {
+    /// The queue is full; later helps.
+    Busy,
+    /// The database failed; later may help.
+    Failed(String),
+    /// The relay is going down.
+    Closed,
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Busy => f.write_str("the queue of the store is full"),
+            Self::Failed(reason) => write!(f, "the store failed: {reason}"),
+            Self::Closed => f.write_str("the relay is going down"),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}
+
+/// Where an answer goes once the transaction is committed.
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// What the writing thread does.
+pub(crate) enum Command {
+    /// Store a batch.
+    Ingest { events: Vec<Incoming>, permit: Option<OwnedSemaphorePermit>, reply: Reply<Stored> },
+    /// Put a composed mail into the outbox. Answers whether it was still wanted.
+    Enqueue { notification: NewNotification, reply: Reply<bool> },
+    /// Take mails that are due, for as long as the lease runs.
+    Claim { now_ms: u64, lease_ms: u64, limit: usize, reply: Reply<Vec<Claimed>> },
+    /// Say how sending one went.
+    Settle { id: i64, outcome: Outcome, reply: Reply<()> },
+    /// Write something, to see whether that works.
+    Probe { reply: Reply<()> },
+    /// Finish what is queued and end.
+    Stop { reply: oneshot::Sender<()> },
+}
+
+/// A handle on the store.
+#[derive(Clone)]
+pub(crate) struct Store {
+    commands: SyncSender<Command>,
+    budget: Arc<Semaphore>,
+    readers: Arc<Readers>,
+    metrics: Arc<Metrics>,
+}
+
+impl Store {
+    /// Opens the database, brings its tables up to date and starts the writing thread.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or locked, or was made by a newer relay.
+    pub(crate) fn open(
+        path: &Path,
+        alerts: Alerts,
+        metrics: Arc<Metrics>,
+        log: SyncSender<Vec<Entry>>,
+        logged: Arc<AtomicU64>,
+        wake: Arc<Notify>,
+    ) -> Result<(Self, Started), String> {
+        let (started, commands) = writer::start(writer::Setup {
+            path: path.to_owned(),
+            alerts,
+            metrics: Arc::clone(&metrics),
+            log,
+            logged,
+            wake,
+        })?;
+        let readers = Arc::new(Readers {
+            path: path.to_owned(),
+            permits: Arc::new(Semaphore::new(READERS)),
+            idle: Mutex::new(Vec::new()),
+        });
+        let budget = Arc::new(Semaphore::new(QUEUE_BYTES));
+        Ok((Self { commands, budget, readers, metrics }, started))
+    }
+
+    /// Stores a batch; returns after the commit.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] at once when the queue is full, else what the database says.
+    pub(crate) async fn ingest(&self, events: Vec<Incoming>) -> Result<Stored, StoreError> {
+        let bytes: usize = events.iter().map(|incoming| incoming.body.len()).sum();
+        let permits = u32::try_from(bytes).map_err(|_| StoreError::Busy)?;
+        let permit =
+            Arc::clone(&self.budget).try_acquire_many_owned(permits).map_err(|_| StoreError::Busy)?;
+        let (reply, answer) = oneshot::channel();
+        self.commands.try_send(Command::Ingest { events, permit: Some(permit), reply }).map_err(
+            |e| match e {
+                TrySendError::Full(_) => StoreError::Busy,
+                TrySendError::Disconnected(_) => StoreError::Closed,
+            },
+        )?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Puts a composed mail into the outbox. False if the incident has moved on meanwhile.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub(crate) async fn enqueue(&self, notification: NewNotification) -> Result<bool, StoreError> {
+        self.ask(|reply| Command::Enqueue { notification, reply }).await
+    }
+
+    /// Takes mails that are due.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub(crate) async fn claim(
+        &self,
+        now_ms: u64,
+        lease: Duration,
+        limit: usize,
+    ) -> Result<Vec<Claimed>, StoreError> {
+        let lease_ms = crate::clock::millis(lease);
+        self.ask(|reply| Command::Claim { now_ms, lease_ms, limit, reply }).await
+    }
+
+    /// Says how sending one went.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub(crate) async fn settle(&self, id: i64, outcome: Outcome) -> Result<(), StoreError> {
+        self.ask(|reply| Command::Settle { id, outcome, reply }).await
+    }
+
+    /// Whether writing works.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub(crate) async fn probe(&self) -> Result<(), StoreError> {
+        self.ask(|reply| Command::Probe { reply }).await
+    }
+
+    /// Finishes what is queued and ends the writing thread.
+    pub(crate) async fn stop(&self) {
+        let (reply, ended) = oneshot::channel();
+        if self.send(Command::Stop { reply }).await.is_ok() {
+            let _ = ended.await;
+        }
+    }
+
+    /// Queries. Keep them short: a long reader makes the write-ahead log grow.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let readers = Arc::clone(&self.readers);
+        let permit = Arc::clone(&readers.permits).acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            readers.with(query).map_err(|e| StoreError::Failed(e.to_string()))
+        })
+        .await
+        .map_err(|_| StoreError::Closed)?
+    }
+
+    /// Bytes of events that wait for the writer.
+    #[must_use]
+    pub(crate) fn queued_bytes(&self) -> usize {
+        QUEUE_BYTES.saturating_sub(self.budget.available_permits())
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(command(reply)).await?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// The relay's own commands wait for room; only senders are turned away.
+    async fn send(&self, mut command: Command) -> Result<(), StoreError> {
+        loop {
+            match self.commands.try_send(command) {
+                Ok(()) => return Ok(()),
+                Err(TrySendError::Disconnected(_)) => return Err(StoreError::Closed),
+                Err(TrySendError::Full(returned)) => command = returned,
+            }
+            self.metrics.store_waits.add(1);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+/// Connections that only read.
+struct Readers {
+    path: PathBuf,
+    permits: Arc<Semaphore>,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Readers {
+    fn with<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let db = match idle {
+            Some(db) => db,
+            None => open_reader(&self.path)?,
+        };
+        // One read transaction, so that what is read together fits together.
+        db.execute_batch("BEGIN")?;
+        let result = query(&db);
+        db.execute_batch("COMMIT")?;
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(db);
+        result
+    }
+}
+
+/// A connection that cannot change anything.
+pub(crate) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
+    let db = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    db.busy_timeout(BUSY)?;
+    Ok(db)
+}
+
+pub(crate) use apply::Counts;
+pub(crate) use incidents::{due as due_incidents, events_of, get as get_incident};
+pub(crate) use read::{events_after, incident_page, notifications_of, outbox_is_due, outbox_state};
+pub(crate) use summary::{MAX_HOURS, summary};

@@ -1,0 +1,104 @@
+//! The tables, as a list of migrations. `user_version` counts those already run.
+
+use rusqlite::Connection;
+
+use super::codec::int;
+
+/// Each runs once, in order, in a transaction of its own. Never edit one that was released: add another.
+const MIGRATIONS: &[&str] = &[
+    // 1: events, incidents, notifications, outbox.
+    "
+    CREATE TABLE meta (
+        key TEXT PRIMARY KEY,
+        value INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE events (
+        seq INTEGER PRIMARY KEY,            -- in the order of storing, never used again
+        id BLOB NOT NULL UNIQUE,            -- the event's UUIDv7, 16 bytes
+        received_ms INTEGER NOT NULL,
+        time_ms INTEGER NOT NULL,           -- when the guard decided, never after received_ms
+        severity INTEGER NOT NULL,
+        verdict INTEGER NOT NULL,
+        client TEXT NOT NULL,
+        incident BLOB,
+        body TEXT NOT NULL                  -- the event as JSON
+    ) STRICT;
+    CREATE INDEX events_time ON events (time_ms, severity, verdict, client);
+    CREATE INDEX events_incident ON events (incident, seq) WHERE incident IS NOT NULL;
+
+    CREATE TABLE threats (                  -- events per rule and minute, for the summary
+        minute INTEGER NOT NULL,
+        rule TEXT NOT NULL,
+        count INTEGER NOT NULL,
+        PRIMARY KEY (minute, rule)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE incidents (
+        id BLOB NOT NULL UNIQUE,
+        model TEXT NOT NULL,
+        category TEXT NOT NULL,
+        client TEXT NOT NULL,
+        severity INTEGER NOT NULL,
+        first_ms INTEGER NOT NULL,
+        last_ms INTEGER NOT NULL,
+        updated_ms INTEGER NOT NULL,
+        count INTEGER NOT NULL,
+        refused INTEGER NOT NULL,
+        threats TEXT NOT NULL,              -- JSON list
+        due_ms INTEGER,                     -- when the next mail is due
+        notify_sequence INTEGER NOT NULL,
+        notify_last_ms INTEGER NOT NULL,
+        notify_count INTEGER NOT NULL,
+        notify_severity INTEGER
+    ) STRICT;
+    CREATE INDEX incidents_key ON incidents (model, category, client, updated_ms);
+    CREATE INDEX incidents_last ON incidents (last_ms, id);
+    CREATE INDEX incidents_due ON incidents (due_ms) WHERE due_ms IS NOT NULL;
+
+    CREATE TABLE notifications (
+        id INTEGER PRIMARY KEY,
+        incident BLOB,                      -- none for a test mail
+        sequence INTEGER NOT NULL,
+        created_ms INTEGER NOT NULL,
+        message TEXT NOT NULL,              -- the composed mail as JSON, the same for each recipient
+        UNIQUE (incident, sequence)
+    ) STRICT;
+
+    CREATE TABLE outbox (
+        id INTEGER PRIMARY KEY,
+        notification INTEGER NOT NULL,
+        channel TEXT NOT NULL,              -- mail
+        recipient TEXT NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('pending', 'sent', 'parked')),
+        attempts INTEGER NOT NULL DEFAULT 0,
+        due_ms INTEGER NOT NULL,
+        lease_ms INTEGER NOT NULL DEFAULT 0,-- until then somebody is at it
+        created_ms INTEGER NOT NULL,
+        settled_ms INTEGER,
+        error TEXT,
+        UNIQUE (notification, channel, recipient)
+    ) STRICT;
+    CREATE INDEX outbox_due ON outbox (due_ms) WHERE state = 'pending';
+    CREATE INDEX outbox_parked ON outbox (settled_ms) WHERE state = 'parked';
+    ",
+];
+
+/// Brings the tables up to date.
+pub(super) fn migrate(db: &mut Connection) -> rusqlite::Result<()> {
+    let version: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let done = usize::try_from(version).unwrap_or(usize::MAX);
+    if done > MIGRATIONS.len() {
+        return Err(rusqlite::Error::InvalidParameterName(format!(
+            "the database has schema version {done}, made by a newer relay; this one knows {}",
+            MIGRATIONS.len()
+        )));
+    }
+    for (at, sql) in MIGRATIONS.iter().enumerate().skip(done) {
+        let transaction = db.transaction()?;
+        transaction.execute_batch(sql)?;
+        transaction.pragma_update(None, "user_version", int(at as u64 + 1))?;
+        transaction.commit()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,47 @@
+//! Things that several tests need.
+
+use wire::{
+    Category, Client, Event, EventId, EventKind, Finding, Request, Score, Severity, Surface, VERSION, Verdict,
+};
+
+/// 2026-11-20 23:59:58 UTC.
+pub(crate) const MOMENT: u64 = 1_795_219_198_000;
+
+/// A blocked injection; `n` makes id and address.
+pub(crate) fn event(n: u8) -> Event {
+    Event {
+        v: VERSION,
+        id: EventId::new(MOMENT, [n; 10]),
+        time_ms: MOMENT,
+        kind: EventKind::Detection,
+        model: "demo".to_owned(),
+        surface: Surface::Envoy,
+        node: String::new(),
+        route: String::new(),
+        client: Client { address: Some(format!("203.0.113.{n}")), ..Client::default() },
+        request: Request {
+            method: "POST".to_owned(),
+            path: "/v1/chat/completions".to_owned(),
+            protocol: "openai_chat".to_owned(),
+            bytes: 512,
+            parts: 2,
+            status: Some(400),
+            ..Request::default()
+        },
+        verdict: Verdict::Block,
+        score: Score::from_thousandths(920),
+        severity: Severity::High,
+        findings: vec![Finding {
+            rule: "injection.override.ignore-previous".to_owned(),
+            category: Category::PromptInjection,
+            severity: Severity::High,
+            score: Score::from_thousandths(920),
+            summary: "Asks the model to drop its instructions".to_owned(),
+            owasp: vec!["LLM01:2025".to_owned()],
+            atlas: vec!["AML.T0051.000".to_owned()],
+            location: None,
+            transforms: Vec::new(),
+            evidence: None,
+        }],
+    }
+}
