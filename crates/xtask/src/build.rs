@@ -18,8 +18,11 @@ const FILTER_LIMIT: u64 = 1_500_000;
 /// host's own code.
 const EDGE_LIMIT: u64 = 1_000_000;
 
+/// The name of the edge worker's wasm and of its JavaScript.
+pub(crate) const EDGE_MODULE: &str = "modelgate_edge";
+
 /// The native programs.
-const PROGRAMS: [&str; 3] = ["alert-relay", "modelgate", "stand-in"];
+const PROGRAMS: [&str; 4] = ["alert-relay", "modelgate", "stand-in", "load"];
 
 /// Builds all, one cargo call after the other: they share a target folder.
 ///
@@ -63,7 +66,7 @@ pub fn edge_worker(paths: &Paths) -> Result<()> {
     step::shown("building the edge worker", &mut build)?;
     let folder = paths.edge_worker();
     fs::create_dir_all(&folder)?;
-    let wasm = paths.target.join("wasm32-unknown-unknown/wasm/modelgate_edge.wasm");
+    let wasm = paths.target.join("wasm32-unknown-unknown/wasm").join(EDGE_MODULE).with_extension("wasm");
     let mut bind = cargo(paths);
     bind.args(["run", "--locked", "--quiet", "-p", "edge-bindgen", "--"]).arg(wasm).arg(&folder);
     step::shown("binding it to JavaScript", &mut bind)?;
@@ -99,12 +102,11 @@ pub fn native(paths: &Paths) -> Result<()> {
     Ok(())
 }
 
-/// Builds all and shows what it weighs.
+/// Shows what the built parts weigh.
 ///
 /// # Errors
-/// When a build fails or the filter or the edge worker weighs too much.
-pub fn dist(paths: &Paths) -> Result<()> {
-    all(paths)?;
+/// When the filter or the edge worker weighs too much.
+pub fn sizes(paths: &Paths) -> Result<()> {
     let mut out = String::new();
     let mut line = |name: String, bytes: u64, gzipped: u64| {
         out.push_str(&format!("{name:<44} {:>9} KiB {:>9} KiB gzipped\n", kib(bytes), kib(gzipped)));

@@ -3,7 +3,9 @@
 //! The end-to-end tests use it as a library: [`stack::Stack`] runs the whole set on free ports, [`http::Request`]
 //! speaks with it.
 
+pub mod bench;
 pub mod build;
+pub mod check;
 pub mod demo;
 pub mod http;
 pub mod interrupt;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use xtask::{
-    Paths, build,
+    Paths, bench, build, check,
     demo::{self, Afterwards},
     interrupt::{self, Interrupted},
     setup,
@@ -17,6 +17,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
               build all, run it on real parts, send sample traffic, print a table; stay until Ctrl-C
               --once ends after the table, --detach leaves it running, --upstream puts a real model behind it
   down        end the demo that runs
+  test        run all checks and tests
+  bench       measure what the filter costs in Envoy, against an empty one
   build       build all into target/dist
   dist        the same, and show what it weighs
   setup       bring the Rust targets, Envoy, workerd and the packages the tests need
@@ -66,7 +68,11 @@ fn run(arguments: &[String]) -> Result<bool> {
         "down" => demo::down(&paths)?,
         "setup" => setup::all(&paths)?,
         "build" => setup::rust_targets(&paths).and_then(|()| build::all(&paths))?,
-        "dist" => setup::rust_targets(&paths).and_then(|()| build::dist(&paths))?,
+        "dist" => setup::rust_targets(&paths)
+            .and_then(|()| build::all(&paths))
+            .and_then(|()| build::sizes(&paths))?,
+        "bench" => bench::run(&paths)?,
+        "test" => check::run(&paths)?,
         "help" | "--help" | "-h" => println!("{USAGE}"),
         other => bail!(Usage(format!("there is no command {other}"))),
     }

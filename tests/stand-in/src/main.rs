@@ -21,6 +21,7 @@ use axum::{
     http::header,
     middleware,
     routing::{any, get, post},
+    serve::ListenerExt as _,
 };
 
 use crate::seen::Seen;
@@ -79,6 +80,8 @@ impl Options {
 async fn serve(options: &Options) -> std::io::Result<()> {
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", options.port)).await?;
     println!("listening on {}", listener.local_addr()?);
+    // Events of a stream leave one by one.
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     axum::serve(listener, if options.quick { quick() } else { full() }).await
 }
 

@@ -61,6 +61,11 @@ pub fn run(paths: &Paths, afterwards: Afterwards, upstream: Option<&Upstream>) -
     Ok(good)
 }
 
+/// A benign chat request whose prompt has about so many bytes.
+pub(crate) fn chat_body(bytes: usize) -> Vec<u8> {
+    cases::body(&cases::prose(bytes), false)
+}
+
 /// Ends the demo that runs, detached or not.
 ///
 /// # Errors

@@ -1,0 +1,137 @@
+//! `cargo xtask bench`: what the filter costs in Envoy, as a share of what an empty filter lets through.
+//!
+//! One Envoy worker thread, sixteen connections, a model that answers at once. The three ports are measured in turn,
+//! in several rounds, and the median of the rounds counts: on a machine with few cores all of them share what else
+//! goes on.
+
+use std::{fs, path::Path, process::Command, thread, time::Duration};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+
+use crate::{
+    Paths, build, demo, interrupt, setup,
+    stack::{Options, Part, Ports, Stack},
+    step::{self, say},
+};
+
+const ROUNDS: usize = 5;
+const SECONDS: &str = "3";
+/// Sizes of the prompts in bytes.
+const SIZES: [usize; 2] = [2 << 10, 32 << 10];
+
+/// What one port does at one size, the median of all rounds.
+struct Row {
+    size: usize,
+    target: &'static str,
+    per_second: f64,
+    p50_ms: f64,
+    p99_ms: f64,
+}
+
+/// Sets up, builds, measures, prints the table.
+///
+/// # Errors
+/// When anything fails, also a single request.
+pub fn run(paths: &Paths) -> Result<()> {
+    setup::all(paths)?;
+    build::all(paths)?;
+    let mut options = Options::test(paths, "bench")?;
+    options.parts = vec![Part::Model, Part::Envoy];
+    options.quick_model = true;
+    options.envoy_threads = Some(1);
+    let stack = Stack::start(paths, options)?;
+    let mut rows = Vec::new();
+    for size in SIZES {
+        let body = stack.data().join(format!("prompt-{size}.json"));
+        fs::write(&body, demo::chat_body(size))?;
+        rows.extend(measure(paths, &stack.ports(), size, &body)?);
+    }
+    drop(stack);
+    print!("{}", table(&rows));
+    Ok(())
+}
+
+fn measure(paths: &Paths, ports: &Ports, size: usize, body: &Path) -> Result<Vec<Row>> {
+    let targets = [
+        ("no filter", ports.envoy_plain),
+        ("empty filter", ports.envoy_empty),
+        ("Modelgate", ports.envoy_unlimited),
+    ];
+    for (_, port) in targets {
+        load(paths, port, body, "0.5")?;
+    }
+    let mut rounds = vec![Vec::new(); targets.len()];
+    for round in 1..=ROUNDS {
+        say(&format!("{} KiB prompts, round {round} of {ROUNDS}", size >> 10));
+        for ((_, port), results) in targets.iter().zip(&mut rounds) {
+            interrupt::check()?;
+            results.push(load(paths, *port, body, SECONDS)?);
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+    let median = |results: &[Value], key: &str| -> Result<f64> {
+        let mut values: Vec<f64> = results.iter().filter_map(|result| result.get(key)?.as_f64()).collect();
+        values.sort_unstable_by(f64::total_cmp);
+        values.get(values.len() / 2).copied().with_context(|| format!("the load generator gave no {key}"))
+    };
+    let row = |((target, _), results): (&(&'static str, u16), &Vec<Value>)| {
+        Ok(Row {
+            size,
+            target,
+            per_second: median(results, "per_second")?,
+            p50_ms: median(results, "p50_us")? / 1000.0,
+            p99_ms: median(results, "p99_us")? / 1000.0,
+        })
+    };
+    targets.iter().zip(&rounds).map(row).collect()
+}
+
+fn load(paths: &Paths, port: u16, body: &Path, seconds: &str) -> Result<Value> {
+    let mut command = Command::new(paths.dist.join("load"));
+    command.args(["--port", &port.to_string(), "--seconds", seconds, "--body"]).arg(body);
+    let result: Value =
+        serde_json::from_str(&step::output(&mut command)?).context("the load generator's answer")?;
+    if result.get("failed").and_then(Value::as_u64) != Some(0)
+        || result.get("requests").and_then(Value::as_u64) == Some(0)
+    {
+        bail!("port {port}: not every request was answered with 200: {result}");
+    }
+    Ok(result)
+}
+
+fn table(rows: &[Row]) -> String {
+    let mut text = format!(
+        "\n{:<8} {:<13} {:>11} {:>8} {:>8} {:>20}\n",
+        "prompt", "Envoy with", "requests/s", "p50 ms", "p99 ms", "share of empty"
+    );
+    for row in rows {
+        let empty = rows.iter().find(|other| other.size == row.size && other.target == "empty filter");
+        let share = empty.map_or(0.0, |empty| row.per_second / empty.per_second);
+        text.push_str(&format!(
+            "{:<8} {:<13} {:>11.0} {:>8.2} {:>8.2} {share:>20.2}\n",
+            format!("{} KiB", row.size >> 10),
+            row.target,
+            row.per_second,
+            row.p50_ms,
+            row.p99_ms
+        ));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_taken_of_the_empty_filter_at_the_same_size() {
+        let row = |size, target, per_second| Row { size, target, per_second, p50_ms: 1.0, p99_ms: 2.0 };
+        let text = table(&[
+            row(2048, "empty filter", 100.0),
+            row(2048, "Modelgate", 80.0),
+            row(32768, "empty filter", 50.0),
+        ]);
+        assert!(text.contains("0.80") && text.matches("1.00").count() >= 2, "{text}");
+    }
+}

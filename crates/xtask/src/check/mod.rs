@@ -1,0 +1,111 @@
+//! `cargo xtask test`: everything that must hold before a change is good, the quick answers first.
+
+mod directions;
+mod imports;
+mod tidy;
+
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result};
+
+use crate::{Paths, build, setup, step};
+
+/// The crates that build for a bare target, with `alloc` and without `std`.
+const CORE: [&str; 6] = [
+    "modelgate-wire",
+    "modelgate-decode",
+    "modelgate-normalise",
+    "modelgate-detect",
+    "modelgate-policy",
+    "modelgate-guard",
+];
+
+/// One check: its name and what it does.
+type Check = (&'static str, fn(&Paths) -> Result<()>);
+
+const CHECKS: [Check; 13] = [
+    ("set-up", setup),
+    ("format", |paths| cargo(paths, &["fmt", "--all", "--check"])),
+    ("tidy", tidy::check),
+    ("directions", directions::check),
+    ("clippy", |paths| clippy(paths, &["--workspace", "--all-targets"])),
+    ("clippy, Envoy filter", |paths| {
+        clippy(paths, &["-p", "modelgate-envoy", "-p", "empty-filter", "--target", "wasm32-wasip1"])
+    }),
+    ("clippy, edge worker", |paths| {
+        clippy(paths, &["-p", "modelgate-edge-worker", "--target", "wasm32-unknown-unknown"])
+    }),
+    ("bare target", bare_target),
+    ("unit tests", |paths| {
+        cargo(paths, &["test", "--locked", "--quiet", "--workspace", "--exclude", "modelgate-e2e"])
+    }),
+    ("build", build::all),
+    ("sizes", build::sizes),
+    ("imports", imports::check),
+    ("end to end", |paths| cargo(paths, &["test", "--locked", "-p", "modelgate-e2e"])),
+];
+
+/// Runs all checks; the first that fails ends it.
+///
+/// # Errors
+/// The failure of a check, with its name.
+pub fn run(paths: &Paths) -> Result<()> {
+    let start = Instant::now();
+    let mut took: Vec<(&str, Duration)> = Vec::new();
+    for (name, check) in CHECKS {
+        step::say(&format!("=== {name}"));
+        let begin = Instant::now();
+        let result = check(paths);
+        took.push((name, begin.elapsed()));
+        if let Err(error) = result {
+            summary(&took, start.elapsed(), Some(name));
+            return Err(error.context(format!("the check \"{name}\" failed")));
+        }
+    }
+    summary(&took, start.elapsed(), None);
+    Ok(())
+}
+
+fn summary(took: &[(&str, Duration)], all: Duration, failed: Option<&str>) {
+    println!();
+    for (name, time) in took {
+        let result = if failed == Some(*name) { "FAILED" } else { "ok" };
+        println!("{name:<24} {:>7.1} s  {result}", time.as_secs_f64());
+    }
+    println!("{:<24} {:>7.1} s", "all", all.as_secs_f64());
+}
+
+/// What the demo needs, and the two tools that only the checks use.
+fn setup(paths: &Paths) -> Result<()> {
+    setup::all(paths)?;
+    for component in ["rustfmt", "clippy"] {
+        let tool = if component == "clippy" { "clippy" } else { "fmt" };
+        if step::output(build::cargo(paths).args([tool, "--version"])).is_ok() {
+            continue;
+        }
+        let mut add = Command::new("rustup");
+        add.args(["component", "add", component]).current_dir(&paths.root);
+        step::quiet(&format!("adding {component}"), &mut add, &paths.tools.join("rustup.log"))
+            .with_context(|| format!("cargo {tool} is missing"))?;
+    }
+    Ok(())
+}
+
+fn cargo(paths: &Paths, arguments: &[&str]) -> Result<()> {
+    let title = format!("cargo {}", arguments.join(" "));
+    step::shown(&title, build::cargo(paths).args(arguments))
+}
+
+fn clippy(paths: &Paths, arguments: &[&str]) -> Result<()> {
+    cargo(paths, &[&["clippy", "--locked", "--quiet"], arguments, &["--", "-D", "warnings"]].concat())
+}
+
+fn bare_target(paths: &Paths) -> Result<()> {
+    let mut arguments =
+        vec!["build", "--locked", "--quiet", "--target", "thumbv7em-none-eabihf", "--no-default-features"];
+    arguments.extend(CORE.iter().flat_map(|name| ["-p", name]));
+    cargo(paths, &arguments)
+}
