@@ -1,28 +1,77 @@
 //! From a text to its findings.
 
-use alloc::{sync::Arc, vec::Vec};
+use alloc::{borrow::Cow, sync::Arc, vec::Vec};
+use core::ops::Range;
 
-use normalise::Budget;
+use normalise::{Budget, Transform, undone_in, views};
 
 use crate::{
+    builtin,
+    compile::{Builder, Error, Patterns, Tables},
     finding::{Finding, Rule},
     options::Options,
     role::Role,
-    scratch::Scratch,
+    scratch::{Layer, Scratch},
+    search::search,
+    verify::{self, Place, Steps, Text},
 };
 
 /// The rules in use, ready to judge texts. Immutable: one serves any number of texts and threads.
 #[derive(Debug)]
 pub struct Engine {
     options: Options,
+    /// Every rule by its number in the tables.
+    numbered: Vec<Arc<Rule>>,
+    /// Those of them that are in use.
     rules: Vec<Arc<Rule>>,
+    tables: Cow<'static, Tables>,
+    /// The rules in use as bits: in the system role, and in any other.
+    in_system: Vec<u64>,
+    elsewhere: Vec<u64>,
 }
 
 impl Engine {
-    /// Prepares the rules that the options ask for.
+    /// Prepares the built-in rules that the options ask for. Nothing is compiled: the tables are statics.
     #[must_use]
     pub fn new(options: &Options) -> Self {
-        Self { options: options.clone(), rules: Vec::new() }
+        let rules = builtin::rules().map(Arc::new).collect();
+        Self::assemble(options, rules, Cow::Borrowed(builtin::tables()))
+    }
+
+    /// Prepares the built-in rules together with some of the operator's own, in the same tables: the cost
+    /// of a scan hardly depends on their number.
+    ///
+    /// # Errors
+    /// Names the first pattern that cannot be compiled.
+    pub fn with_rules(
+        options: &Options,
+        own: impl IntoIterator<Item = (Rule, Patterns)>,
+    ) -> Result<Self, Error> {
+        let mut rules: Vec<_> = builtin::rules().map(Arc::new).collect();
+        let mut builder = Builder::from_tables(builtin::tables());
+        for (rule, patterns) in own {
+            builder.add(u32::try_from(rules.len()).unwrap_or(u32::MAX), &patterns)?;
+            rules.push(Arc::new(rule));
+        }
+        Ok(Self::assemble(options, rules, Cow::Owned(builder.finish())))
+    }
+
+    fn assemble(options: &Options, numbered: Vec<Arc<Rule>>, tables: Cow<'static, Tables>) -> Self {
+        let is_used =
+            |rule: &Rule| rule.paranoia <= options.paranoia && options.packs.contains(rule.category);
+        let used = numbered.iter().filter(|rule| is_used(rule)).cloned().collect();
+        let bits = |role: Role| {
+            let judged = numbered.iter().map(|rule| is_used(rule) && role.is_judged_by(rule.category));
+            let mut bits = alloc::vec![0u64; numbered.len().div_ceil(64)];
+            for (at, judged) in judged.enumerate() {
+                if let Some(word) = bits.get_mut(at / 64) {
+                    *word |= u64::from(judged) << (at % 64);
+                }
+            }
+            bits
+        };
+        let (in_system, elsewhere) = (bits(Role::System), bits(Role::Unknown));
+        Self { options: options.clone(), numbered, rules: used, tables, in_system, elsewhere }
     }
 
     /// The rules in use.
@@ -31,14 +80,111 @@ impl Engine {
         &self.rules
     }
 
-    /// Judges a text and appends what was found, in the order of the text for each layer of encoding.
-    /// Spans are byte ranges of `text`, on character boundaries; a match in an encoded stretch has the
-    /// span of that stretch. A rule is reported once for the text and once for each encoded stretch.
-    pub fn scan_text(&self, text: &str, _role: Role, scratch: &mut Scratch, _out: &mut Vec<Finding>) {
+    /// Judges a text and appends what was found: what stands in the text itself in its order, then what
+    /// stands in its encoded stretches. Spans are byte ranges of `text`, on character boundaries; a match
+    /// in an encoded stretch has the span of that stretch. A rule is reported once for the text and once
+    /// for each encoded stretch.
+    pub fn scan_text(&self, text: &str, role: Role, scratch: &mut Scratch, out: &mut Vec<Finding>) {
+        let most = out.len().saturating_add(self.options.max_findings);
+        let judged = if role == Role::System { &self.in_system } else { &self.elsewhere };
         let mut budget = Budget::new(self.options.decode_bytes, Budget::VIEWS);
+        scratch.exhausted = false;
+        scratch.layers.clear();
+        self.scan_layer(text, &Layer::default(), judged, &mut budget, scratch, most, out);
+        let mut next = 0;
+        while let Some(layer) = scratch.layers.get_mut(next).map(core::mem::take) {
+            next += 1;
+            self.scan_layer(&layer.text, &layer, judged, &mut budget, scratch, most, out);
+        }
+        scratch.exhausted |= budget.exhausted;
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the state of one scan, which nothing else shares")]
+    fn scan_layer(
+        &self,
+        text: &str,
+        layer: &Layer,
+        judged: &[u64],
+        budget: &mut Budget,
+        scratch: &mut Scratch,
+        most: usize,
+        out: &mut Vec<Finding>,
+    ) {
         scratch.normalised.set(text);
-        scratch.views.clear();
-        normalise::views(text, &mut budget, &mut scratch.views);
-        scratch.exhausted = budget.exhausted;
+        search(scratch.normalised.padded(), &self.tables, &mut scratch.found);
+        scratch.open.clear();
+        scratch.open.extend_from_slice(judged);
+        let before = out.len();
+        self.verify_hits(text, layer, scratch, most, out);
+        if let Some(new) = out.get_mut(before..) {
+            new.sort_by(|a, b| {
+                (a.span.start, a.span.end, a.rule.id).cmp(&(b.span.start, b.span.end, b.rule.id))
+            });
+        }
+        if layer.transforms.len() < usize::from(self.options.decode_depth) {
+            views(text, budget, &mut scratch.views);
+            scratch.layers.extend(scratch.views.drain(..).map(|view| layer.within(view)));
+        }
+    }
+
+    fn verify_hits(
+        &self,
+        text: &str,
+        layer: &Layer,
+        scratch: &mut Scratch,
+        most: usize,
+        out: &mut Vec<Finding>,
+    ) {
+        let subject = Text {
+            source: text.as_bytes(),
+            padded: scratch.normalised.padded(),
+            words: &scratch.found.words,
+            normalised: &scratch.normalised,
+        };
+        let mut steps = Steps::new(text.len());
+        for hit in &scratch.found.hits {
+            let first = hit.first as usize;
+            let postings = self.tables.postings.get(first..first + hit.count as usize).unwrap_or_default();
+            for posting in postings {
+                if steps.is_exhausted() || out.len() >= most {
+                    scratch.exhausted |= steps.is_exhausted();
+                    return;
+                }
+                let Some(number) = verify::rule(posting, &self.tables) else { continue };
+                let (at, bit) = (number as usize / 64, 1u64 << (number % 64));
+                let Some(open) = scratch.open.get_mut(at).filter(|open| **open & bit != 0) else { continue };
+                if let Some(place) = verify::verify(posting, hit, &subject, &self.tables, &mut steps)
+                    && let Some(rule) = self.numbered.get(number as usize)
+                {
+                    *open &= !bit;
+                    let (span, transforms) = locate(place, text, layer, &subject);
+                    out.push(Finding { rule: rule.clone(), span, transforms });
+                }
+            }
+        }
+    }
+}
+
+/// Where a match lies in the outermost text, and what was undone to see it.
+fn locate(place: Place, text: &str, layer: &Layer, subject: &Text<'_>) -> (Range<usize>, Vec<Transform>) {
+    let mut transforms = layer.transforms.clone();
+    let span = match place {
+        Place::Source(span) => span,
+        Place::Comparable(range) => {
+            let span = subject.normalised.source_range(range);
+            let span = text.floor_char_boundary(span.start)..text.ceil_char_boundary(span.end);
+            transforms.extend(undone_in(text.get(span.clone()).unwrap_or_default()).iter());
+            span
+        }
+    };
+    (layer.span.clone().unwrap_or(span), transforms)
+}
+
+impl Layer {
+    /// The layer that a view found in this one makes.
+    fn within(&self, view: normalise::View) -> Self {
+        let mut transforms = self.transforms.clone();
+        transforms.push(view.transform);
+        Self { text: view.text, span: Some(self.span.clone().unwrap_or(view.source)), transforms }
     }
 }

@@ -34,7 +34,7 @@ pub enum Severity {
 }
 
 /// What is known of a rule before it ever matched.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rule {
     /// Unique id, such as `injection.override.ignore-previous`.
     pub id: &'static str,

@@ -10,12 +10,18 @@
 
 extern crate alloc;
 
+mod builtin;
+mod checksum;
+pub mod compile;
 mod engine;
+mod entropy;
 mod finding;
 mod options;
 mod role;
 mod scratch;
+mod search;
 mod tensor;
+mod verify;
 
 pub use engine::Engine;
 pub use finding::{Category, Finding, Rule, Severity};

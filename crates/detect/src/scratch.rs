@@ -1,14 +1,21 @@
 //! Buffers that one scan after another uses.
 
-use alloc::vec::Vec;
+use alloc::{string::String, vec::Vec};
+use core::ops::Range;
 
-use normalise::{Normalised, View};
+use normalise::{Normalised, Transform, View};
 
-/// Reusable buffers. Nothing in them outlives a scan in meaning; only their room is kept.
+use crate::search::Found;
+
+/// Reusable buffers. Nothing in them means anything after a scan; only their room is kept.
 #[derive(Debug, Default)]
 pub struct Scratch {
     pub(crate) normalised: Normalised,
+    pub(crate) found: Found,
     pub(crate) views: Vec<View>,
+    pub(crate) layers: Vec<Layer>,
+    /// The rules that may still match, as bits.
+    pub(crate) open: Vec<u64>,
     pub(crate) exhausted: bool,
 }
 
@@ -18,4 +25,15 @@ impl Scratch {
     pub const fn is_exhausted(&self) -> bool {
         self.exhausted
     }
+}
+
+/// A text that was encoded in another, or the outermost text.
+#[derive(Debug, Default)]
+pub(crate) struct Layer {
+    /// What it says; empty for the outermost, which is borrowed.
+    pub(crate) text: String,
+    /// Where it lies in the outermost text.
+    pub(crate) span: Option<Range<usize>>,
+    /// How it was encoded, outermost first.
+    pub(crate) transforms: Vec<Transform>,
 }

@@ -1,0 +1,266 @@
+//! Compiles `rules/*.toml` into statics, so that nothing is left to do when a filter starts.
+
+extern crate alloc;
+
+#[path = "src/compile/mod.rs"]
+#[allow(dead_code, unreachable_pub, unused_imports, reason = "what only the engine uses of the shared code")]
+mod compile;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env,
+    error::Error,
+    fmt::{Debug, Write as _},
+    fs,
+    path::{Path, PathBuf},
+};
+
+use compile::{
+    Builder, Patterns, Proof, Tables,
+    keys::{KeyTable, Place},
+    tables::Checksum,
+};
+use serde::Deserialize;
+
+/// A rule file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    /// Names for alternatives: `@name` in a pattern stands for its text. A name may use others.
+    #[serde(default)]
+    words: BTreeMap<String, String>,
+    #[serde(default, rename = "rule")]
+    rules: Vec<Rule>,
+}
+
+/// A rule as people write it. What the examples say is checked by the tests.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rule {
+    id: String,
+    summary: String,
+    severity: String,
+    weight: u16,
+    #[serde(default = "one")]
+    paranoia: u8,
+    #[serde(default)]
+    owasp: Vec<String>,
+    #[serde(default)]
+    atlas: Vec<String>,
+    #[serde(default)]
+    patterns: Vec<String>,
+    #[serde(default)]
+    tokens: Vec<String>,
+    #[serde(default)]
+    min_entropy: f64,
+    checksum: Option<String>,
+    #[serde(default)]
+    stopwords: Vec<String>,
+    #[serde(default, rename = "positives")]
+    _positives: Vec<String>,
+    #[serde(default, rename = "negatives")]
+    _negatives: Vec<String>,
+}
+
+const fn one() -> u8 {
+    1
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=src/compile");
+    println!("cargo::rerun-if-changed=rules");
+    match generate() {
+        Ok(source) => Ok(fs::write(Path::new(&env::var("OUT_DIR")?).join("rules.rs"), source)?),
+        Err(error) => {
+            println!("cargo::error={error}");
+            Err("the rules do not compile".into())
+        }
+    }
+}
+
+fn generate() -> Result<String, Box<dyn Error>> {
+    let mut builder = Builder::default();
+    let mut rules = Vec::new();
+    let mut ids = BTreeSet::new();
+    for path in files()? {
+        let name = path.display();
+        let file: File =
+            toml::from_str(&fs::read_to_string(&path)?).map_err(|error| format!("{name}: {error}"))?;
+        for rule in file.rules {
+            let number = u32::try_from(rules.len())?;
+            let added = check(&rule, &mut ids)
+                .and_then(|()| Ok(builder.add(number, &patterns(&rule, &file.words)?)?));
+            added.map_err(|error| format!("{name}: {}: {error}", rule.id))?;
+            rules.push(rule);
+        }
+    }
+    write(&rules, &builder.finish())
+}
+
+/// The rule files in a fixed order. There may be none.
+fn files() -> Result<Vec<PathBuf>, Box<dyn Error>> {
+    let folder = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("rules");
+    let mut files = Vec::new();
+    if folder.is_dir() {
+        for entry in fs::read_dir(folder)? {
+            files.push(entry?.path());
+        }
+    }
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    files.sort();
+    Ok(files)
+}
+
+fn check(rule: &Rule, ids: &mut BTreeSet<String>) -> Result<(), Box<dyn Error>> {
+    if !ids.insert(rule.id.clone()) {
+        return Err("the id is given twice".into());
+    }
+    if rule.id.split('.').filter(|part| !part.is_empty()).count() != 3 {
+        return Err("the id is not <pack>.<group>.<name>".into());
+    }
+    category(&rule.id)?;
+    severity(&rule.severity)?;
+    if rule.weight > 1000 {
+        return Err("the weight is over 1000 thousandths".into());
+    }
+    if !(1..=4).contains(&rule.paranoia) {
+        return Err("the paranoia level is not 1 to 4".into());
+    }
+    if rule.patterns.is_empty() && rule.tokens.is_empty() {
+        return Err("there are neither patterns nor tokens".into());
+    }
+    Ok(())
+}
+
+fn patterns(rule: &Rule, words: &BTreeMap<String, String>) -> Result<Patterns, Box<dyn Error>> {
+    if !(0.0..=8.0).contains(&rule.min_entropy) {
+        return Err("min_entropy is not 0 to 8 bits".into());
+    }
+    let checksum = match &rule.checksum {
+        None => None,
+        Some(name) => Some(Checksum::from_name(name).ok_or_else(|| format!("no checksum is called {name}"))?),
+    };
+    // In range by the check above.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 8000")]
+    let min_entropy = (rule.min_entropy * 1000.0).round() as u16;
+    Ok(Patterns {
+        phrases: rule.patterns.iter().map(|pattern| expand(pattern, words, 0)).collect::<Result<_, _>>()?,
+        tokens: rule.tokens.clone(),
+        proof: Proof { min_entropy, checksum, stopwords: rule.stopwords.clone() },
+    })
+}
+
+/// Puts the words in place of their names, where an alternative begins.
+fn expand(pattern: &str, words: &BTreeMap<String, String>, depth: usize) -> Result<String, String> {
+    if depth > 8 {
+        return Err(format!("names go round in a circle in `{pattern}`"));
+    }
+    let mut expanded = String::new();
+    let mut rest = pattern;
+    while let Some((before, behind)) = rest.split_once('@') {
+        expanded.push_str(before);
+        let end = behind.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(behind.len());
+        let (name, behind) = behind.split_at(end);
+        if before.ends_with(['<', '[', '|']) || before.is_empty() && expanded.is_empty() {
+            let text = words.get(name).ok_or_else(|| format!("no words are called @{name}"))?;
+            expanded.push_str(&expand(text, words, depth + 1)?);
+        } else {
+            expanded.push('@');
+            expanded.push_str(name);
+        }
+        rest = behind;
+    }
+    Ok(expanded + rest)
+}
+
+fn category(id: &str) -> Result<&'static str, String> {
+    match id.split('.').next() {
+        Some("injection") => Ok("PromptInjection"),
+        Some("jailbreak") => Ok("Jailbreak"),
+        Some("extraction") => Ok("PromptExtraction"),
+        Some("secret") => Ok("Secret"),
+        _ => Err("no pack begins this id".into()),
+    }
+}
+
+fn severity(name: &str) -> Result<&'static str, String> {
+    match name {
+        "low" => Ok("Low"),
+        "medium" => Ok("Medium"),
+        "high" => Ok("High"),
+        "critical" => Ok("Critical"),
+        _ => Err(format!("no severity is called {name}")),
+    }
+}
+
+/// Writes the rules and the tables as Rust. The tables' types print as the expressions that make them.
+fn write(rules: &[Rule], tables: &Tables) -> Result<String, Box<dyn Error>> {
+    let mut out = String::from("use crate::finding::{Category, Rule, Severity};\n");
+    writeln!(out, "pub(super) static RULES: [Rule; {}] = [", rules.len())?;
+    for rule in rules {
+        writeln!(
+            out,
+            "Rule {{ id: {:?}, summary: {:?}, category: Category::{}, severity: Severity::{}, weight: {}, \
+             paranoia: {}, owasp: &{:?}, atlas: &{:?} }},",
+            rule.id,
+            rule.summary,
+            category(&rule.id)?,
+            severity(&rule.severity)?,
+            rule.weight,
+            rule.paranoia,
+            rule.owasp,
+            rule.atlas,
+        )?;
+    }
+    writeln!(out, "];")?;
+    let mut fields = String::new();
+    let mut put = |name: &str, item: &str, imports: &str, list: &dyn Debug, len: usize| {
+        write!(
+            out,
+            "mod {name} {{\n#![allow(unused_imports, reason = \"a table may be empty\")]\n{imports}\n\
+             pub(super) static TABLE: [{item}; {len}] = {list:?};\n}}\n"
+        )
+    };
+    macro_rules! tables {
+        ($($name:ident: $item:literal, $imports:literal;)*) => {
+            $(
+                put(stringify!($name), $item, $imports, &tables.$name, tables.$name.len())?;
+                writeln!(fields, "{0}: Cow::Borrowed(&{0}::TABLE),", stringify!($name))?;
+            )*
+        };
+    }
+    tables! {
+        bytes: "u8", "";
+        words: "Word", "use crate::compile::tables::{Slice, Word};";
+        alternatives: "Slice", "use crate::compile::tables::Slice;";
+        steps: "Step", "use crate::compile::tables::{Slice, Step, Step::*};";
+        phrases: "Phrase", "use crate::compile::tables::{Phrase, Slice};";
+        pieces: "Piece", "use crate::compile::tables::{Piece, Slice};";
+        raws: "Raw", "use crate::compile::tables::{Raw, Slice};";
+        classes: "Class", "use crate::compile::tables::Class;";
+        elements: "Element", "use crate::compile::tables::{Element, Element::*, Slice};";
+        stopwords: "Slice", "use crate::compile::tables::Slice;";
+        tokens: "Token", "use crate::compile::tables::{Checksum::*, Slice, Token};";
+        postings: "Posting", "use crate::compile::tables::{Posting, Posting::*};";
+    }
+    fields.push_str("keys: [\n");
+    for (place, KeyTable { filter_shift, filter, bucket_shift, buckets, entries }) in
+        Place::ALL.iter().zip(&tables.keys)
+    {
+        let name = format!("{place:?}").to_lowercase();
+        put(&format!("{name}_filter"), "u64", "", filter, filter.len())?;
+        put(&format!("{name}_buckets"), "u32", "", buckets, buckets.len())?;
+        put(&format!("{name}_entries"), "Entry", "use crate::compile::keys::Entry;", entries, entries.len())?;
+        writeln!(
+            fields,
+            "KeyTable {{ filter_shift: {filter_shift}, filter: Cow::Borrowed(&{name}_filter::TABLE), \
+             bucket_shift: {bucket_shift}, buckets: Cow::Borrowed(&{name}_buckets::TABLE), \
+             entries: Cow::Borrowed(&{name}_entries::TABLE) }},"
+        )?;
+    }
+    fields.push_str("],\n");
+    writeln!(out, "use alloc::borrow::Cow;\nuse crate::compile::{{keys::KeyTable, tables::Tables}};")?;
+    writeln!(out, "pub(super) static TABLES: Tables = Tables {{\n{fields}}};")?;
+    Ok(out)
+}

@@ -1,0 +1,98 @@
+//! How often a search for something would stop in ordinary text, so that the rarest part of a pattern is
+//! the one that is searched for. Only the speed depends on it.
+
+/// Occurrences in a million words of English prose and of prompts to models, by rough steps. The order
+/// follows the head of the British National Corpus list; words of prompts were added by feel.
+const COMMON: &[(u32, &str)] = &[
+    (30_000, "the of and to a in"),
+    (10_000, "that is i it for on with as was you be he at by are this have not or from"),
+    (
+        4_000,
+        "but his her they she which we an were been their has had will would there what all if can said \
+         do your one my more when who me up out so them about into no time",
+    ),
+    (
+        1_500,
+        "some could only other new its than then two also these like any may first see our how now over \
+         just people make should way after must many most get very where much even good such well him use \
+         know those go because through between need want please help",
+    ),
+    (
+        600,
+        "write text code user data example following answer question give using list create work here \
+         right think take come same still last own under great say each both used does while down before \
+         without around another however every again off find set part line file name number value long \
+         during against system information let never tell us model back day year might always world show \
+         different state change end start add order provide based include explain",
+    ),
+    (
+        200,
+        "above below previous prior instruction instructions rule rules prompt prompts message messages \
+         response respond reply output input act role play pretend start begin stop continue follow \
+         following word words sentence context content given mode access key free limit policy content \
+         policies developer assistant chat ai gpt translate summarize simulate imagine story character \
+         now ever anything nothing everything something real true complete print repeat return test \
+         guidelines restrictions request task tasks step steps format language english password secret \
+         token ensure without within important further original initial entire exact full hidden",
+    ),
+];
+
+/// Whole words: occurrences in a million.
+pub(super) fn of_word(word: &[u8], whole: bool) -> u32 {
+    let mut listed = 0;
+    for (frequency, words) in COMMON {
+        for common in words.split_ascii_whitespace() {
+            let common = common.as_bytes();
+            if common == word || !whole && common.starts_with(word) {
+                listed += frequency;
+            }
+        }
+    }
+    let unlisted = match word.len() {
+        0 | 1 => 3000,
+        2 => 300,
+        3 => 60,
+        4 => 30,
+        5 | 6 => 12,
+        _ => 5,
+    };
+    // A stem begins several words.
+    let unlisted = if whole { unlisted } else { unlisted * 4 };
+    listed.max(unlisted)
+}
+
+/// The same for raw characters: `key` is what a search compares.
+pub(super) fn of_raw(key: &[u8]) -> u32 {
+    // Rulers and fences: `-----`, `=====`, `` ``` ``.
+    let uniform = key.iter().all(|byte| key.first() == Some(byte));
+    match (key.len(), key.first()) {
+        (0, _) => u32::MAX,
+        (1, Some(b'.' | b',')) => 60_000,
+        (1, _) => 5_000,
+        (2, _) => 1_000,
+        (3..=5, _) if uniform => 400,
+        (3..=5, _) => 60,
+        _ if uniform => 200,
+        _ => 3,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rare_words_come_before_common_ones() {
+        let order: &[(&[u8], bool)] = &[
+            (b"jailbreak", true),
+            (b"ignore", true),
+            (b"instruction", false),
+            (b"your", true),
+            (b"the", true),
+        ];
+        for pair in order.windows(2) {
+            assert!(of_word(pair[0].0, pair[0].1) < of_word(pair[1].0, pair[1].1), "{pair:?}");
+        }
+        assert!(of_raw(b"<|im_s") < of_raw(b"###") && of_raw(b"###") < of_raw(b":"));
+    }
+}

@@ -1,0 +1,187 @@
+//! From the first bytes of a word or literal to the rules that hang on it.
+//!
+//! A text is mostly words that no rule knows, so the first question is a bit in a small table: a filter
+//! of a few kilobytes stays in the fastest cache, and its cost does not depend on the number of rules.
+
+use alloc::{borrow::Cow, vec, vec::Vec};
+
+use super::words::word_flags;
+
+/// Where a key is taken from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// The first seven bytes of a word, fewer if it is shorter: whole words, and longer prefixes.
+    Word,
+    /// The first four bytes of a word: short prefixes.
+    Prefix,
+    /// The first two bytes of a word of at least [`LONG`] bytes: prefixes of long tokens.
+    Long,
+    /// Six bytes from a symbol on.
+    Raw6,
+    /// Three bytes from a symbol on.
+    Raw3,
+    /// The symbol alone.
+    Raw1,
+}
+
+impl Place {
+    /// Every place, in the order of its tables.
+    pub const ALL: [Self; 6] = [Self::Word, Self::Prefix, Self::Long, Self::Raw6, Self::Raw3, Self::Raw1];
+
+    /// The bytes that its keys have at most.
+    pub const fn width(self) -> usize {
+        match self {
+            Self::Word => 7,
+            Self::Prefix => 4,
+            Self::Long => 2,
+            Self::Raw6 => 6,
+            Self::Raw3 => 3,
+            Self::Raw1 => 1,
+        }
+    }
+
+    /// The key in the eight bytes that begin here.
+    #[inline(always)]
+    pub const fn key(self, eight: u64) -> u64 {
+        match self {
+            Self::Word => word_key(eight),
+            _ => eight & (u64::MAX >> (64 - 8 * self.width())),
+        }
+    }
+}
+
+/// Words from this length on are looked up by their first two bytes too. Credentials are that long,
+/// words of a language hardly ever.
+pub const LONG: usize = 16;
+
+/// The bytes of the word that begins here, at most seven.
+#[inline(always)]
+pub const fn word_key(eight: u64) -> u64 {
+    let others = !word_flags(eight) & normalise::swar::HIGHS;
+    // All bits below the first flag; shifted, all bytes before the flagged one.
+    let below = others.wrapping_sub(1) & !others;
+    eight & below >> 7 & (u64::MAX >> 8)
+}
+
+/// The key of a literal's first bytes, zeros where it is shorter.
+pub fn literal_key(bytes: &[u8], width: usize) -> u64 {
+    let mut eight = [0; 8];
+    for (into, byte) in eight.iter_mut().zip(bytes.iter().take(width)) {
+        *into = *byte;
+    }
+    u64::from_le_bytes(eight)
+}
+
+/// Fibonacci hashing: the upper bits of the product are well mixed.
+#[inline(always)]
+const fn hash(key: u64) -> u64 {
+    key.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+/// A key and its postings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The key.
+    pub key: u64,
+    /// Its first posting.
+    pub first: u32,
+    /// How many follow on it.
+    pub count: u32,
+}
+
+/// The keys of one place.
+#[derive(Clone, Debug)]
+pub struct KeyTable {
+    /// By how much a hash is shifted to give a bit of the filter.
+    pub filter_shift: u32,
+    /// One bit for each key's hash.
+    pub filter: Cow<'static, [u64]>,
+    /// By how much a hash is shifted to give a bucket.
+    pub bucket_shift: u32,
+    /// Where each bucket's entries begin; one more than there are buckets.
+    pub buckets: Cow<'static, [u32]>,
+    /// The entries, bucket by bucket.
+    pub entries: Cow<'static, [Entry]>,
+}
+
+impl KeyTable {
+    /// Builds the table. Keys must differ.
+    pub fn new(mut entries: Vec<Entry>) -> Self {
+        // One bit in 16 to 32 is set; past a few thousand keys one in 8 to 16, to stay in the cache.
+        let room = if entries.len() <= 2048 { 16 } else { 8 };
+        let filter_bits = (entries.len() * room).next_power_of_two().trailing_zeros().max(5) + 1;
+        let bucket_bits = entries.len().next_power_of_two().trailing_zeros().max(1);
+        let (filter_shift, bucket_shift) = (64 - filter_bits, 64 - bucket_bits);
+        let mut filter = vec![0u64; 1 << (filter_bits - 6)];
+        for entry in &entries {
+            let bit = hash(entry.key) >> filter_shift;
+            if let Some(word) = usize::try_from(bit >> 6).ok().and_then(|at| filter.get_mut(at)) {
+                *word |= 1 << (bit & 63);
+            }
+        }
+        entries.sort_by_key(|entry| (hash(entry.key) >> bucket_shift, entry.key));
+        let starts = (0..=1u64 << bucket_bits)
+            .map(|bucket| entries.partition_point(|entry| hash(entry.key) >> bucket_shift < bucket));
+        let buckets = starts.filter_map(|start| u32::try_from(start).ok()).collect();
+        Self {
+            filter_shift,
+            filter: Cow::Owned(filter),
+            bucket_shift,
+            buckets: Cow::Owned(buckets),
+            entries: Cow::Owned(entries),
+        }
+    }
+
+    /// Whether a key may be there; `false` is certain.
+    #[inline(always)]
+    pub fn may_hold(filter: &[u64], shift: u32, key: u64) -> bool {
+        let bit = hash(key) >> shift;
+        #[allow(clippy::cast_possible_truncation, reason = "a filter has far fewer than 2^32 words")]
+        let word = filter.get((bit >> 6) as usize).copied().unwrap_or(0);
+        word >> (bit & 63) & 1 != 0
+    }
+
+    /// The entry of a key.
+    pub fn find(&self, key: u64) -> Option<&Entry> {
+        let bucket = usize::try_from(hash(key) >> self.bucket_shift).ok()?;
+        let start = usize::try_from(*self.buckets.get(bucket)?).ok()?;
+        let end = usize::try_from(*self.buckets.get(bucket + 1)?).ok()?;
+        self.entries.get(start..end)?.iter().find(|entry| entry.key == key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_key_holds_the_word_and_nothing_behind_it() {
+        for (text, key) in [
+            (b"act now!", &b"act"[..]),
+            (b"a bcdefg", b"a"),
+            (b"sevenls ", b"sevenls"),
+            (b"eightlet", b"eightle"),
+            (b"\xd0\xb8\xd0\xb3\xd0\xbd. ", b"\xd0\xb8\xd0\xb3\xd0\xbd"),
+        ] {
+            assert_eq!(word_key(u64::from_le_bytes(*text)), literal_key(key, 7), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn every_key_put_in_is_found_and_few_others_pass_the_filter() {
+        for count in [0u32, 1, 2, 3, 700, 20_000] {
+            let key = |n: u32| u64::from(n) * 0x1234_5678_9abd + 7;
+            let entries = (0..count).map(|n| Entry { key: key(n), first: n, count: 1 }).collect();
+            let table = KeyTable::new(entries);
+            for n in 0..count {
+                assert!(KeyTable::may_hold(&table.filter, table.filter_shift, key(n)));
+                assert_eq!(table.find(key(n)).map(|entry| entry.first), Some(n));
+            }
+            let others = (count..count + 10_000).map(key);
+            let passed = others
+                .inspect(|other| assert_eq!(table.find(*other), None))
+                .filter(|other| KeyTable::may_hold(&table.filter, table.filter_shift, *other));
+            assert!(passed.count() < 1500);
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! Lays patterns out in tables and decides what to search for.
+
+use alloc::{borrow::Cow, collections::BTreeMap, string::ToString, vec::Vec};
+
+use super::{
+    Patterns, Proof,
+    error::{Error, Problem},
+    frequency,
+    keys::{Entry, KeyTable, Place, literal_key},
+    phrase::{self, Part},
+    plan_token,
+    tables::{Class, Element, Phrase, Piece, Posting, Raw, Slice, Step, Tables, Token, Word},
+    token, words,
+};
+
+/// Words that a pattern may span: positions are bits of a word of 64.
+const MAX_REACH: usize = 60;
+/// The most of anything in one pattern: counted in 16 bits.
+const MAX_COUNT: usize = 4096;
+
+/// Something to search for, and how often it would be met for nothing.
+pub(super) struct Anchor {
+    pub(super) place: Place,
+    pub(super) key: u64,
+    pub(super) cost: u32,
+}
+
+/// Collects rules into tables.
+#[derive(Debug, Default)]
+pub struct Builder {
+    bytes: Vec<u8>,
+    interned: BTreeMap<Vec<u8>, Slice>,
+    words: Vec<Word>,
+    alternatives: Vec<Slice>,
+    steps: Vec<Step>,
+    phrases: Vec<Phrase>,
+    pieces: Vec<Piece>,
+    raws: Vec<Raw>,
+    classes: Vec<Class>,
+    elements: Vec<Element>,
+    stopwords: Vec<Slice>,
+    tokens: Vec<Token>,
+    keyed: BTreeMap<(Place, u64), Vec<Posting>>,
+}
+
+impl Builder {
+    /// Starts with what is compiled already.
+    #[must_use]
+    pub fn from_tables(tables: &Tables) -> Self {
+        let mut keyed = BTreeMap::new();
+        for (place, table) in Place::ALL.iter().zip(&tables.keys) {
+            for entry in table.entries.iter() {
+                let postings = Slice { first: entry.first, count: entry.count }.of(&tables.postings);
+                keyed.insert((*place, entry.key), postings.to_vec());
+            }
+        }
+        Self {
+            bytes: tables.bytes.to_vec(),
+            interned: BTreeMap::new(),
+            words: tables.words.to_vec(),
+            alternatives: tables.alternatives.to_vec(),
+            steps: tables.steps.to_vec(),
+            phrases: tables.phrases.to_vec(),
+            pieces: tables.pieces.to_vec(),
+            raws: tables.raws.to_vec(),
+            classes: tables.classes.to_vec(),
+            elements: tables.elements.to_vec(),
+            stopwords: tables.stopwords.to_vec(),
+            tokens: tables.tokens.to_vec(),
+            keyed,
+        }
+    }
+
+    /// Adds the patterns of a rule, which the tables will call `rule`.
+    ///
+    /// # Errors
+    /// Names the first pattern that cannot be compiled.
+    pub fn add(&mut self, rule: u32, patterns: &Patterns) -> Result<(), Error> {
+        for pattern in &patterns.phrases {
+            let added = phrase::parse(pattern).and_then(|parsed| match parsed {
+                phrase::Pattern::Words(parts) => self.words(rule, &parts),
+                phrase::Pattern::Raw(pieces) => self.raw(rule, &pieces),
+            });
+            added.map_err(|problem| Error { pattern: pattern.to_string(), problem })?;
+        }
+        let stopwords = self.stopwords(&patterns.proof);
+        for pattern in &patterns.tokens {
+            let added = token::parse(pattern)
+                .and_then(|parsed| self.token(rule, &parsed, &patterns.proof, stopwords));
+            added.map_err(|problem| Error { pattern: pattern.to_string(), problem })?;
+        }
+        Ok(())
+    }
+
+    /// The tables.
+    #[must_use]
+    pub fn finish(self) -> Tables {
+        let mut postings = Vec::new();
+        let mut keys = Place::ALL.map(|_| Vec::new());
+        for ((place, key), hanging) in self.keyed {
+            let slice = append(&mut postings, hanging);
+            if let Some(entries) = keys.get_mut(place as usize) {
+                entries.push(Entry { key, first: slice.first, count: slice.count });
+            }
+        }
+        Tables {
+            bytes: Cow::Owned(self.bytes),
+            words: Cow::Owned(self.words),
+            alternatives: Cow::Owned(self.alternatives),
+            steps: Cow::Owned(self.steps),
+            phrases: Cow::Owned(self.phrases),
+            pieces: Cow::Owned(self.pieces),
+            raws: Cow::Owned(self.raws),
+            classes: Cow::Owned(self.classes),
+            elements: Cow::Owned(self.elements),
+            stopwords: Cow::Owned(self.stopwords),
+            tokens: Cow::Owned(self.tokens),
+            postings: Cow::Owned(postings),
+            keys: keys.map(KeyTable::new),
+        }
+    }
+
+    fn words(&mut self, rule: u32, parts: &[Part]) -> Result<(), Problem> {
+        if parts.len() > MAX_COUNT || reach(parts) > MAX_REACH {
+            return Err(Problem::TooLong);
+        }
+        let steps: Vec<_> = parts.iter().map(|part| self.step(part)).collect::<Result<_, _>>()?;
+        let phrase = next(&self.phrases);
+        let steps = append(&mut self.steps, steps);
+        self.phrases.push(Phrase { rule, steps });
+        let anchored = parts.iter().enumerate().filter_map(|(step, part)| match part {
+            Part::Item { alternatives, optional: false } => Some((step, anchors(alternatives)?)),
+            _ => None,
+        });
+        let cost = |anchors: &[(usize, Anchor)]| {
+            anchors.iter().map(|(_, anchor)| u64::from(anchor.cost)).sum::<u64>()
+        };
+        let (step, anchors) = anchored.min_by_key(|(_, anchors)| cost(anchors)).ok_or(Problem::NoAnchor)?;
+        for (alternative, (word, anchor)) in anchors.into_iter().enumerate() {
+            let posting = Posting::Phrase {
+                phrase,
+                step: small(step)?,
+                alternative: small(alternative)?,
+                word: small(word)?,
+            };
+            self.hang(&anchor, posting);
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, part: &Part) -> Result<Step, Problem> {
+        match part {
+            Part::Gap { most, cross } => Ok(Step::Gap { most: *most, cross: *cross }),
+            Part::Item { alternatives, optional } => {
+                if alternatives.len() > MAX_COUNT {
+                    return Err(Problem::TooLong);
+                }
+                let slices: Vec<_> = alternatives.iter().map(|sequence| self.sequence(sequence)).collect();
+                Ok(Step::Item { alternatives: append(&mut self.alternatives, slices), optional: *optional })
+            }
+        }
+    }
+
+    fn sequence(&mut self, sequence: &[phrase::Word]) -> Slice {
+        let words: Vec<_> = sequence
+            .iter()
+            .map(|word| Word {
+                key: literal_key(&word.text, 8),
+                mask: u64::MAX >> (64 - 8 * word.text.len().clamp(1, 8)),
+                text: self.intern(&word.text),
+                whole: word.whole,
+            })
+            .collect();
+        append(&mut self.words, words)
+    }
+
+    fn raw(&mut self, rule: u32, pieces: &[(u32, Vec<u8>)]) -> Result<(), Problem> {
+        if pieces.len() > MAX_COUNT || pieces.iter().any(|(_, text)| text.len() > MAX_COUNT) {
+            return Err(Problem::TooLong);
+        }
+        let (piece, offset, anchor) = pieces
+            .iter()
+            .enumerate()
+            .flat_map(|(at, (_, text))| {
+                // A literal without symbols may still hold a word that begins behind a space.
+                let in_words = plan_token::word_anchor(text, false, None, 0);
+                in_words
+                    .into_iter()
+                    .chain(raw_anchors(text))
+                    .map(move |(offset, anchor)| (at, offset, anchor))
+            })
+            .min_by_key(|(_, _, anchor)| anchor.cost)
+            .ok_or(Problem::BareRaw)?;
+        let laid: Vec<_> =
+            pieces.iter().map(|(gap, text)| Piece { gap: *gap, text: self.intern(text) }).collect();
+        let raw = next(&self.raws);
+        let laid = append(&mut self.pieces, laid);
+        self.raws.push(Raw { rule, pieces: laid });
+        let posting = Posting::Raw { raw, piece: small(piece)?, offset: small(offset)? };
+        let text = pieces.get(piece).map_or(&[][..], |(_, text)| text);
+        match anchor.place {
+            Place::Raw6 | Place::Raw3 => {
+                self.hang_with_breaks(&anchor, text.get(offset..).unwrap_or_default(), posting)
+            }
+            _ => self.hang(&anchor, posting),
+        }
+        Ok(())
+    }
+
+    fn token(
+        &mut self,
+        rule: u32,
+        parsed: &[token::Piece],
+        proof: &Proof,
+        stopwords: Slice,
+    ) -> Result<(), Problem> {
+        let (element, offset, anchor) = plan_token::anchor(parsed).ok_or(Problem::NoAnchor)?;
+        let elements: Vec<_> = parsed
+            .iter()
+            .map(|piece| match piece {
+                token::Piece::Literal(bytes) => Element::Literal(self.intern(bytes)),
+                token::Piece::Repeat { class, min, max } => {
+                    self.classes.push(*class);
+                    Element::Repeat { class: next(&self.classes) - 1, min: *min, max: *max }
+                }
+            })
+            .collect();
+        let elements = append(&mut self.elements, elements);
+        let token = next(&self.tokens);
+        let Proof { min_entropy, checksum, .. } = *proof;
+        self.tokens.push(Token { rule, elements, min_entropy, checksum, stopwords });
+        self.hang(&anchor, Posting::Token { token, element: small(element)?, offset: small(offset)? });
+        Ok(())
+    }
+
+    fn stopwords(&mut self, proof: &Proof) -> Slice {
+        let words: Vec<_> =
+            proof.stopwords.iter().map(|word| self.intern(word.to_lowercase().as_bytes())).collect();
+        append(&mut self.stopwords, words)
+    }
+
+    fn intern(&mut self, text: &[u8]) -> Slice {
+        if let Some(slice) = self.interned.get(text) {
+            return *slice;
+        }
+        let slice = append(&mut self.bytes, text.iter().copied());
+        self.interned.insert(text.to_vec(), slice);
+        slice
+    }
+
+    fn hang(&mut self, anchor: &Anchor, posting: Posting) {
+        self.keyed.entry((anchor.place, anchor.key)).or_default().push(posting);
+    }
+
+    /// Hangs a posting on its key and, where the key holds a space, on the same with a line break.
+    fn hang_with_breaks(&mut self, anchor: &Anchor, text: &[u8], posting: Posting) {
+        self.hang(anchor, posting);
+        let broken: Vec<_> = text.iter().map(|byte| if *byte == b' ' { b'\n' } else { *byte }).collect();
+        let key = literal_key(&broken, anchor.place.width());
+        if key != anchor.key {
+            self.hang(&Anchor { key, ..*anchor }, posting);
+        }
+    }
+}
+
+/// How many words a match can span at most.
+fn reach(parts: &[Part]) -> usize {
+    let span = |part: &Part| match part {
+        Part::Gap { most, .. } => usize::from(*most),
+        Part::Item { alternatives, .. } => alternatives.iter().map(Vec::len).max().unwrap_or(0),
+    };
+    parts.iter().map(span).sum()
+}
+
+/// The rarest word of each alternative. `None` if one of them has none to search for.
+fn anchors(alternatives: &[Vec<phrase::Word>]) -> Option<Vec<(usize, Anchor)>> {
+    let rarest = |sequence: &Vec<phrase::Word>| {
+        let words = sequence.iter().enumerate().filter_map(|(at, word)| Some((at, word_anchor(word)?)));
+        words.min_by_key(|(_, anchor)| anchor.cost)
+    };
+    alternatives.iter().map(rarest).collect()
+}
+
+fn word_anchor(word: &phrase::Word) -> Option<Anchor> {
+    let place = match word.text.len() {
+        _ if word.whole => Place::Word,
+        7.. => Place::Word,
+        4.. => Place::Prefix,
+        _ => return None,
+    };
+    let key = literal_key(&word.text, place.width());
+    Some(Anchor { place, key, cost: frequency::of_word(&word.text, word.whole) })
+}
+
+/// Each place in a raw literal where a search may begin.
+pub(super) fn raw_anchors(text: &[u8]) -> impl Iterator<Item = (usize, Anchor)> {
+    let symbols = text.iter().enumerate().filter(|(_, byte)| words::is_symbol_byte(**byte));
+    symbols.filter_map(move |(offset, _)| {
+        let rest = text.get(offset..)?;
+        let place = match rest.len() {
+            6.. => Place::Raw6,
+            3.. => Place::Raw3,
+            _ => Place::Raw1,
+        };
+        let compared = rest.get(..place.width())?;
+        Some((
+            offset,
+            Anchor { place, key: literal_key(rest, place.width()), cost: frequency::of_raw(compared) },
+        ))
+    })
+}
+
+fn append<T>(table: &mut Vec<T>, items: impl IntoIterator<Item = T>) -> Slice {
+    let first = next(table);
+    table.extend(items);
+    Slice { first, count: next(table) - first }
+}
+
+/// The number of the item that a table takes next. No table comes near 2³² entries: patterns are bounded, and so is
+/// the number of rules an operator may bring.
+fn next<T>(table: &[T]) -> u32 {
+    u32::try_from(table.len()).unwrap_or(u32::MAX)
+}
+
+fn small(number: usize) -> Result<u16, Problem> {
+    u16::try_from(number).map_err(|_| Problem::TooLong)
+}

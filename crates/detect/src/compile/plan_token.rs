@@ -1,0 +1,113 @@
+//! What to search for in place of a token pattern.
+//!
+//! The search runs over comparable text, so it looks for the literal in lower case; the pattern itself
+//! is then compared with the text as it came.
+
+use super::{
+    frequency,
+    keys::{LONG, Place, literal_key},
+    plan::{Anchor, raw_anchors},
+    token::Piece,
+    words::is_word_byte,
+};
+
+/// The cheapest anchor: in which element, at which byte of its literal.
+pub(super) fn anchor(pieces: &[Piece]) -> Option<(usize, usize, Anchor)> {
+    let shortest: usize = pieces.iter().map(shortest).sum();
+    let literals = pieces.iter().enumerate().filter_map(|(at, piece)| match piece {
+        Piece::Literal(bytes) => Some((at, bytes.to_ascii_lowercase())),
+        Piece::Repeat { .. } => None,
+    });
+    literals
+        .flat_map(|(at, text)| {
+            let in_words = word_anchor(&text, at == 0, pieces.get(at + 1), shortest);
+            let in_symbols = raw_anchors(&text).filter(|(_, anchor)| !has_space(anchor)).min_by_key(cost);
+            [in_words, in_symbols]
+                .into_iter()
+                .flatten()
+                .min_by_key(cost)
+                .map(|(offset, anchor)| (at, offset, anchor))
+        })
+        .min_by_key(|(_, _, anchor)| anchor.cost)
+}
+
+fn cost((_, anchor): &(usize, Anchor)) -> u32 {
+    anchor.cost
+}
+
+/// White space may come out of normalisation as another.
+fn has_space(anchor: &Anchor) -> bool {
+    anchor.key.to_le_bytes().iter().any(|byte| matches!(byte, b' ' | b'\n'))
+}
+
+fn shortest(piece: &Piece) -> usize {
+    match piece {
+        Piece::Literal(bytes) => bytes.len(),
+        Piece::Repeat { min, .. } => usize::try_from(*min).unwrap_or(usize::MAX),
+    }
+}
+
+/// The best word in a literal: one that surely begins where it does, since the token begins there or a
+/// character of no word stands before it.
+pub(super) fn word_anchor(
+    text: &[u8],
+    first: bool,
+    behind: Option<&Piece>,
+    shortest: usize,
+) -> Option<(usize, Anchor)> {
+    let mut best: Option<(usize, Anchor)> = None;
+    let mut before_is_word = !first;
+    for (offset, byte) in text.iter().enumerate() {
+        let begins = is_word_byte(*byte) && !before_is_word;
+        before_is_word = is_word_byte(*byte);
+        if !begins {
+            continue;
+        }
+        let rest = text.get(offset..).unwrap_or_default();
+        let length = rest.iter().take_while(|byte| is_word_byte(**byte)).count();
+        let whole = length < rest.len() || !may_go_on(behind);
+        let word = rest.get(..length).unwrap_or_default();
+        let place = match length {
+            _ if whole => Place::Word,
+            7.. => Place::Word,
+            4.. => Place::Prefix,
+            2.. if first && long_word(behind, shortest) => Place::Long,
+            _ => continue,
+        };
+        // Long words are rare, so that two bytes will do.
+        let cost = if place == Place::Long { 5 } else { frequency::of_word(word, whole) };
+        let anchor = Anchor { place, key: literal_key(word, place.width()), cost };
+        if best.as_ref().is_none_or(|(_, best)| anchor.cost < best.cost) {
+            best = Some((offset, anchor));
+        }
+    }
+    best
+}
+
+/// Whether what stands behind a literal may lengthen its last word.
+fn may_go_on(behind: Option<&Piece>) -> bool {
+    match behind {
+        Some(Piece::Repeat { class, .. }) => {
+            (0..=255u8).any(|byte| class.contains(byte) && !is_separator(byte))
+        }
+        // Nothing is asked of what follows a literal.
+        Some(Piece::Literal(_)) | None => true,
+    }
+}
+
+/// Whether a token that begins with a short literal surely is one long word.
+fn long_word(behind: Option<&Piece>, shortest: usize) -> bool {
+    let unbroken = match behind {
+        Some(Piece::Repeat { class, min, .. }) => {
+            (0..=255u8).all(|byte| !class.contains(byte) || !is_separator(byte))
+                && usize::try_from(*min).is_ok_and(|min| min + 2 >= LONG)
+        }
+        _ => false,
+    };
+    unbroken && shortest >= LONG
+}
+
+/// Whether a byte of the source ends a word in comparable text.
+fn is_separator(byte: u8) -> bool {
+    byte.is_ascii() && !byte.is_ascii_alphanumeric()
+}

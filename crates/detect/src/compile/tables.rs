@@ -1,0 +1,229 @@
+//! The compiled form of the rules: flat tables of plain values, which `build.rs` writes out as statics.
+//!
+//! Places in other tables are `u32`: half the room on a 64-bit machine, and the same on every target.
+
+use alloc::borrow::Cow;
+
+use super::keys::{KeyTable, Place};
+
+/// A part of another table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Slice {
+    /// Its first place.
+    pub first: u32,
+    /// How many.
+    pub count: u32,
+}
+
+impl Slice {
+    /// The items of `table` that it names.
+    #[inline]
+    pub fn of<T>(self, table: &[T]) -> &[T] {
+        let first = self.first as usize;
+        table.get(first..first + self.count as usize).unwrap_or_default()
+    }
+}
+
+/// A word of a phrase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Word {
+    /// Its first eight bytes.
+    pub key: u64,
+    /// The bytes of `key` that count.
+    pub mask: u64,
+    /// All of it, in [`Tables::bytes`].
+    pub text: Slice,
+    /// Whether the word ends there, or may go on.
+    pub whole: bool,
+}
+
+/// One step of a phrase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Up to `most` words may stand here; with `cross`, sentences may end.
+    Gap {
+        /// Words at most.
+        most: u8,
+        /// Whether the end of a sentence may lie in it.
+        cross: bool,
+    },
+    /// One of several sequences of words.
+    Item {
+        /// Alternatives, in [`Tables::alternatives`].
+        alternatives: Slice,
+        /// Whether it may be left out.
+        optional: bool,
+    },
+}
+
+/// A phrase pattern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Phrase {
+    /// The rule it belongs to.
+    pub rule: u32,
+    /// In [`Tables::steps`].
+    pub steps: Slice,
+}
+
+/// A raw literal of a pattern of such.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// The characters that may stand between the piece before and this one.
+    pub gap: u32,
+    /// In [`Tables::bytes`].
+    pub text: Slice,
+}
+
+/// A pattern of raw literals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Raw {
+    /// The rule it belongs to.
+    pub rule: u32,
+    /// In [`Tables::pieces`].
+    pub pieces: Slice,
+}
+
+/// A set of bytes, one bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Class(pub [u64; 4]);
+
+impl Class {
+    /// Whether the byte is in it.
+    #[inline]
+    pub fn contains(&self, byte: u8) -> bool {
+        self.0.get(usize::from(byte >> 6)).is_some_and(|word| word >> (byte & 63) & 1 != 0)
+    }
+
+    /// Adds a byte.
+    pub fn insert(&mut self, byte: u8) {
+        if let Some(word) = self.0.get_mut(usize::from(byte >> 6)) {
+            *word |= 1 << (byte & 63);
+        }
+    }
+}
+
+/// A piece of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Element {
+    /// These bytes, in [`Tables::bytes`].
+    Literal(Slice),
+    /// Bytes of a class, as many as there are.
+    Repeat {
+        /// In [`Tables::classes`].
+        class: u32,
+        /// At least.
+        min: u32,
+        /// At most.
+        max: u32,
+    },
+}
+
+/// A checksum within a credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checksum {
+    /// GitHub and npm: after the prefix, 30 characters and their CRC-32 in six base-62 digits.
+    GithubCrc32,
+}
+
+impl Checksum {
+    /// The checksum that a rule file names.
+    pub fn from_name(name: &str) -> Option<Self> {
+        (name == "github-crc32").then_some(Self::GithubCrc32)
+    }
+}
+
+/// A token pattern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// The rule it belongs to.
+    pub rule: u32,
+    /// In [`Tables::elements`].
+    pub elements: Slice,
+    /// Thousandths of a bit a character, over what the classes matched.
+    pub min_entropy: u16,
+    /// A checksum that must hold.
+    pub checksum: Option<Checksum>,
+    /// In [`Tables::stopwords`].
+    pub stopwords: Slice,
+}
+
+/// What hangs on a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Posting {
+    /// A word of a phrase.
+    Phrase {
+        /// In [`Tables::phrases`].
+        phrase: u32,
+        /// The step, counted within the phrase.
+        step: u16,
+        /// The alternative, counted within the step.
+        alternative: u16,
+        /// The word, counted within the alternative.
+        word: u16,
+    },
+    /// A place in a raw literal.
+    Raw {
+        /// In [`Tables::raws`].
+        raw: u32,
+        /// The piece, counted within the pattern.
+        piece: u16,
+        /// The byte, counted within the piece.
+        offset: u16,
+    },
+    /// A place in a literal of a token.
+    Token {
+        /// In [`Tables::tokens`].
+        token: u32,
+        /// The element, counted within the token.
+        element: u16,
+        /// The byte, counted within the literal.
+        offset: u16,
+    },
+}
+
+/// All of it.
+#[derive(Clone, Debug)]
+pub struct Tables {
+    /// Text that the other tables refer to.
+    pub bytes: Cow<'static, [u8]>,
+    /// Words of phrases.
+    pub words: Cow<'static, [Word]>,
+    /// Sequences of words, in [`Self::words`].
+    pub alternatives: Cow<'static, [Slice]>,
+    /// Steps of phrases.
+    pub steps: Cow<'static, [Step]>,
+    /// Phrase patterns.
+    pub phrases: Cow<'static, [Phrase]>,
+    /// Raw literals.
+    pub pieces: Cow<'static, [Piece]>,
+    /// Patterns of raw literals.
+    pub raws: Cow<'static, [Raw]>,
+    /// Sets of bytes.
+    pub classes: Cow<'static, [Class]>,
+    /// Elements of tokens.
+    pub elements: Cow<'static, [Element]>,
+    /// Words that make a token a placeholder, in [`Self::bytes`].
+    pub stopwords: Cow<'static, [Slice]>,
+    /// Token patterns.
+    pub tokens: Cow<'static, [Token]>,
+    /// What hangs on the keys.
+    pub postings: Cow<'static, [Posting]>,
+    /// The keys of each [`Place`], in the order of [`Place::ALL`].
+    pub keys: [KeyTable; Place::ALL.len()],
+}
+
+impl Tables {
+    /// The keys of one place.
+    #[inline]
+    pub const fn keys(&self, place: Place) -> &KeyTable {
+        let [word, prefix, long, raw6, raw3, raw1] = &self.keys;
+        match place {
+            Place::Word => word,
+            Place::Prefix => prefix,
+            Place::Long => long,
+            Place::Raw6 => raw6,
+            Place::Raw3 => raw3,
+            Place::Raw1 => raw1,
+        }
+    }
+}

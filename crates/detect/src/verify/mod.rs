@@ -1,0 +1,100 @@
+//! Whether a rule matches round the place where a search found one of its keys.
+
+mod phrase;
+mod raw;
+mod token;
+
+use core::ops::Range;
+
+use crate::compile::{Tables, tables::Posting};
+use crate::search::Hit;
+
+/// A text in the forms that rules are verified on.
+#[derive(Clone, Copy)]
+pub(crate) struct Text<'a> {
+    /// As it came.
+    pub(crate) source: &'a [u8],
+    /// Comparable, with zeros behind it.
+    pub(crate) padded: &'a [u8],
+    /// Where the words of the comparable text begin.
+    pub(crate) words: &'a [u32],
+    /// From the comparable text to the source.
+    pub(crate) normalised: &'a normalise::Normalised,
+}
+
+/// Where a rule matched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// A range of the comparable text.
+    Comparable(Range<usize>),
+    /// A range of the text as it came.
+    Source(Range<usize>),
+}
+
+/// Steps that one text may still cost. Each looks at a word, a few bytes or an alternative.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Steps {
+    left: usize,
+    exhausted: bool,
+}
+
+impl Steps {
+    /// So many steps are granted for each byte of a text. Ordinary text costs less than one; a text made of nothing
+    /// but half matches stays below twenty.
+    const A_BYTE: usize = 64;
+    /// And so many for any text.
+    const ANYWAY: usize = 4096;
+
+    pub(crate) const fn new(bytes: usize) -> Self {
+        Self { left: bytes.saturating_mul(Self::A_BYTE).saturating_add(Self::ANYWAY), exhausted: false }
+    }
+
+    /// Takes some; `false` means that there are no more.
+    pub(crate) const fn take(&mut self, steps: usize) -> bool {
+        match self.left.checked_sub(steps) {
+            Some(left) => {
+                self.left = left;
+                true
+            }
+            None => {
+                self.left = 0;
+                self.exhausted = true;
+                false
+            }
+        }
+    }
+
+    pub(crate) const fn is_exhausted(&self) -> bool {
+        self.exhausted
+    }
+}
+
+/// The rule that a posting belongs to.
+pub(crate) fn rule(posting: &Posting, tables: &Tables) -> Option<u32> {
+    match *posting {
+        Posting::Phrase { phrase, .. } => tables.phrases.get(phrase as usize).map(|phrase| phrase.rule),
+        Posting::Raw { raw, .. } => tables.raws.get(raw as usize).map(|raw| raw.rule),
+        Posting::Token { token, .. } => tables.tokens.get(token as usize).map(|token| token.rule),
+    }
+}
+
+/// Where the pattern of a posting matches, if it does.
+pub(crate) fn verify(
+    posting: &Posting,
+    hit: &Hit,
+    text: &Text<'_>,
+    tables: &Tables,
+    steps: &mut Steps,
+) -> Option<Place> {
+    match *posting {
+        Posting::Phrase { phrase, step, alternative, word } => {
+            phrase::verify(phrase, [step, alternative, word], hit, text, tables, steps).map(Place::Comparable)
+        }
+        Posting::Raw { raw, piece, offset } => {
+            raw::verify(raw, piece, offset, hit, text, tables, steps).map(Place::Comparable)
+        }
+        Posting::Token { token, element, offset } => {
+            token::verify(token, element, offset, hit, text, tables, steps).map(Place::Source)
+        }
+    }
+}
