@@ -24,21 +24,26 @@ pub(crate) struct Collector<'a, 'd> {
     pub(crate) facts: Facts,
     /// The message being read.
     pub(crate) message: Option<u32>,
-    /// What bytes the block being read may carry.
-    bytes: Bytes,
+    /// Where in the protocol the walk is.
+    area: Area,
 }
 
-/// Bytes in base64 that may stand in a block of content instead of text.
+/// Where in a protocol a walk is: what strings there may be beside text.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Bytes {
-    /// None.
-    No,
-    /// An image, sound, or a file.
+enum Area {
+    /// The protocol's own fields: settings and identifiers.
+    Fields,
+    /// A block with an image, sound, or a file: also bytes in base64.
     Media,
-    /// What a provider has sealed and opens itself: signatures of a chain of thought, encrypted results.
+    /// A block that a provider has sealed and opens itself (signatures of a chain of thought, encrypted results): also
+    /// bytes in base64.
     Sealed,
+    /// What callers fill as they like: arguments, schemas, metadata. A field named as a setting is none there.
+    Free,
 }
 
+/// Shortest picture in base64 that is taken for one; the smallest PNG has 67 bytes.
+const PICTURE_BYTES: usize = 92;
 /// Longest stop sequence.
 const STOP_BYTES: usize = 64;
 
@@ -58,7 +63,7 @@ impl<'a, 'd> Collector<'a, 'd> {
             tensors: Vec::new(),
             facts,
             message: None,
-            bytes: Bytes::No,
+            area: Area::Fields,
         }
     }
 
@@ -87,7 +92,8 @@ impl<'a, 'd> Collector<'a, 'd> {
         match document.kind(id) {
             Kind::String => {
                 let text = document.text(id);
-                if label::is_label(key, &text) || self.is_opaque(key, &text) {
+                let label = if self.area == Area::Free { label::is_schema } else { label::is_label };
+                if label(key, &text) || self.is_opaque(key, &text) {
                     return Ok(());
                 }
                 self.push(id, text, speaker(key, role))
@@ -100,20 +106,30 @@ impl<'a, 'd> Collector<'a, 'd> {
 
     fn object(&mut self, id: NodeId, role: Role) -> Result<(), Problem> {
         let document = self.document;
-        let around = self.bytes;
-        if let Some(bytes) = document.member_string(id, "type").and_then(|kind| self.bytes_of(&kind)) {
-            self.bytes = bytes;
+        let around = self.area;
+        if let Some(kind) = document.member_string(id, "type").filter(|_| around != Area::Free) {
+            self.area = self.area_of(&kind).unwrap_or(around);
         }
         let source = self.takes_source(id);
         for (key, value) in document.members(id) {
-            let name = document.text(key);
-            if source && name == "data" {
-                continue;
+            if !(source && document.is(key, "data")) {
+                self.member(key, value, role)?;
             }
-            self.name(key, &name)?;
-            self.walk(value, &name, role)?;
         }
-        self.bytes = around;
+        self.area = around;
+        Ok(())
+    }
+
+    /// Walks a member of an object.
+    pub(crate) fn member(&mut self, key: NodeId, value: NodeId, role: Role) -> Result<(), Problem> {
+        let name = self.document.text(key);
+        self.name(key, &name)?;
+        let around = self.area;
+        if label::is_free(&name) {
+            self.area = Area::Free;
+        }
+        self.walk(value, &name, role)?;
+        self.area = around;
         Ok(())
     }
 
@@ -123,8 +139,7 @@ impl<'a, 'd> Collector<'a, 'd> {
         if matches!(&*name, "stop" | "stop_sequences") && self.is_stop(value) {
             return Ok(());
         }
-        self.name(key, &name)?;
-        self.walk(value, &name, Role::Unknown)
+        self.member(key, value, Role::Unknown)
     }
 
     /// Whether a value is a stop sequence or some of them: compared with what the model writes, never shown to it, and
@@ -140,39 +155,43 @@ impl<'a, 'd> Collector<'a, 'd> {
         if label::is_name(name) { Ok(()) } else { self.push(key, self.document.text(key), Role::Unknown) }
     }
 
-    /// What bytes a block of that type may carry; counts the block.
-    fn bytes_of(&mut self, kind: &str) -> Option<Bytes> {
+    /// What a block of that type is; counts the block.
+    fn area_of(&mut self, kind: &str) -> Option<Area> {
         let facts = &mut self.facts;
         let count = match kind {
             "image_url" | "input_image" | "image" => &mut facts.images,
             "input_audio" | "audio" => &mut facts.audio,
             "file" | "input_file" | "document" => &mut facts.files,
             "thinking" | "redacted_thinking" | "reasoning" | "web_search_result" => {
-                return Some(Bytes::Sealed);
+                return Some(Area::Sealed);
             }
             _ => return None,
         };
         *count = count.saturating_add(1);
-        Some(Bytes::Media)
+        Some(Area::Media)
     }
 
     /// Whether a string is bytes and no text: media in a `data:` URL or what a provider has sealed, where such can stand.
     fn is_opaque(&mut self, key: &str, text: &str) -> bool {
-        match (self.bytes, key) {
-            (Bytes::Media, "url" | "image_url" | "file_data") if is_media_url(text) => {
-                self.facts.opaque_bytes += text.len();
-                true
-            }
-            (Bytes::Sealed, "signature" | "data" | "encrypted_content") => is_base64(text),
+        let media = match (self.area, key) {
+            (Area::Media, "url" | "image_url" | "file_data") => is_media_url(text),
+            // Ollama's pictures, beside the text of a message or prompt.
+            (Area::Fields, "images") => text.len() >= PICTURE_BYTES && is_base64(text),
+            (Area::Sealed, "signature" | "data" | "encrypted_content") => return is_base64(text),
             _ => false,
+        };
+        if media {
+            self.facts.opaque_bytes += text.len();
+            self.facts.images += u32::from(key == "images");
         }
+        media
     }
 
     /// Whether an object is the source of media in base64 (Anthropic's `source`, OpenAI's `input_audio`): then its
     /// bytes are counted.
     fn takes_source(&mut self, object: NodeId) -> bool {
         let document = self.document;
-        if self.bytes != Bytes::Media {
+        if self.area != Area::Media {
             return false;
         }
         let Some(data) = document.member_string(object, "data") else { return false };

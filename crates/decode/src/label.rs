@@ -17,6 +17,20 @@ pub(crate) fn is_label(key: &str, value: &str) -> bool {
     matches!(key, "name" | "required") && is_name(value)
 }
 
+/// Whether a string within what callers fill as they like says no more than a type or a short name of a JSON schema.
+pub(crate) fn is_schema(key: &str, value: &str) -> bool {
+    match key {
+        "type" => matches!(value, "object" | "string" | "number" | "integer" | "boolean" | "array" | "null"),
+        "required" => is_name(value),
+        _ => false,
+    }
+}
+
+/// Whether callers fill what stands under a member of that name as they like.
+pub(crate) fn is_free(key: &str) -> bool {
+    matches!(key, "input" | "arguments" | "args" | "parameters" | "input_schema" | "schema" | "metadata")
+}
+
 /// Whether a member's name is an identifier and not text.
 pub(crate) fn is_name(name: &str) -> bool {
     is_token(name, NAME_BYTES)

@@ -81,10 +81,7 @@ impl Collector<'_, '_> {
                 }
                 "refusal" | "reasoning_content" | "reasoning" => self.content(value, &name, role)?,
                 "tool_calls" | "function_call" => self.walk(value, &name, role)?,
-                _ => {
-                    self.name(key, &name)?;
-                    self.walk(value, &name, Role::Unknown)?;
-                }
+                _ => self.member(key, value, Role::Unknown)?,
             }
         }
         if found { Ok(()) } else { Err(self.form(id, "a message has no `content`")) }

@@ -31,8 +31,7 @@ impl<'a> Collector<'a, '_> {
                 found = true;
                 self.inference_inputs(value)?;
             } else {
-                self.name(key, &name)?;
-                self.walk(value, &name, Role::Unknown)?;
+                self.member(key, value, Role::Unknown)?;
             }
         }
         if found { Ok(()) } else { Err(self.form(NodeId::ROOT, "there are no `inputs`")) }
@@ -79,10 +78,7 @@ impl<'a> Collector<'a, '_> {
             let field = document.text(key);
             match &*field {
                 "data" | "shape" | "datatype" => {}
-                _ => {
-                    self.name(key, &field)?;
-                    self.walk(value, &field, Role::Unknown)?;
-                }
+                _ => self.member(key, value, Role::Unknown)?,
             }
             if value == data {
                 self.data(value, name.clone(), datatype, &shape, product)?;
