@@ -2,7 +2,7 @@
 // It needs what Fetch-style hosts have: Request, Response, fetch, streams, crypto, timers.
 
 import { Guard, initSync, __wbg_reset_state as resetState } from "./modelgate_edge.js";
-import { readBody, replay, requestHeaders, respond, withHeaders } from "./http.mjs";
+import { readBody, replay, readHeaders, respond, withHeaders } from "./http.mjs";
 
 // All guards of an isolate share the one wasm instance; a trap in any of them poisons it for all.
 let generation = 0;
@@ -62,10 +62,11 @@ class Shell {
     const { pathname, search } = new URL(request.url);
     const asked = { method: request.method, path: pathname, address: this.addressOf(request) };
     try {
-      const { answer, body } = await this.decide(request, asked);
+      const headers = readHeaders(request.headers);
+      const { answer, body } = await this.decide(request, asked, headers);
       if (answer.errand) ctx.waitUntil(this.run(answer.errand));
       if (answer.reply) return respond(request, answer.reply);
-      return await this.forward(request, pathname, search, body, answer.headers);
+      return await this.forward(request, pathname, search, headers.dropped, body, answer.headers);
     } catch (error) {
       if (!(error instanceof GuardFailure)) throw error;
       return this.refuse(request, asked, error, ctx);
@@ -73,15 +74,14 @@ class Shell {
   }
 
   /** The guard's answer, and the body to send on: bytes, a stream or null. */
-  async decide(request, asked) {
-    const headers = flat(request.headers);
-    let exchange = this.open(asked, headers, request.body !== null);
+  async decide(request, asked, { text, length }) {
+    let exchange = this.open(asked, text, request.body !== null);
     try {
       const limit = exchange.bodyLimit;
       if (limit < 0) return { answer: this.answer(() => exchange.answer()), body: request.body };
-      const read = await readBody(request.body, limit);
+      const read = await readBody(request, length, limit);
       // Another request's trap took the instance away while this body arrived.
-      if (exchange.generation !== generation) exchange = this.open(asked, headers, true);
+      if (exchange.generation !== generation) exchange = this.open(asked, text, true);
       if (!read.rest) return { answer: this.answer(() => exchange.judge(read.body, Date.now())), body: read.body };
       const answer = this.answer(() => exchange.tooLarge(read.seen, Date.now()));
       if (!answer.reply) return { answer, body: replay(read) };
@@ -103,15 +103,17 @@ class Shell {
     return JSON.parse(this.call(body));
   }
 
-  async forward(request, path, search, body, headers) {
+  async forward(request, path, search, dropped, body, headers) {
     const { method, signal } = request;
+    const kept = new Headers(request.headers);
+    for (const name of dropped) kept.delete(name);
     // fetch() knows no body here; one that came all the same was judged and goes no further.
     const bodiless = method === "GET" || method === "HEAD";
     let response;
     try {
       response = await fetch(this.upstream + path + search, {
         method,
-        headers: requestHeaders(request.headers),
+        headers: kept,
         body: bodiless ? undefined : body,
         redirect: "manual",
         duplex: "half",
@@ -142,16 +144,17 @@ class Shell {
     const born = generation;
     try {
       if (wait) await sleep(wait);
-      // After a trap the errand's courier is gone, and its watch with it.
-      while (born === generation) {
+      // After a trap the errand's courier is gone, and its watch with it. Without the watch, one callout is all.
+      for (let more = true; more && born === generation; ) {
         const step = this.answer((guard) => guard.step(watch, since, Date.now(), entropy(10)));
         if (step.wait) {
           await sleep(step.wait);
         } else if (step.body) {
           const status = await this.post(step);
           if (born === generation) this.call((guard) => guard.settle(step.id, status, Date.now()));
+          more = watch;
         } else {
-          return;
+          more = false;
         }
       }
     } catch (error) {
@@ -180,13 +183,6 @@ function origin(env, name) {
     throw new TypeError(`modelgate: the binding ${name} must be an http or https URL without query`);
   }
   return url.href.replace(/\/+$/, "");
-}
-
-/** The headers as the wasm reads them: name LF value LF. */
-function flat(headers) {
-  let text = "";
-  for (const [name, value] of headers) text += `${name}\n${value}\n`;
-  return text;
 }
 
 function entropy(bytes) {

@@ -6,10 +6,15 @@ const NOT_FORWARDED = new Set([
   "connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
   "host", "content-length", "expect",
 ]);
+const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/;
 
-/** Reads a body of at most `limit` bytes: {body}. Longer: {chunks, seen, rest}, with the reader of what follows. */
-export async function readBody(stream, limit) {
-  const reader = stream.getReader();
+/**
+ * Reads a body of at most `limit` bytes: {body}. Longer: {chunks, seen, rest}, with the reader of what follows.
+ * `length`: the content-length, whose framing the host has enforced; without one the body is read piece by piece.
+ */
+export async function readBody(request, length, limit) {
+  if (length !== null && Number(length) <= limit) return { body: new Uint8Array(await request.arrayBuffer()) };
+  const reader = request.body.getReader();
   const chunks = [];
   let seen = 0;
   for (;;) {
@@ -33,15 +38,21 @@ export function replay({ chunks, rest }) {
   });
 }
 
-/** What goes to the model of a request's headers. */
-export function requestHeaders(headers) {
-  const named = headers.get("connection")?.toLowerCase().split(",").map((name) => name.trim()) ?? [];
-  const kept = [];
-  for (const pair of headers) {
-    const name = pair[0];
-    if (!NOT_FORWARDED.has(name) && !name.startsWith(OWN) && !named.includes(name)) kept.push(pair);
-  }
-  return kept;
+/**
+ * One pass over a request's headers: `text`, all of them as the wasm reads them (name LF value LF), `length`, the
+ * content-length, and `dropped`, the names that do not go to the model.
+ */
+export function readHeaders(headers) {
+  let text = "";
+  let length = null;
+  const dropped = [];
+  headers.forEach((value, name) => {
+    text += `${name}\n${value}\n`;
+    if (NOT_FORWARDED.has(name) || name.startsWith(OWN)) dropped.push(name);
+    if (name === "content-length") length = value;
+    if (name === "connection") dropped.push(...value.split(",").map((token) => token.trim()).filter((token) => TOKEN.test(token)));
+  });
+  return { text, length, dropped };
 }
 
 /** A response of ours. */
@@ -51,9 +62,11 @@ export function respond(request, { status, headers, body }) {
 
 /** Gives a response the guard's headers. What the model's host sent under these names is not the guard's word. */
 export function withHeaders(response, headers) {
-  for (const name of [...response.headers.keys()]) {
-    if (name.startsWith(OWN)) response.headers.delete(name);
-  }
+  const foreign = [];
+  response.headers.forEach((_, name) => {
+    if (name.startsWith(OWN)) foreign.push(name);
+  });
+  for (const name of foreign) response.headers.delete(name);
   for (const [name, value] of headers) response.headers.set(name, value);
   return response;
 }

@@ -4,14 +4,17 @@ import { env } from "cloudflare:workers";
 import module from "./modelgate_edge_bg.wasm";
 import { createGuard } from "./guard.mjs";
 
+let plain;
+
 /**
- * The caller's address as the host vouches for it. Cloudflare overwrites CF-Connecting-IP; plain workerd passes on
- * whatever the caller wrote there, but names the peer of the connection in `cf.clientIp`, with its port.
+ * The caller's address as the host vouches for it. Cloudflare overwrites CF-Connecting-IP; plain workerd hands on what
+ * the caller wrote there, but names the connection's peer with its port in `cf.clientIp`. Which of the two this is, is
+ * looked up once: reading `cf` parses JSON.
  */
 function address(request) {
-  const peer = request.cf?.clientIp;
-  if (typeof peer === "string") return peer.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
-  return request.headers.get("cf-connecting-ip") ?? undefined;
+  plain ??= typeof request.cf?.clientIp === "string";
+  if (!plain) return request.headers.get("cf-connecting-ip") ?? undefined;
+  return request.cf?.clientIp?.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
 }
 
 // At start-up and not at the first request: a deployment with a broken policy does not come up, the old one stays.

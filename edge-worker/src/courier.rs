@@ -6,10 +6,7 @@
 //! the watch. An urgent event does not wait for the watch, its own request sends it. A watch, like a callout under
 //! way, has a deadline, because a request's context can end without a word.
 
-use guard::{
-    Callout, CalloutId, Moment, Reporter,
-    wire::{Event, limits::MAX_EVENTS},
-};
+use guard::{Callout, CalloutId, Moment, Reporter, wire::Event};
 
 /// How long one request keeps the watch: within the 30 seconds of `waitUntil`, with room for the event's own request.
 const WATCH_MS: u64 = 20_000;
@@ -17,6 +14,10 @@ const WATCH_MS: u64 = 20_000;
 const MAX_TIMEOUT_MS: u64 = 8_000;
 /// The longest wait for a batch, whatever the policy says, for the same reason.
 const MAX_INTERVAL_MS: u64 = 10_000;
+/// So many waiting events do not wait for the interval: as many as a callout carries.
+const FULL: usize = 100;
+/// Callouts of one watch at the most: a request of Cloudflare's free plan may make 50 subrequests, its own included.
+const MAX_CALLOUTS: u32 = 40;
 /// How often the watch looks whether the relay may be tried again.
 const POLL_MS: u64 = 500;
 /// How long after its deadline a callout that says nothing is given up.
@@ -50,8 +51,10 @@ pub(crate) struct Courier {
     timeout_ms: u64,
     /// When the watch ends that somebody holds.
     watch_until_ms: Option<u64>,
-    /// When the watch may send its next batch.
+    /// When the watch may send less than a full batch.
     next_batch_ms: u64,
+    /// Callouts that the watch has made.
+    callouts: u32,
     under_way: Vec<(CalloutId, u64)>,
 }
 
@@ -63,6 +66,7 @@ impl Courier {
             timeout_ms: timeout_ms.min(MAX_TIMEOUT_MS),
             watch_until_ms: None,
             next_batch_ms: 0,
+            callouts: 0,
             under_way: Vec::new(),
         }
     }
@@ -80,6 +84,16 @@ impl Courier {
     /// Takes the event of a request, if there is one, and says what the request has to do for it or for others.
     pub(crate) fn take(&mut self, event: Option<Event>, now_ms: u64) -> Option<Errand> {
         let urgent = event.is_some_and(|event| self.reporter.push(event));
+        self.errand(urgent, now_ms)
+    }
+
+    /// Takes an event that must not wait for others: another trap would take it along.
+    pub(crate) fn take_at_once(&mut self, event: Event, now_ms: u64) -> Option<Errand> {
+        self.reporter.push(event);
+        self.errand(true, now_ms)
+    }
+
+    fn errand(&mut self, urgent: bool, now_ms: u64) -> Option<Errand> {
         let watched = self.watch_until_ms.is_some_and(|until| now_ms < until);
         let watch = !watched && self.reporter.queued() > 0;
         if !watch && !urgent {
@@ -89,6 +103,7 @@ impl Courier {
         if watch {
             self.watch_until_ms = Some(now_ms + WATCH_MS);
             self.next_batch_ms = now_ms + wait_ms;
+            self.callouts = 0;
         }
         Some(Errand { watch, wait_ms })
     }
@@ -97,24 +112,25 @@ impl Courier {
     pub(crate) fn step(&mut self, watch: bool, since_ms: u64, moment: &Moment) -> Step {
         let now_ms = moment.unix_ms;
         self.give_up_silent_callouts(now_ms);
-        if watch && now_ms >= since_ms + WATCH_MS - MAX_TIMEOUT_MS {
-            return self.end(watch);
-        }
-        if watch && now_ms < self.next_batch_ms {
-            return if self.reporter.queued() == 0 {
-                self.end(watch)
-            } else {
-                Step::Wait(self.next_batch_ms - now_ms)
-            };
-        }
-        if let Some(callout) = self.reporter.next_callout(moment) {
-            if watch {
-                self.next_batch_ms = now_ms + self.interval_ms;
+        let waiting = self.reporter.queued();
+        if watch {
+            let over = now_ms >= since_ms + WATCH_MS - MAX_TIMEOUT_MS || self.callouts >= MAX_CALLOUTS;
+            if over || waiting == 0 {
+                return self.end(watch);
             }
-            self.under_way.push((callout.id, now_ms + self.timeout_ms + GRACE_MS));
-            return Step::Send(callout);
+            if now_ms < self.next_batch_ms && waiting < FULL {
+                return Step::Wait(self.next_batch_ms - now_ms);
+            }
         }
-        if !watch || self.reporter.queued() == 0 { self.end(watch) } else { Step::Wait(POLL_MS) }
+        let Some(callout) = self.reporter.next_callout(moment) else {
+            return if watch { Step::Wait(POLL_MS) } else { self.end(watch) };
+        };
+        if watch {
+            self.next_batch_ms = now_ms + self.interval_ms;
+            self.callouts += 1;
+        }
+        self.under_way.push((callout.id, now_ms + self.timeout_ms + GRACE_MS));
+        Step::Send(callout)
     }
 
     /// Ends an errand; the watch becomes free for the next request.
@@ -139,8 +155,7 @@ impl Courier {
     }
 }
 
-// A queue that one batch empties is what the pace of the watch is made for.
-const _: () = assert!(MAX_EVENTS >= 100 && MAX_INTERVAL_MS + MAX_TIMEOUT_MS < WATCH_MS);
+const _: () = assert!(MAX_INTERVAL_MS + MAX_TIMEOUT_MS < WATCH_MS, "a watch can send at least one batch");
 
 #[cfg(test)]
 mod tests {
@@ -154,17 +169,17 @@ mod tests {
 
     fn courier() -> Courier {
         let key = Key::parse("whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=").unwrap();
-        Courier::new(Reporter::new(key, 10), INTERVAL, 5_000)
+        Courier::new(Reporter::new(key, 20_000), INTERVAL, 5_000)
     }
 
     fn at(unix_ms: u64) -> Moment {
         Moment { unix_ms, entropy: [7; 10] }
     }
 
-    fn event(number: u8, severity: Severity) -> Option<Event> {
+    fn event(number: u16, severity: Severity) -> Option<Event> {
         Some(Event {
             v: VERSION,
-            id: EventId::new(T0, [number; 10]),
+            id: EventId::new(T0 + u64::from(number), [7; 10]),
             time_ms: T0,
             kind: EventKind::Detection,
             model: "demo".into(),
@@ -219,6 +234,14 @@ mod tests {
     }
 
     #[test]
+    fn an_event_that_must_not_wait_is_sent_at_once_whatever_its_severity() {
+        let mut courier = courier();
+        let errand = courier.take_at_once(event(0, Severity::Low).unwrap(), T0);
+        assert_eq!(errand, Some(Errand { watch: true, wait_ms: 0 }));
+        assert_eq!(sent(courier.step(true, T0, &at(T0))).1, 1);
+    }
+
+    #[test]
     fn the_watch_keeps_its_pace_after_an_urgent_start() {
         let mut courier = courier();
         assert_eq!(courier.take(event(0, Severity::Critical), T0), Some(Errand { watch: true, wait_ms: 0 }));
@@ -227,6 +250,25 @@ mod tests {
         courier.settle(id, Some(202), T0 + 10);
         assert_eq!(courier.step(true, T0, &at(T0 + 10)), Step::Wait(INTERVAL - 10));
         assert_eq!(sent(courier.step(true, T0, &at(T0 + INTERVAL))).1, 1);
+    }
+
+    #[test]
+    fn a_flood_is_sent_in_full_batches_and_one_request_makes_no_more_callouts_than_its_host_allows() {
+        let mut courier = courier();
+        for number in 0..10_000 {
+            courier.take(event(number, Severity::Low), T0);
+        }
+        let mut callouts = 0;
+        while let Step::Send(callout) = courier.step(true, T0, &at(T0 + INTERVAL)) {
+            callouts += 1;
+            courier.settle(callout.id, Some(202), T0 + INTERVAL);
+        }
+        assert_eq!(callouts, MAX_CALLOUTS);
+        assert_eq!(courier.waiting(), 10_000 - FULL * MAX_CALLOUTS as usize);
+        assert!(
+            courier.take(None, T0 + INTERVAL).is_some_and(|errand| errand.watch),
+            "the next request goes on"
+        );
     }
 
     #[test]

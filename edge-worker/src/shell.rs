@@ -156,7 +156,9 @@ impl Guard {
         let moment = moment(now, bytes(entropy));
         let event = self.0.trap_event(method, path, address, lost, &moment);
         let outcome = failure::outcome(&self.0.guard, path, self.0.courier.as_ref().map(|_| event.id));
-        answer::outcome(&outcome, self.0.take(Some(event), moment.unix_ms))
+        let courier = self.0.courier.as_ref();
+        let errand = courier.and_then(|courier| courier.borrow_mut().take_at_once(event, moment.unix_ms));
+        answer::outcome(&outcome, errand)
     }
 }
 
