@@ -1,0 +1,191 @@
+use super::*;
+use crate::mock::Mock;
+
+const POLICY: &[u8] =
+    br#"{"model":{"name":"demo"},"input":{"max_size":64},"limits":{"max_requests_per_minute":3}}"#;
+const BENIGN: &[u8] = br#"{"messages":[{"role":"user","content":"hello"}]}"#;
+
+fn setup() -> (Mock, Plugin, Stream) {
+    let mock = Mock::new();
+    let plugin = Plugin::configure(&mock, POLICY).unwrap();
+    request(&mock, &[]);
+    (mock, plugin, Stream::default())
+}
+
+fn request(mock: &Mock, further: &[(&str, &[u8])]) {
+    let mut headers: Vec<(&str, &[u8])> =
+        vec![(":method", b"POST"), (":path", b"/v1/chat/completions"), ("content-type", b"application/json")];
+    headers.extend(further);
+    mock.set_headers(Side::Request, &headers);
+}
+
+fn body(mock: &Mock, bytes: &[u8]) -> usize {
+    *mock.body.borrow_mut() = bytes.to_vec();
+    bytes.len()
+}
+
+#[test]
+fn a_request_is_held_until_its_last_byte_and_then_goes_on() {
+    let (mock, plugin, mut stream) = setup();
+    assert_eq!(stream.request_headers(&mock, &plugin, false), Step::Hold);
+    let length = body(&mock, BENIGN);
+    for buffered in [1, 10, length] {
+        assert_eq!(stream.request_body(&mock, &plugin, buffered, false), Step::Hold);
+    }
+    assert_eq!(stream.request_body(&mock, &plugin, length, true), Step::Continue);
+    stream.response_headers(&mock, &plugin);
+    assert_eq!(mock.values(Side::Response, "x-modelgate-verdict"), ["allow"]);
+    stream.end(&mock, &plugin);
+    assert_eq!((mock.counted("verdict.allow"), mock.counted("verdict.none")), (1, 0));
+    assert!(mock.answers.borrow().is_empty());
+}
+
+#[test]
+fn a_request_without_a_body_goes_on_at_once() {
+    let (mock, plugin, mut stream) = setup();
+    mock.set_headers(Side::Request, &[(":method", b"GET"), (":path", b"/v1/models")]);
+    assert_eq!(stream.request_headers(&mock, &plugin, true), Step::Continue);
+    assert_eq!(mock.counted("verdict.allow"), 1);
+}
+
+#[test]
+fn a_refusal_is_given_once_and_its_own_way_out_adds_nothing() {
+    let (mock, plugin, mut stream) = setup();
+    stream.request_headers(&mock, &plugin, false);
+    assert_eq!(stream.request_body(&mock, &plugin, 0, true), Step::Hold);
+    stream.response_headers(&mock, &plugin);
+    assert_eq!(stream.request_body(&mock, &plugin, 0, true), Step::Hold);
+    assert_eq!(stream.request_trailers(&mock, &plugin), Step::Hold);
+    stream.end(&mock, &plugin);
+    let answers = mock.answers.borrow();
+    assert_eq!((answers.len(), answers[0].status), (1, 400));
+    let names: Vec<_> = answers[0].headers.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["content-type", "x-modelgate-verdict", "x-modelgate-event"]);
+    assert!(mock.response.borrow().is_empty());
+    assert_eq!((mock.counted("verdict.block"), mock.counted("events_queued")), (1, 1));
+}
+
+#[test]
+fn a_body_that_ends_with_trailers_is_judged_before_it_goes_on() {
+    let (mock, plugin, mut stream) = setup();
+    stream.request_headers(&mock, &plugin, false);
+    let length = body(&mock, b"{broken");
+    assert_eq!(stream.request_body(&mock, &plugin, length, false), Step::Hold);
+    assert_eq!(stream.request_trailers(&mock, &plugin), Step::Hold);
+    assert_eq!(mock.answers.borrow()[0].status, 400);
+
+    let mut stream = Stream::default();
+    stream.request_headers(&mock, &plugin, false);
+    let length = body(&mock, BENIGN);
+    assert_eq!(stream.request_body(&mock, &plugin, length, false), Step::Hold);
+    assert_eq!(stream.request_trailers(&mock, &plugin), Step::Continue);
+}
+
+#[test]
+fn too_long_a_body_is_refused_as_soon_as_that_is_known() {
+    let (mock, plugin, mut stream) = setup();
+    request(&mock, &[("content-length", b"65")]);
+    assert_eq!(stream.request_headers(&mock, &plugin, false), Step::Hold);
+    assert_eq!(mock.answers.borrow()[0].status, 413);
+
+    let mut stream = Stream::default();
+    request(&mock, &[]);
+    stream.request_headers(&mock, &plugin, false);
+    assert_eq!(stream.request_body(&mock, &plugin, 64, false), Step::Hold);
+    assert_eq!(mock.answers.borrow().len(), 1);
+    assert_eq!(stream.request_body(&mock, &plugin, 65, false), Step::Hold);
+    assert_eq!(mock.answers.borrow()[1].status, 413);
+}
+
+#[test]
+fn an_answer_of_413_by_the_host_itself_is_reported_once() {
+    for ends_at_once in [false, true] {
+        let (mock, plugin, mut stream) = setup();
+        stream.request_headers(&mock, &plugin, false);
+        stream.request_body(&mock, &plugin, 60, false);
+        mock.set_property(&["response", "code_details"], ENVOY_TOO_LARGE);
+        if !ends_at_once {
+            stream.response_headers(&mock, &plugin);
+            assert_eq!(mock.values(Side::Response, "x-modelgate-verdict"), ["block"]);
+        }
+        stream.end(&mock, &plugin);
+        assert_eq!((mock.counted("verdict.block"), mock.counted("events_queued")), (1, 1));
+        assert!(mock.answers.borrow().is_empty());
+    }
+}
+
+#[test]
+fn a_caller_who_leaves_early_is_counted_but_not_reported() {
+    let (mock, plugin, mut stream) = setup();
+    stream.request_headers(&mock, &plugin, false);
+    stream.request_body(&mock, &plugin, 10, false);
+    stream.end(&mock, &plugin);
+    assert_eq!((mock.counted("verdict.none"), mock.counted("events_queued")), (1, 0));
+}
+
+#[test]
+fn bytes_that_are_no_text_do_no_harm_in_any_header() {
+    let (mock, plugin, mut stream) = setup();
+    request(&mock, &[("authorization", b"Bearer \xff\xfe"), ("x-request-id", b"\x80"), ("x", b"\xff")]);
+    assert_eq!(stream.request_headers(&mock, &plugin, false), Step::Hold);
+    let length = body(&mock, BENIGN);
+    assert_eq!(stream.request_body(&mock, &plugin, length, true), Step::Continue);
+}
+
+#[test]
+fn nobody_else_sets_the_guards_headers() {
+    let (mock, plugin, mut stream) = setup();
+    request(&mock, &[("X-Modelgate-Verdict", b"allow"), ("x-modelgate-x", b"1"), ("x-modelgate-x", b"2")]);
+    stream.request_headers(&mock, &plugin, false);
+    assert_eq!(mock.request.borrow().len(), 3);
+    let length = body(&mock, BENIGN);
+    stream.request_body(&mock, &plugin, length, true);
+    mock.set_headers(Side::Response, &[(":status", b"200"), ("x-modelgate-verdict", b"forged"), ("a", b"b")]);
+    stream.response_headers(&mock, &plugin);
+    assert_eq!(mock.values(Side::Response, "x-modelgate-verdict"), ["allow"]);
+    assert_eq!(mock.response.borrow().len(), 3);
+}
+
+#[test]
+fn what_the_host_does_not_show_does_not_go_on() {
+    for (broken, promised) in [("headers", 4), ("body", 4), ("", 40)] {
+        let (mock, plugin, mut stream) = setup();
+        mock.broken.borrow_mut().push(broken);
+        body(&mock, b"{}  ");
+        let mut step = stream.request_headers(&mock, &plugin, false);
+        if mock.answers.borrow().is_empty() {
+            step = stream.request_body(&mock, &plugin, promised, true);
+        }
+        assert_eq!(step, Step::Hold);
+        let answers = mock.answers.borrow();
+        assert_eq!((answers.len(), answers[0].status), (1, 503), "{broken}");
+        assert_eq!(mock.counted("host_refusals"), 1);
+    }
+}
+
+#[test]
+fn a_stream_that_cannot_be_answered_is_reset() {
+    let (mock, plugin, mut stream) = setup();
+    mock.broken.borrow_mut().push("answer");
+    stream.request_headers(&mock, &plugin, false);
+    assert_eq!(stream.request_body(&mock, &plugin, 0, true), Step::Hold);
+    assert_eq!(mock.resets.get(), 1);
+}
+
+#[test]
+fn a_caller_over_the_limit_is_refused_before_the_body() {
+    let (mock, plugin, _) = setup();
+    for _ in 0..3 {
+        assert!(!Stream::default().request_headers(&mock, &plugin, false).eq(&Step::Continue));
+    }
+    assert!(mock.answers.borrow().is_empty());
+    assert_eq!(Stream::default().request_headers(&mock, &plugin, false), Step::Hold);
+    let answers = mock.answers.borrow();
+    assert_eq!((answers.len(), answers[0].status), (1, 429));
+    assert!(answers[0].headers.iter().any(|(name, _)| name == "retry-after"));
+    assert_eq!(mock.counted("verdict.throttle"), 1);
+    // Another address is another caller.
+    mock.set_property(&["source", "address"], "192.0.2.8:4711");
+    Stream::default().request_headers(&mock, &plugin, false);
+    assert_eq!(mock.counted("verdict.throttle"), 1);
+}
