@@ -1,14 +1,23 @@
 //! A batch: what one callout carries.
 
 use alloc::{
+    format,
     string::{String, ToString},
     vec::Vec,
 };
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
-use crate::{Event, EventId, VERSION, limits};
+use crate::{
+    Event, EventId, VERSION,
+    check::{check, shown},
+    limits,
+};
+
+/// Longest reason sent back for one event, in characters: what a sender wrote must not come back at full length.
+const MAX_REASON_CHARS: usize = 240;
 
 /// What one callout carries.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -89,9 +98,10 @@ impl fmt::Display for BatchError {
 impl core::error::Error for BatchError {}
 
 impl Batch {
-    /// A batch of this crate's version.
+    /// A batch of this crate's version; each event is cut to what a reader accepts ([`Event::fit`]).
     #[must_use]
-    pub fn new(dropped: u64, events: Vec<Event>) -> Self {
+    pub fn new(dropped: u64, mut events: Vec<Event>) -> Self {
+        events.iter_mut().for_each(Event::fit);
         Self { v: VERSION, dropped, events }
     }
 
@@ -107,38 +117,62 @@ impl Batch {
     /// # Errors
     /// When the body as a whole is no batch; see [`BatchError`].
     pub fn decode(body: &[u8]) -> Result<DecodedBatch, BatchError> {
+        /// Events stay as text at first, so that one that is wrong does not spoil the others.
         #[derive(Deserialize)]
-        struct Raw {
+        struct Raw<'a> {
             v: u16,
             #[serde(default)]
             dropped: u64,
-            events: Vec<serde_json::Value>,
+            #[serde(borrow)]
+            events: Vec<&'a RawValue>,
         }
         if body.len() > limits::MAX_BATCH_BYTES {
             return Err(BatchError::TooLarge { bytes: body.len() });
         }
-        let raw: Raw =
-            serde_json::from_slice(body).map_err(|e| BatchError::Malformed { reason: e.to_string() })?;
+        let raw: Raw<'_> =
+            serde_json::from_slice(body).map_err(|e| BatchError::Malformed { reason: bounded(&e) })?;
         if raw.v == 0 || raw.v > VERSION {
             return Err(BatchError::UnknownVersion { version: raw.v });
         }
         if raw.events.len() > limits::MAX_EVENTS {
             return Err(BatchError::TooManyEvents { events: raw.events.len() });
         }
-        let mut decoded = DecodedBatch { dropped: raw.dropped, events: Vec::new(), rejected: Vec::new() };
-        for (index, value) in raw.events.into_iter().enumerate() {
-            let id = value.get("id").and_then(|id| id.as_str()).and_then(|id| id.parse().ok());
-            match serde_json::from_value::<Event>(value).map_err(|e| e.to_string()).and_then(checked) {
+        let mut decoded = DecodedBatch {
+            dropped: raw.dropped,
+            events: Vec::with_capacity(raw.events.len()),
+            rejected: Vec::new(),
+        };
+        for (index, text) in raw.events.into_iter().enumerate() {
+            match read_event(text.get()) {
                 Ok(event) => decoded.events.push(event),
-                Err(reason) => decoded.rejected.push(EventError { index, id, reason }),
+                Err(reason) => decoded.rejected.push(EventError { index, id: read_id(text.get()), reason }),
             }
         }
         Ok(decoded)
     }
 }
 
-/// Holds an event against [`limits`].
-fn checked(event: Event) -> Result<Event, String> {
-    let _ = &event;
-    Ok(event)
+/// One event, well formed and within [`limits`].
+fn read_event(text: &str) -> Result<Event, String> {
+    let event: Event = serde_json::from_str(text).map_err(|e| bounded(&e))?;
+    check(&event).map(|()| event)
+}
+
+/// The id of an event that is otherwise wrong.
+fn read_id(text: &str) -> Option<EventId> {
+    #[derive(Deserialize)]
+    struct Named {
+        id: EventId,
+    }
+    serde_json::from_str::<Named>(text).ok().map(|named| named.id)
+}
+
+/// What the JSON reader says, at a bounded length and in one line: it quotes the sender.
+fn bounded(error: &serde_json::Error) -> String {
+    let whole = error.to_string();
+    if whole.chars().any(char::is_control) || whole.chars().nth(MAX_REASON_CHARS).is_some() {
+        let place = format!(" at line {} column {}", error.line(), error.column());
+        return format!("{}{place}", shown(&whole));
+    }
+    whole
 }

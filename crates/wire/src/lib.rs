@@ -8,7 +8,10 @@
 extern crate alloc;
 
 mod batch;
+mod check;
 mod event;
+#[doc(hidden)]
+pub mod fuzz;
 mod id;
 pub mod limits;
 mod score;

@@ -8,5 +8,12 @@ pub const MAX_EVENTS: usize = 1000;
 pub const MAX_FINDINGS: usize = 32;
 /// Longest string of an event in bytes, evidence included.
 pub const MAX_STRING_BYTES: usize = 2048;
+/// Longest name in bytes: of a model, node, route, caller, request, rule or tag. Names become labels, keys of indexes
+/// and parts of file names.
+pub const MAX_NAME_BYTES: usize = 256;
 /// Most tags or transforms in a finding.
 pub const MAX_TAGS: usize = 16;
+/// Longest hash of an API key, in hex digits: 256 bits.
+pub const MAX_HASH_BYTES: usize = 64;
+/// The last moment an event may name, Unix milliseconds: the end of the year 9999, where calendars stop.
+pub const MAX_TIME_MS: u64 = 253_402_300_799_999;

@@ -139,14 +139,18 @@ pub fn verify(
     if id.is_empty() || id.len() > 256 || id.contains('.') {
         return Err(Rejected::Header { name: ID_HEADER });
     }
-    let at: u64 = timestamp.parse().map_err(|_| Rejected::Header { name: TIMESTAMP_HEADER })?;
+    // Digits only: what is signed is the text, and "+5" or "05" would be another text for the same moment.
+    let digits = timestamp.bytes().all(|b| b.is_ascii_digit()) && !timestamp.starts_with('0');
+    let at: u64 =
+        timestamp.parse().ok().filter(|_| digits).ok_or(Rejected::Header { name: TIMESTAMP_HEADER })?;
     if at.abs_diff(now) > TOLERANCE_SECONDS {
         return Err(Rejected::Timestamp);
     }
-    let head = format!("{id}.{at}.");
-    // A hostile header could carry thousands of signatures, each an HMAC over the body.
-    for signature in signatures.split_ascii_whitespace().take(MAX_SIGNATURES) {
-        let Some(encoded) = signature.strip_prefix("v1,") else { continue };
+    let head = format!("{id}.{timestamp}.");
+    // Signatures of other versions, such as v1a, may stand beside ours. A hostile header could carry thousands of
+    // ours, each an HMAC over the body.
+    let ours = signatures.split_ascii_whitespace().filter_map(|signature| signature.strip_prefix("v1,"));
+    for encoded in ours.take(MAX_SIGNATURES) {
         let Ok(given) = STANDARD.decode(encoded) else { continue };
         for key in keys {
             let Some(mac) = key.mac(&[head.as_bytes(), body]) else { continue };
