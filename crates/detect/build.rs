@@ -236,6 +236,7 @@ fn write(rules: &[Rule], tables: &Tables) -> Result<String, Box<dyn Error>> {
         alternatives: "Slice", "use crate::compile::tables::Slice;";
         steps: "Step", "use crate::compile::tables::{Slice, Step, Step::*};";
         phrases: "Phrase", "use crate::compile::tables::{Phrase, Slice};";
+        literals: "Slice", "use crate::compile::tables::Slice;";
         pieces: "Piece", "use crate::compile::tables::{Piece, Slice};";
         raws: "Raw", "use crate::compile::tables::{Raw, Slice};";
         classes: "Class", "use crate::compile::tables::Class;";

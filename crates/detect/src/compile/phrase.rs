@@ -5,6 +5,7 @@
 //! <a|b c|d*>     one of these words or phrases   [a|b c]   the same, or nothing
 //! ..N            up to N words between           ..N!      the same, over the ends of sentences
 //! ="text"        these very characters           ="a" ..N ="b"   N characters between
+//! =<a|b c>       one of these raw literals, for scripts that put no spaces between words
 //! ```
 //! Words and raw literals stand over the comparable text, so patterns are normalised as texts are.
 //! White space and punctuation between words count for nothing; a space in a raw literal matches a line
@@ -26,8 +27,8 @@ const MAX_RAW_GAP: u32 = 400;
 pub enum Pattern {
     /// Words.
     Words(Vec<Part>),
-    /// Raw literals, each with the characters that may stand before it.
-    Raw(Vec<(u32, Vec<u8>)>),
+    /// Raw literals of which one stands in each place, with the characters that may stand before it.
+    Raw(Vec<(u32, Vec<Vec<u8>>)>),
 }
 
 /// A part of a pattern of words.
@@ -61,7 +62,7 @@ pub struct Word {
 enum Element<'a> {
     Gap(u32, bool),
     Alternatives(&'a str, bool),
-    Raw(String),
+    Raw(Vec<String>),
     Plain(&'a str),
 }
 
@@ -100,6 +101,10 @@ fn element(text: &str) -> Result<(Element<'_>, &str), Problem> {
     if let Some(rest) = text.strip_prefix("=\"") {
         return quoted(rest);
     }
+    if let Some(rest) = text.strip_prefix("=<") {
+        let (inside, rest) = rest.split_once('>').ok_or(Problem::Unclosed)?;
+        return Ok((Element::Raw(inside.split('|').map(String::from).collect()), rest));
+    }
     for (open, close, optional) in [('<', '>', false), ('[', ']', true)] {
         if let Some(rest) = text.strip_prefix(open) {
             let (inside, rest) = rest.split_once(close).ok_or(Problem::Unclosed)?;
@@ -116,7 +121,7 @@ fn quoted(text: &str) -> Result<(Element<'_>, &str), Problem> {
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
         match c {
-            '"' => return Ok((Element::Raw(literal), chars.as_str())),
+            '"' => return Ok((Element::Raw(vec![literal]), chars.as_str())),
             '\\' => match chars.next().ok_or(Problem::Unclosed)? {
                 'n' => literal.push('\n'),
                 other => literal.push(other),
@@ -133,15 +138,15 @@ fn raw(elements: Vec<Element<'_>>) -> Result<Pattern, Problem> {
     for element in elements {
         match element {
             Element::Gap(number, _) => gap += number,
-            Element::Raw(text) => {
-                let text = normalised(&text);
-                if text.is_empty() {
+            Element::Raw(texts) => {
+                let texts: Vec<_> = texts.iter().map(|text| normalised(text)).collect();
+                if texts.iter().any(Vec::is_empty) {
                     return Err(Problem::Empty);
                 }
                 if gap > MAX_RAW_GAP {
                     return Err(Problem::Gap);
                 }
-                pieces.push((gap, text));
+                pieces.push((gap, texts));
                 gap = 0;
             }
             Element::Alternatives(..) | Element::Plain(_) => return Err(Problem::Mixed),
@@ -239,11 +244,13 @@ mod tests {
     #[test]
     fn reads_raw_literals() {
         let raw = |pieces: &[(u32, &str)]| {
-            Pattern::Raw(pieces.iter().map(|(gap, text)| (*gap, text.as_bytes().to_vec())).collect())
+            let literals = |texts: &str| texts.split('/').map(|text| text.as_bytes().to_vec()).collect();
+            Pattern::Raw(pieces.iter().map(|(gap, texts)| (*gap, literals(texts))).collect())
         };
         assert_eq!(parse(r#"="<|IM_start|>""#), Ok(raw(&[(0, "<|im_start|>")])));
         assert_eq!(parse(r#"="\"role\"" ..3 ="\nSystem:""#), Ok(raw(&[(0, "\"role\""), (3, "\nsystem:")])));
         assert_eq!(parse("=\"忽略\" ..4 =\"指令\""), Ok(raw(&[(0, "忽略"), (4, "指令")])));
+        assert_eq!(parse("=<忽略|无视> ..4 =<指令>"), Ok(raw(&[(0, "忽略/无视"), (4, "指令")])));
     }
 
     #[test]
@@ -258,6 +265,8 @@ mod tests {
             ("a <b|c", Problem::Unclosed),
             ("a [b", Problem::Unclosed),
             ("=\"abc", Problem::Unclosed),
+            ("=<a|b", Problem::Unclosed),
+            ("=<a||b>", Problem::Empty),
             ("a - b", Problem::NoWord),
             ("<a||b>", Problem::NoWord),
             ("*", Problem::NoWord),

@@ -34,6 +34,7 @@ pub struct Builder {
     alternatives: Vec<Slice>,
     steps: Vec<Step>,
     phrases: Vec<Phrase>,
+    literals: Vec<Slice>,
     pieces: Vec<Piece>,
     raws: Vec<Raw>,
     classes: Vec<Class>,
@@ -61,6 +62,7 @@ impl Builder {
             alternatives: tables.alternatives.to_vec(),
             steps: tables.steps.to_vec(),
             phrases: tables.phrases.to_vec(),
+            literals: tables.literals.to_vec(),
             pieces: tables.pieces.to_vec(),
             raws: tables.raws.to_vec(),
             classes: tables.classes.to_vec(),
@@ -109,6 +111,7 @@ impl Builder {
             alternatives: Cow::Owned(self.alternatives),
             steps: Cow::Owned(self.steps),
             phrases: Cow::Owned(self.phrases),
+            literals: Cow::Owned(self.literals),
             pieces: Cow::Owned(self.pieces),
             raws: Cow::Owned(self.raws),
             classes: Cow::Owned(self.classes),
@@ -174,35 +177,44 @@ impl Builder {
         append(&mut self.words, words)
     }
 
-    fn raw(&mut self, rule: u32, pieces: &[(u32, Vec<u8>)]) -> Result<(), Problem> {
-        if pieces.len() > MAX_COUNT || pieces.iter().any(|(_, text)| text.len() > MAX_COUNT) {
+    fn raw(&mut self, rule: u32, pieces: &[(u32, Vec<Vec<u8>>)]) -> Result<(), Problem> {
+        let too_long = |(_, texts): &(u32, Vec<Vec<u8>>)| {
+            texts.len() > MAX_COUNT || texts.iter().any(|text| text.len() > MAX_COUNT)
+        };
+        if pieces.len() > MAX_COUNT || pieces.iter().any(too_long) {
             return Err(Problem::TooLong);
         }
-        let (piece, offset, anchor) = pieces
+        let cost = |anchors: &[(usize, Anchor)]| {
+            anchors.iter().map(|(_, anchor)| u64::from(anchor.cost)).sum::<u64>()
+        };
+        let (piece, texts, anchors) = pieces
             .iter()
             .enumerate()
-            .flat_map(|(at, (_, text))| {
-                // A literal without symbols may still hold a word that begins behind a space.
-                let in_words = plan_token::word_anchor(text, false, None, 0);
-                in_words
-                    .into_iter()
-                    .chain(raw_anchors(text))
-                    .map(move |(offset, anchor)| (at, offset, anchor))
+            .filter_map(|(piece, (_, texts))| {
+                let anchors: Option<Vec<_>> = texts.iter().map(|text| literal_anchor(text)).collect();
+                Some((piece, texts, anchors?))
             })
-            .min_by_key(|(_, _, anchor)| anchor.cost)
+            .min_by_key(|(_, _, anchors)| cost(anchors))
             .ok_or(Problem::BareRaw)?;
-        let laid: Vec<_> =
-            pieces.iter().map(|(gap, text)| Piece { gap: *gap, text: self.intern(text) }).collect();
+        let laid: Vec<_> = pieces
+            .iter()
+            .map(|(gap, texts)| {
+                let literals: Vec<_> = texts.iter().map(|text| self.intern(text)).collect();
+                Piece { gap: *gap, literals: append(&mut self.literals, literals) }
+            })
+            .collect();
         let raw = next(&self.raws);
         let laid = append(&mut self.pieces, laid);
         self.raws.push(Raw { rule, pieces: laid });
-        let posting = Posting::Raw { raw, piece: small(piece)?, offset: small(offset)? };
-        let text = pieces.get(piece).map_or(&[][..], |(_, text)| text);
-        match anchor.place {
-            Place::Raw6 | Place::Raw3 => {
-                self.hang_with_breaks(&anchor, text.get(offset..).unwrap_or_default(), posting)
+        for (literal, (text, (offset, anchor))) in texts.iter().zip(anchors).enumerate() {
+            let posting =
+                Posting::Raw { raw, piece: small(piece)?, literal: small(literal)?, offset: small(offset)? };
+            match anchor.place {
+                Place::Raw6 | Place::Raw3 => {
+                    self.hang_with_breaks(&anchor, text.get(offset..).unwrap_or_default(), posting)
+                }
+                _ => self.hang(&anchor, posting),
             }
-            _ => self.hang(&anchor, posting),
         }
         Ok(())
     }
@@ -290,6 +302,13 @@ fn word_anchor(word: &phrase::Word) -> Option<Anchor> {
     };
     let key = literal_key(&word.text, place.width());
     Some(Anchor { place, key, cost: frequency::of_word(&word.text, word.whole) })
+}
+
+/// The cheapest place in a raw literal where a search may begin.
+fn literal_anchor(text: &[u8]) -> Option<(usize, Anchor)> {
+    // A literal without symbols may still hold a word that begins behind a space.
+    let in_words = plan_token::word_anchor(text, false, None, 0);
+    in_words.into_iter().chain(raw_anchors(text)).min_by_key(|(_, anchor)| anchor.cost)
 }
 
 /// Each place in a raw literal where a search may begin.

@@ -65,13 +65,13 @@ pub struct Phrase {
     pub steps: Slice,
 }
 
-/// A raw literal of a pattern of such.
+/// A place in a pattern of raw literals: one of several stands there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Piece {
     /// The characters that may stand between the piece before and this one.
     pub gap: u32,
-    /// In [`Tables::bytes`].
-    pub text: Slice,
+    /// In [`Tables::literals`].
+    pub literals: Slice,
 }
 
 /// A pattern of raw literals.
@@ -167,7 +167,9 @@ pub enum Posting {
         raw: u32,
         /// The piece, counted within the pattern.
         piece: u16,
-        /// The byte, counted within the piece.
+        /// The literal, counted within the piece.
+        literal: u16,
+        /// The byte, counted within the literal.
         offset: u16,
     },
     /// A place in a literal of a token.
@@ -194,7 +196,9 @@ pub struct Tables {
     pub steps: Cow<'static, [Step]>,
     /// Phrase patterns.
     pub phrases: Cow<'static, [Phrase]>,
-    /// Raw literals.
+    /// Raw literals, in [`Self::bytes`].
+    pub literals: Cow<'static, [Slice]>,
+    /// Places for raw literals.
     pub pieces: Cow<'static, [Piece]>,
     /// Patterns of raw literals.
     pub raws: Cow<'static, [Raw]>,

@@ -90,8 +90,8 @@ pub(crate) fn verify(
         Posting::Phrase { phrase, step, alternative, word } => {
             phrase::verify(phrase, [step, alternative, word], hit, text, tables, steps).map(Place::Comparable)
         }
-        Posting::Raw { raw, piece, offset } => {
-            raw::verify(raw, piece, offset, hit, text, tables, steps).map(Place::Comparable)
+        Posting::Raw { raw, piece, literal, offset } => {
+            raw::verify(raw, [piece, literal, offset], hit, text, tables, steps).map(Place::Comparable)
         }
         Posting::Token { token, element, offset } => {
             token::verify(token, element, offset, hit, text, tables, steps).map(Place::Source)

@@ -14,8 +14,7 @@ const WAYS: usize = 16;
 
 pub(super) fn verify(
     raw: u32,
-    piece: u16,
-    offset: u16,
+    [piece, literal, offset]: [u16; 3],
     hit: &Hit,
     text: &Text<'_>,
     tables: &Tables,
@@ -25,7 +24,7 @@ pub(super) fn verify(
     let piece = usize::from(piece);
     let anchor = pieces.get(piece)?;
     let start = (hit.at as usize).checked_sub(usize::from(offset))?;
-    let literal = anchor.text.of(&tables.bytes);
+    let literal = anchor.literals.of(&tables.literals).get(usize::from(literal))?.of(&tables.bytes);
     if !steps.take(1 + literal.len() / 8) || !stands_at(literal, start, text.padded) {
         return None;
     }
@@ -49,16 +48,18 @@ fn forward(
 ) -> Option<usize> {
     let mut ends = Vec::from([from]);
     for piece in pieces {
-        let literal = piece.text.of(&tables.bytes);
+        let literals = piece.literals.of(&tables.literals);
         let mut next = Vec::new();
         for end in ends {
             for start in within(piece.gap, end, true, padded) {
-                if !steps.take(1) {
+                if !steps.take(1 + literals.len() / 4) {
                     return None;
                 }
-                let end = start + literal.len();
-                if next.len() < WAYS && !next.contains(&end) && stands_at(literal, start, padded) {
-                    next.push(end);
+                for literal in literals.iter().map(|literal| literal.of(&tables.bytes)) {
+                    let end = start + literal.len();
+                    if next.len() < WAYS && !next.contains(&end) && stands_at(literal, start, padded) {
+                        next.push(end);
+                    }
                 }
             }
         }
@@ -78,16 +79,18 @@ fn backward(
     let mut starts = Vec::from([from]);
     for pair in pieces.windows(2).rev() {
         let [piece, later] = pair else { break };
-        let literal = piece.text.of(&tables.bytes);
+        let literals = piece.literals.of(&tables.literals);
         let mut next = Vec::new();
         for start in starts {
             for end in within(later.gap, start, false, padded) {
-                if !steps.take(1) {
+                if !steps.take(1 + literals.len() / 4) {
                     return None;
                 }
-                let Some(start) = end.checked_sub(literal.len()) else { continue };
-                if next.len() < WAYS && !next.contains(&start) && stands_at(literal, start, padded) {
-                    next.push(start);
+                for literal in literals.iter().map(|literal| literal.of(&tables.bytes)) {
+                    let Some(start) = end.checked_sub(literal.len()) else { continue };
+                    if next.len() < WAYS && !next.contains(&start) && stands_at(literal, start, padded) {
+                        next.push(start);
+                    }
                 }
             }
         }
