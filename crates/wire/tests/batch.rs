@@ -1,4 +1,11 @@
 //! Batches: what a writer writes is read back, and what a reader refuses it names.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests may panic"
+)]
 
 mod common;
 

@@ -1,4 +1,11 @@
 //! The bodies of the fuzz targets over changed good inputs, the same ones each time.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests may panic"
+)]
 
 mod common;
 
