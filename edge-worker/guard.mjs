@@ -6,6 +6,14 @@ import { readBody, replay, readHeaders, respond, withHeaders } from "./http.mjs"
 
 // All guards of an isolate share the one wasm instance; a trap in any of them poisons it for all.
 let generation = 0;
+let poisoned = false;
+
+// What is said when not even a new instance can word the refusal.
+const LAST_RESORT = {
+  status: 503,
+  headers: [["content-type", "application/json"], ["x-modelgate-verdict", "block"]],
+  body: '{"error":{"message":"The request cannot be checked at the moment. Please try again.","type":"server_error"}}',
+};
 
 /** A failure inside the wasm, as opposed to one of the caller, the model or the relay. */
 class GuardFailure extends Error {}
@@ -34,7 +42,7 @@ class Shell {
     this.lost = 0;
   }
 
-  /** Calls into the wasm. Whatever it throws has left the instance in an unknown state: it is replaced at once. */
+  /** Calls into the wasm. Whatever it throws has left the instance in an unknown state: no call enters it again. */
   call(body) {
     const called = generation;
     try {
@@ -45,13 +53,16 @@ class Shell {
     } catch (cause) {
       if (called === generation) {
         generation += 1;
-        resetState();
+        poisoned = true;
       }
       throw new GuardFailure("the guard failed", { cause });
     }
   }
 
+  /** A guard in a new instance, whoever's trap took the old one away. */
   renew() {
+    if (poisoned) resetState();
+    poisoned = false;
     this.lost += this.waiting;
     this.waiting = 0;
     this.guard = this.make();
@@ -77,7 +88,7 @@ class Shell {
   async decide(request, asked, { text, length }) {
     let exchange = this.open(asked, text, request.body !== null);
     try {
-      const limit = exchange.bodyLimit;
+      const limit = this.call(() => exchange.bodyLimit);
       if (limit < 0) return { answer: this.answer(() => exchange.answer()), body: request.body };
       const read = await readBody(request, length, limit);
       // Another request's trap took the instance away while this body arrived.
@@ -88,7 +99,7 @@ class Shell {
       read.rest.cancel().catch(() => {});
       return { answer, body: null };
     } finally {
-      if (exchange.generation === generation) exchange.free();
+      if (exchange.generation === generation) this.call(() => exchange.free());
     }
   }
 
@@ -131,11 +142,16 @@ class Shell {
   /** Failure mode "deny": what cannot be checked does not pass. */
   refuse(request, { method, path, address }, error, ctx) {
     console.error("modelgate:", error.message, error.cause?.stack ?? error.cause);
-    const answer = this.answer((guard) =>
-      guard.trapped(method, path, address, this.lost, Date.now(), entropy(10)));
-    this.lost = 0;
-    if (answer.errand) ctx.waitUntil(this.run(answer.errand));
-    return respond(request, answer.reply);
+    try {
+      const answer = this.answer((guard) =>
+        guard.trapped(method, path, address, this.lost, Date.now(), entropy(10)));
+      this.lost = 0;
+      if (answer.errand) ctx.waitUntil(this.run(answer.errand));
+      return respond(request, answer.reply);
+    } catch (again) {
+      console.error("modelgate: no new instance:", again.cause ?? again);
+      return respond(request, LAST_RESORT);
+    }
   }
 
   /** Carries events to the relay, as long as the wasm asks for it. Lives in one request's waitUntil. */

@@ -3,8 +3,8 @@
 //! An isolate has no clock tick of its own: work goes on only within some request's `waitUntil`, at most 30 seconds
 //! after its answer. So one request at a time holds the *watch*: it waits for the batch interval, sends what came
 //! together meanwhile, and, while the relay is away, tries again until its time is over; then the next request takes
-//! the watch. An urgent event does not wait for the watch, its own request sends it. A watch, like a callout under
-//! way, has a deadline, because a request's context can end without a word.
+//! the watch. An urgent event does not wait for the watch, its own request sends it; so does the request that fills a
+//! batch. A watch, like a callout under way, has a deadline, because a request's context can end without a word.
 
 use guard::{Callout, CalloutId, Moment, Reporter, wire::Event};
 
@@ -14,7 +14,7 @@ const WATCH_MS: u64 = 20_000;
 const MAX_TIMEOUT_MS: u64 = 8_000;
 /// The longest wait for a batch, whatever the policy says, for the same reason.
 const MAX_INTERVAL_MS: u64 = 10_000;
-/// So many waiting events do not wait for the interval: as many as a callout carries.
+/// So many events do not wait for the interval: as many as a callout carries.
 const FULL: usize = 100;
 /// Callouts of one watch at the most: a request of Cloudflare's free plan may make 50 subrequests, its own included.
 const MAX_CALLOUTS: u32 = 40;
@@ -55,6 +55,8 @@ pub(crate) struct Courier {
     next_batch_ms: u64,
     /// Callouts that the watch has made.
     callouts: u32,
+    /// Events taken so far.
+    taken: usize,
     under_way: Vec<(CalloutId, u64)>,
 }
 
@@ -67,6 +69,7 @@ impl Courier {
             watch_until_ms: None,
             next_batch_ms: 0,
             callouts: 0,
+            taken: 0,
             under_way: Vec::new(),
         }
     }
@@ -83,8 +86,12 @@ impl Courier {
 
     /// Takes the event of a request, if there is one, and says what the request has to do for it or for others.
     pub(crate) fn take(&mut self, event: Option<Event>, now_ms: u64) -> Option<Errand> {
-        let urgent = event.is_some_and(|event| self.reporter.push(event));
-        self.errand(urgent, now_ms)
+        let at_once = event.is_some_and(|event| {
+            self.taken = self.taken.wrapping_add(1);
+            // Of a flood, the request that fills a batch sends it: the queue must not overflow within an interval.
+            self.reporter.push(event) || self.taken.is_multiple_of(FULL)
+        });
+        self.errand(at_once, now_ms)
     }
 
     /// Takes an event that must not wait for others: another trap would take it along.
@@ -93,13 +100,13 @@ impl Courier {
         self.errand(true, now_ms)
     }
 
-    fn errand(&mut self, urgent: bool, now_ms: u64) -> Option<Errand> {
+    fn errand(&mut self, at_once: bool, now_ms: u64) -> Option<Errand> {
         let watched = self.watch_until_ms.is_some_and(|until| now_ms < until);
         let watch = !watched && self.reporter.queued() > 0;
-        if !watch && !urgent {
+        if !watch && !at_once {
             return None;
         }
-        let wait_ms = if urgent { 0 } else { self.interval_ms };
+        let wait_ms = if at_once { 0 } else { self.interval_ms };
         if watch {
             self.watch_until_ms = Some(now_ms + WATCH_MS);
             self.next_batch_ms = now_ms + wait_ms;
@@ -255,9 +262,8 @@ mod tests {
     #[test]
     fn a_flood_is_sent_in_full_batches_and_one_request_makes_no_more_callouts_than_its_host_allows() {
         let mut courier = courier();
-        for number in 0..10_000 {
-            courier.take(event(number, Severity::Low), T0);
-        }
+        let errands = (0..10_000).filter_map(|number| courier.take(event(number, Severity::Low), T0)).count();
+        assert_eq!(errands, 1 + 10_000 / FULL, "the watch, and one for each full batch");
         let mut callouts = 0;
         while let Step::Send(callout) = courier.step(true, T0, &at(T0 + INTERVAL)) {
             callouts += 1;

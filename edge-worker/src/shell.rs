@@ -214,9 +214,9 @@ impl Exchange {
 
 impl Shared {
     fn new(policy: &str, key: Option<&str>, node: &str) -> Result<Self, String> {
-        let key = key.map(Key::parse).transpose().map_err(|error| error.to_string())?;
+        let key = key.map(Key::parse).transpose().map_err(|error| format!("MODELGATE_WEBHOOK_KEY: {error}"))?;
         let guard = guard::Guard::from_json(policy.as_bytes(), key.as_ref(), Surface::Edge, node)
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| format!("POLICY: {error}"))?;
         let relay = &guard.policy().document().relay;
         let courier = key.map(|key| {
             let capacity = usize::try_from(relay.queue).unwrap_or(usize::MAX);
@@ -244,7 +244,7 @@ impl Shared {
             severity: Severity::High,
             score: Score::ONE,
             summary: format!(
-                "The guard trapped, refused the request and started anew; {lost} waiting events were lost"
+                "The guard trapped, refused the request and started anew; up to {lost} waiting events were lost"
             ),
             owasp: Vec::new(),
             atlas: Vec::new(),
