@@ -10,6 +10,9 @@ use crate::{clock::millis, config::Alerts};
 /// Most different rules an incident remembers; the count goes on.
 const MAX_THREATS: usize = 32;
 
+/// The caller of events without one.
+pub(crate) const UNKNOWN_CLIENT: &str = "unknown";
+
 /// What events must share to belong together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
@@ -53,7 +56,7 @@ pub(crate) fn client_of(event: &Event) -> String {
         (Some(key), _, _) => format!("key:{}", key.hash),
         (None, Some(user), _) => format!("user:{user}"),
         (None, None, Some(address)) => format!("address:{address}"),
-        (None, None, None) => "unknown".to_owned(),
+        (None, None, None) => UNKNOWN_CLIENT.to_owned(),
     }
 }
 

@@ -28,7 +28,6 @@ use lettre::{
 use crate::{
     alert::{Letter, clean::clean},
     config::{self, Smtp, Tls, Transport},
-    notice,
 };
 
 /// How long to wait for a farewell that no longer matters.
@@ -77,7 +76,7 @@ impl Mailer {
         Ok(Self { sender: mail.sender.clone(), way })
     }
 
-    /// Sends one letter to one recipient. `created_ms` becomes its date.
+    /// Sends one letter to one recipient, and says how it went out. `created_ms` becomes its date.
     ///
     /// # Errors
     /// Whether trying again can help, and what was said.
@@ -86,7 +85,7 @@ impl Mailer {
         letter: &Letter,
         recipient: &str,
         created_ms: u64,
-    ) -> Result<(), Failure> {
+    ) -> Result<String, Failure> {
         let to: Mailbox = recipient.parse().map_err(|e| Failure::Permanent(format!("{recipient}: {e}")))?;
         let envelope = Envelope::new(Some(self.sender.email.clone()), vec![to.email.clone()])
             .map_err(|e| Failure::Permanent(e.to_string()))?;
@@ -96,13 +95,12 @@ impl Mailer {
                 let path = directory.join(file_name(letter, recipient));
                 write_file(&path, &message)
                     .map_err(|e| Failure::Transient(format!("cannot write {}: {e}", path.display())))?;
-                notice::info!("mail: no SMTP server is configured; written to {}", path.display());
-                Ok(())
+                Ok(format!("no SMTP server is configured; written to {}", path.display()))
             }
             Way::Smtp { server, tls, hello } => {
                 let handing = hand_over(server, tls.as_ref(), hello, &envelope, &message);
                 match tokio::time::timeout(server.timeout, handing).await {
-                    Ok(result) => result,
+                    Ok(result) => result.map(|()| format!("sent to {recipient}")),
                     Err(_) => Err(Failure::Transient(format!(
                         "{}:{} took longer than {:?}",
                         server.server, server.port, server.timeout

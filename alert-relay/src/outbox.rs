@@ -174,12 +174,12 @@ impl Sender {
         }
     }
 
-    fn outcome(&self, claimed: &Claimed, result: Result<(), Failure>) -> Outcome {
+    fn outcome(&self, claimed: &Claimed, result: Result<String, Failure>) -> Outcome {
         let now = now_ms();
         match result {
-            Ok(()) => {
+            Ok(how) => {
                 self.metrics.mails_sent.add(1);
-                notice::info!("mail: sent to {}", claimed.recipient);
+                notice::info!("mail: {how}");
                 Outcome::Sent
             }
             Err(Failure::Permanent(error)) => self.park(claimed, error),

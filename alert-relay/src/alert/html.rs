@@ -11,12 +11,11 @@ use super::{clean::escape, story::Story};
 const STYLE: &str = "\
 :root{color-scheme:light dark;supported-color-schemes:light dark}\
 @media (max-width:480px){.pad{padding-left:16px!important;padding-right:16px!important}\
-.name,.value{display:block!important;width:auto!important}.name{padding-bottom:0!important;border:0!important}\
-.value{padding-top:0!important}}\
+.name,.value{display:block!important;width:auto!important}.name{padding-bottom:0!important}\
+.value{padding-top:0!important;border:0!important}}\
 @media (prefers-color-scheme:dark){.page{background:#101418!important}.card{background:#1a2027!important;\
 border-color:#303943!important}.ink,.value,h1,h2{color:#e6eaee!important}.soft,.name{color:#9aa7b4!important}\
-.line,.name,.value{border-color:#303943!important}.chip{background:#2a333d!important;color:#d5dce3!important}\
-a.link{color:#8ab4ff!important}a.button{color:#ffffff!important}}";
+.name,.value{border-color:#303943!important}a.button{color:#ffffff!important}}";
 
 const FONT: &str = "font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif";
 const MONO: &str = "font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:13px";
@@ -68,7 +67,7 @@ fn document(story: &Story, body: &str) -> String {
          font-size:15px;line-height:1.5;overflow-wrap:anywhere;text-align:left\">{body}</table>\
          <p class=\"soft\" style=\"max-width:640px;margin:12px auto 0;{FONT};font-size:12px;color:#5b6875\">\
          {footer}</p></td></tr></table></body></html>",
-        title = escape(&story.subject),
+        title = escape(&story.title),
         lead = escape(&story.lead),
         footer = escape(&story.footer),
     )
@@ -128,7 +127,7 @@ fn threats(out: &mut String, story: &Story) {
     for threat in &story.threats {
         let _ = write!(
             out,
-            "<div class=\"line\" style=\"border-left:4px solid {colour};padding:2px 0 2px 12px;\
+            "<div style=\"border-left:4px solid {colour};padding:2px 0 2px 12px;\
              margin:0 0 12px\"><div class=\"ink\" style=\"{MONO};color:#1b2733\">{rule}</div>\
              <div class=\"ink\" style=\"color:#1b2733\">{summary}</div>\
              <div class=\"soft\" style=\"font-size:13px;color:#5b6875\">{severity}, {count}×{tags}</div></div>",

@@ -14,7 +14,7 @@ use wire::{
 use self::story::{Occasion, Story};
 use crate::{
     config::Alerts,
-    incident::{Incident, Key},
+    incident::{Incident, Key, UNKNOWN_CLIENT},
     store::StoredEvent,
 };
 
@@ -75,7 +75,7 @@ pub(crate) fn test_letter(
     let key = Key::of(&event).unwrap_or_else(|| Key {
         model: event.model.clone(),
         category: Category::Guard,
-        client: "unknown".to_owned(),
+        client: UNKNOWN_CLIENT.to_owned(),
     });
     let mut incident = Incident::open(id, key, now_ms);
     incident.add(&event, now_ms, alerts);

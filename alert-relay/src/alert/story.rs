@@ -2,7 +2,7 @@
 //!
 //! Every string that came from outside has gone through [`show`] here: nothing live, nothing hidden.
 
-use wire::{Event, Severity, Verdict};
+use wire::{Category, Event, Severity, Verdict};
 
 use super::{
     advice,
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     clock::Civil,
-    incident::{Incident, worst},
+    incident::{Incident, UNKNOWN_CLIENT, worst},
     store::StoredEvent,
 };
 
@@ -105,10 +105,14 @@ fn lead(incident: &Incident, latest: Option<&Event>, occasion: Occasion) -> Stri
     let new = incident.count.saturating_sub(incident.notify.count);
     let begin = match incident.notify.sequence {
         0 if incident.count == 1 => "One event.".to_owned(),
+        0 if incident.key.client == UNKNOWN_CLIENT => format!("{} events.", incident.count),
         0 => format!("{} events of one caller.", incident.count),
         _ if new == 1 => format!("One more event in this incident, {} in all.", incident.count),
         _ => format!("{new} more events in this incident, {} in all.", incident.count),
     };
+    if incident.key.category == Category::Guard {
+        return format!("{begin} This is about the guard, not about what a caller sent.");
+    }
     let passed = incident.count.saturating_sub(incident.refused);
     let done = match (incident.refused, passed) {
         (0, _) => match latest.map(|event| event.verdict) {
@@ -182,12 +186,12 @@ fn threats(incident: &Incident) -> Vec<ThreatLine> {
 fn request(event: &Event) -> Vec<(&'static str, String)> {
     let request = &event.request;
     let asked = format!("{} {}", request.method, request.path);
-    let mut facts = vec![
-        ("Time", Civil::of(event.time_ms).human()),
-        ("Request", show(asked.trim(), MAX_VALUE_CHARS)),
-        ("What the guard did", action(event)),
-        ("Size", size(event)),
-    ];
+    let mut facts = vec![("Time", Civil::of(event.time_ms).human())];
+    if !asked.trim().is_empty() {
+        facts.push(("Request", show(asked.trim(), MAX_VALUE_CHARS)));
+        facts.push(("What the guard did", action(event)));
+        facts.push(("Size", size(event)));
+    }
     if let Some(finding) = worst(event) {
         let mut place = clean(&finding.rule, MAX_VALUE_CHARS);
         if let Some(location) = &finding.location
@@ -222,8 +226,10 @@ fn request(event: &Event) -> Vec<(&'static str, String)> {
 fn size(event: &Event) -> String {
     let request = &event.request;
     let mut size = format!("{} bytes", request.bytes);
-    if request.parts > 0 {
-        size.push_str(&format!(", {} parts", request.parts));
+    match request.parts {
+        0 => {}
+        1 => size.push_str(", 1 part"),
+        parts => size.push_str(&format!(", {parts} parts")),
     }
     if !request.protocol.is_empty() {
         size.push_str(&format!(", {}", show(&request.protocol, MAX_VALUE_CHARS)));

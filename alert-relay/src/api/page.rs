@@ -39,8 +39,8 @@ dl{display:grid;grid-template-columns:minmax(7rem,10rem) 1fr;gap:.35rem 1rem;mar
 dt{color:var(--soft)}dd{margin:0}code{font-family:ui-monospace,monospace;font-size:.87em}\
 .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%}\
 th,td{text-align:left;vertical-align:top;padding:.4rem .8rem .4rem 0;border-top:1px solid var(--line)}\
-th{color:var(--soft);font-weight:500}\
-.badge{display:inline-block;border-radius:4px;padding:.1rem .5rem;color:#fff;font-size:.8rem;font-weight:700}\
+th{color:var(--soft);font-weight:500;white-space:nowrap}td{min-width:3.5rem}\
+.badge{display:inline-block;border-radius:4px;padding:.1rem .5rem;color:#fff;font-size:.8rem;font-weight:700;white-space:nowrap}\
 .low{background:#3b6ea5}.medium{background:#8a6100}.high{background:#b5420c}.critical{background:#a3122a}\
 li{margin:0 0 .4rem}.soft{color:var(--soft)}";
 
