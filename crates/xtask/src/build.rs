@@ -38,6 +38,14 @@ pub fn all(paths: &Paths) -> Result<()> {
 pub(crate) fn cargo(paths: &Paths) -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(&paths.root);
+    // `cargo run` describes xtask to us in the environment. Some build scripts (ring's) look at these variables, and
+    // would run again whenever somebody calls cargo by hand in between.
+    let ours = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in env::vars_os() {
+        if name.to_str().is_some_and(ours) {
+            cargo.env_remove(name);
+        }
+    }
     cargo
 }
 

@@ -20,14 +20,14 @@ while read -r op group; do
         -) case $groups in *" $group "*) groups="${groups%% $group *} ${groups#* $group }" ;; esac ;;
     esac
 done
-for group in $groups; do kill -TERM -- "-$group" 2>/dev/null; done
+for group in $groups; do kill -s TERM -- "-$group" 2>/dev/null; done
 for _ in 1 2 3 4 5 6 7 8 9 10; do
     alive=
-    for group in $groups; do kill -0 -- "-$group" 2>/dev/null && alive=1; done
+    for group in $groups; do kill -s 0 -- "-$group" 2>/dev/null && alive=1; done
     [ -n "$alive" ] || exit 0
     sleep 0.3
 done
-for group in $groups; do kill -KILL -- "-$group" 2>/dev/null; done
+for group in $groups; do kill -s KILL -- "-$group" 2>/dev/null; done
 "#;
 
 static KEEPER: Mutex<Option<Child>> = Mutex::new(None);
@@ -71,4 +71,38 @@ fn start() -> Result<Child> {
         .process_group(0)
         .spawn()
         .context("starting /bin/sh")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        thread,
+        time::{Duration, Instant},
+    };
+
+    use super::*;
+
+    fn sleeper() -> Child {
+        Command::new("sleep").arg("60").process_group(0).spawn().unwrap()
+    }
+
+    #[test]
+    fn what_was_not_taken_back_ends_with_the_pipe() {
+        let mut keeper = start().unwrap();
+        let (mut kept, mut taken_back) = (sleeper(), sleeper());
+        let mut pipe = keeper.stdin.take().unwrap();
+        write!(pipe, "+ {}\n+ {}\n- {}\n", taken_back.id(), kept.id(), taken_back.id()).unwrap();
+        thread::sleep(Duration::from_millis(100));
+        assert!(kept.try_wait().unwrap().is_none(), "ended while the pipe was open");
+        drop(pipe);
+        let begin = Instant::now();
+        while kept.try_wait().unwrap().is_none() {
+            assert!(begin.elapsed() < Duration::from_secs(5), "not ended");
+            thread::sleep(Duration::from_millis(10));
+        }
+        keeper.wait().unwrap();
+        assert!(taken_back.try_wait().unwrap().is_none(), "one was ended that had been taken back");
+        taken_back.kill().unwrap();
+        taken_back.wait().unwrap();
+    }
 }
