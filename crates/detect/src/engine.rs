@@ -80,6 +80,11 @@ impl Engine {
         &self.rules
     }
 
+    #[cfg(test)]
+    pub(crate) fn tables(&self) -> &Tables {
+        &self.tables
+    }
+
     /// Judges a text and appends what was found: what stands in the text itself in its order, then what
     /// stands in its encoded stretches. Spans are byte ranges of `text`, on character boundaries; a match
     /// in an encoded stretch has the span of that stretch. A rule is reported once for the text and once

@@ -20,8 +20,11 @@ mod options;
 mod role;
 mod scratch;
 mod search;
+#[cfg(test)]
+mod speed;
 mod tensor;
 mod verify;
+mod words;
 
 pub use engine::Engine;
 pub use finding::{Category, Finding, Rule, Severity};

@@ -9,14 +9,13 @@ use crate::compile::{
     keys::{KeyTable, LONG, Place, word_key},
     words::{is_word_byte, symbol_flags, word_flags},
 };
+use crate::words::Words;
 
 /// A key found in a text.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Hit {
     /// Where it begins, in bytes of the comparable text.
     pub(crate) at: u32,
-    /// The word it begins, or for a symbol the number of words before it.
-    pub(crate) word: u32,
     /// Its first posting.
     pub(crate) first: u32,
     /// How many follow on it.
@@ -26,9 +25,9 @@ pub(crate) struct Hit {
 /// What a pass gives. Reused, so that nothing is allocated for a text.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
-    /// Where each word begins.
-    pub(crate) words: Vec<u32>,
-    /// The keys found, in the order of the text but for keys at one word.
+    /// Where words begin.
+    pub(crate) words: Words,
+    /// The keys found, block by block of 64 bytes.
     pub(crate) hits: Vec<Hit>,
 }
 
@@ -79,21 +78,31 @@ pub(crate) fn search(padded: &[u8], tables: &Tables, found: &mut Found) {
     };
     let (blocks, _) = padded.as_chunks::<64>();
     let mut inside = 0;
-    for (number, block) in blocks.iter().enumerate() {
-        let (mut words, mut symbols) = (0, 0);
-        let (eights, _) = block.as_chunks::<8>();
-        for (place, eight) in eights.iter().enumerate() {
-            let eight = u64::from_le_bytes(*eight);
-            let flags = word_flags(eight);
-            words |= swar::gather(flags) << (8 * place);
-            symbols |= swar::gather(symbol_flags(eight, flags)) << (8 * place);
-        }
+    let mut this = blocks.first().map_or((0, 0), masks);
+    for number in 0..blocks.len() {
+        let next = blocks.get(number + 1).map_or((0, 0), masks);
+        let (words, symbols) = this;
         let starts = words & !(words << 1 | inside);
         inside = words >> 63;
-        let before = found.words.len();
-        look_up_words(padded, number * 64, starts, &filters, tables, found);
-        look_up_symbols(padded, number * 64, symbols, starts, before, &filters, tables, found);
+        found.words.push(starts);
+        look_up_words(padded, number * 64, starts, [words, next.0], &filters, tables, found);
+        look_up_symbols(padded, number * 64, symbols, &filters, tables, found);
+        this = next;
     }
+}
+
+/// The bytes of words and the symbols among 64 bytes, the first byte lowest.
+#[inline(always)]
+fn masks(block: &[u8; 64]) -> (u64, u64) {
+    let (mut words, mut symbols) = (0, 0);
+    let (eights, _) = block.as_chunks::<8>();
+    for (place, eight) in eights.iter().enumerate() {
+        let eight = u64::from_le_bytes(*eight);
+        let flags = word_flags(eight);
+        words |= swar::gather(flags) << (8 * place);
+        symbols |= swar::gather(symbol_flags(eight, flags)) << (8 * place);
+    }
+    (words, symbols)
 }
 
 #[inline(always)]
@@ -101,48 +110,47 @@ fn look_up_words(
     padded: &[u8],
     base: usize,
     mut starts: u64,
+    [words, next]: [u64; 2],
     filters: &Filters<'_>,
     tables: &Tables,
     found: &mut Found,
 ) {
-    found.words.reserve(32);
     while starts != 0 {
-        let at = base + starts.trailing_zeros() as usize;
+        let bit = starts.trailing_zeros();
+        let at = base + bit as usize;
         starts &= starts - 1;
-        found.words.push(place(at));
         let Some(eight) = eight_at(padded, at) else { continue };
-        let passes = filters.word.passes(word_key(eight)) | filters.prefix.passes(Place::Prefix.key(eight));
-        let long = filters.long.used && filters.long.passes(Place::Long.key(eight));
-        if passes | long {
+        // The word may go on in the next block. Seven bytes of it are compared.
+        let length = ((words >> bit) | ((next << 1) << (63 - bit))).trailing_ones().min(7);
+        let key = eight & ((1 << (8 * length)) - 1);
+        let passes = filters.word.passes(key)
+            || (filters.prefix.used && filters.prefix.passes(Place::Prefix.key(eight)))
+            || (filters.long.used && filters.long.passes(Place::Long.key(eight)));
+        if passes {
             found_word(padded, at, eight, tables, found);
         }
     }
 }
 
 #[inline(always)]
-#[expect(clippy::too_many_arguments, reason = "one half of a loop body, split for reading")]
 fn look_up_symbols(
     padded: &[u8],
     base: usize,
     mut symbols: u64,
-    starts: u64,
-    before: usize,
     filters: &Filters<'_>,
     tables: &Tables,
     found: &mut Found,
 ) {
     while symbols != 0 {
-        let bit = symbols.trailing_zeros();
-        let at = base + bit as usize;
+        let at = base + symbols.trailing_zeros() as usize;
         symbols &= symbols - 1;
         let Some(eight) = eight_at(padded, at) else { continue };
         let passes = filters.raw6.passes(Place::Raw6.key(eight))
             | filters.raw3.passes(Place::Raw3.key(eight))
             | filters.raw1.passes(Place::Raw1.key(eight));
         if passes {
-            let word = before + (starts & ((1 << bit) - 1)).count_ones() as usize;
             for place in [Place::Raw6, Place::Raw3, Place::Raw1] {
-                look_up(place, eight, at, word, tables, found);
+                look_up(place, eight, at, tables, found);
             }
         }
     }
@@ -150,28 +158,27 @@ fn look_up_symbols(
 
 #[cold]
 fn found_word(padded: &[u8], at: usize, eight: u64, tables: &Tables, found: &mut Found) {
-    let word = found.words.len().saturating_sub(1);
-    let key = word_key(eight);
-    push(tables.keys(Place::Word), key, at, word, found);
-    look_up(Place::Prefix, eight, at, word, tables, found);
+    push(tables.keys(Place::Word), word_key(eight), at, found);
+    look_up(Place::Prefix, eight, at, tables, found);
     let long = padded.get(at..at + LONG).is_some_and(|bytes| bytes.iter().all(|byte| is_word_byte(*byte)));
     if long {
-        look_up(Place::Long, eight, at, word, tables, found);
+        look_up(Place::Long, eight, at, tables, found);
     }
 }
 
-fn look_up(place: Place, eight: u64, at: usize, word: usize, tables: &Tables, found: &mut Found) {
-    push(tables.keys(place), place.key(eight), at, word, found);
+fn look_up(place: Place, eight: u64, at: usize, tables: &Tables, found: &mut Found) {
+    push(tables.keys(place), place.key(eight), at, found);
 }
 
-fn push(table: &KeyTable, key: u64, at: usize, word: usize, found: &mut Found) {
+fn push(table: &KeyTable, key: u64, at: usize, found: &mut Found) {
     if let Some(entry) = table.find(key) {
-        found.hits.push(Hit { at: place(at), word: place(word), first: entry.first, count: entry.count });
+        found.hits.push(Hit { at: place(at), first: entry.first, count: entry.count });
     }
 }
 
+/// Eight bytes from `at` on.
 #[inline(always)]
-fn eight_at(padded: &[u8], at: usize) -> Option<u64> {
+pub(crate) fn eight_at(padded: &[u8], at: usize) -> Option<u64> {
     padded.get(at..).and_then(|rest| rest.first_chunk::<8>()).map(|eight| u64::from_le_bytes(*eight))
 }
 

@@ -21,6 +21,8 @@ pub enum Problem {
     Unclosed,
     /// A word, or an alternative, without a letter or digit. Punctuation is written as a raw literal.
     NoWord,
+    /// `x*` with a single letter.
+    ShortStem,
     /// Raw literals and words in one pattern.
     Mixed,
     /// A gap at an end of the pattern, or that is no number from 0 to 60 (400 between raw literals).
@@ -45,6 +47,7 @@ impl fmt::Display for Error {
             Problem::Empty => "is empty",
             Problem::Unclosed => "has a bracket or quotation mark that is not closed",
             Problem::NoWord => "has a word without a letter or digit (write punctuation as =\"…\")",
+            Problem::ShortStem => "has a prefix of a single letter",
             Problem::Mixed => "mixes raw literals with words",
             Problem::Gap => "has a gap at an end, or one that is no small number",
             Problem::TooLong => "is too long",

@@ -59,6 +59,9 @@ pub struct Word {
     pub whole: bool,
 }
 
+/// Bytes of a word that may go on. One would be any word with that letter.
+const SHORTEST_STEM: usize = 2;
+
 enum Element<'a> {
     Gap(u32, bool),
     Alternatives(&'a str, bool),
@@ -199,7 +202,11 @@ fn sequence(text: &str) -> Result<Vec<Word>, Problem> {
             .filter_map(|range| stem.get(range))
             .map(|word| Word { text: word.to_vec(), whole: true })
             .collect();
-        words.last_mut().ok_or(Problem::NoWord)?.whole = whole;
+        let last = words.last_mut().ok_or(Problem::NoWord)?;
+        last.whole = whole;
+        if !whole && last.text.len() < SHORTEST_STEM {
+            return Err(Problem::ShortStem);
+        }
         sequence.extend(words);
     }
     if sequence.is_empty() { Err(Problem::NoWord) } else { Ok(sequence) }
@@ -270,6 +277,7 @@ mod tests {
             ("a - b", Problem::NoWord),
             ("<a||b>", Problem::NoWord),
             ("*", Problem::NoWord),
+            ("a b*", Problem::ShortStem),
             ("a =\"b\"", Problem::Mixed),
         ] {
             assert_eq!(parse(pattern), Err(problem), "{pattern:?}");

@@ -9,7 +9,10 @@ use super::{
     keys::{Entry, KeyTable, Place, literal_key},
     phrase::{self, Part},
     plan_token,
-    tables::{Class, Element, Phrase, Piece, Posting, Raw, Slice, Step, Tables, Token, Word},
+    tables::{
+        Alternative, Class, Element, Phrase, Piece, Posting, Raw, Slice, Step, Tables, Token, Word, head,
+        head_bit,
+    },
     token, words,
 };
 
@@ -31,7 +34,7 @@ pub struct Builder {
     bytes: Vec<u8>,
     interned: BTreeMap<Vec<u8>, Slice>,
     words: Vec<Word>,
-    alternatives: Vec<Slice>,
+    alternatives: Vec<Alternative>,
     steps: Vec<Step>,
     phrases: Vec<Phrase>,
     literals: Vec<Slice>,
@@ -127,6 +130,7 @@ impl Builder {
         if parts.len() > MAX_COUNT || reach(parts) > MAX_REACH {
             return Err(Problem::TooLong);
         }
+        let parts = &sorted(parts);
         let steps: Vec<_> = parts.iter().map(|part| self.step(part)).collect::<Result<_, _>>()?;
         let phrase = next(&self.phrases);
         let steps = append(&mut self.steps, steps);
@@ -158,13 +162,17 @@ impl Builder {
                 if alternatives.len() > MAX_COUNT {
                     return Err(Problem::TooLong);
                 }
-                let slices: Vec<_> = alternatives.iter().map(|sequence| self.sequence(sequence)).collect();
-                Ok(Step::Item { alternatives: append(&mut self.alternatives, slices), optional: *optional })
+                let laid: Vec<_> =
+                    alternatives.iter().map(|sequence| self.sequence(sequence)).collect::<Result<_, _>>()?;
+                let heads = laid.iter().fold(0, |heads, laid| heads | head_bit(laid.head));
+                let longest = laid.iter().map(|laid| laid.count).max().unwrap_or(0);
+                let alternatives = append(&mut self.alternatives, laid);
+                Ok(Step::Item { alternatives, heads, longest, optional: *optional })
             }
         }
     }
 
-    fn sequence(&mut self, sequence: &[phrase::Word]) -> Slice {
+    fn sequence(&mut self, sequence: &[phrase::Word]) -> Result<Alternative, Problem> {
         let words: Vec<_> = sequence
             .iter()
             .map(|word| Word {
@@ -174,7 +182,9 @@ impl Builder {
                 whole: word.whole,
             })
             .collect();
-        append(&mut self.words, words)
+        let head = words.first().map_or(0, |word| head(word.key));
+        let Slice { first, count } = append(&mut self.words, words);
+        Ok(Alternative { head, count: u16::try_from(count).map_err(|_| Problem::TooLong)?, first })
     }
 
     fn raw(&mut self, rule: u32, pieces: &[(u32, Vec<Vec<u8>>)]) -> Result<(), Problem> {
@@ -273,6 +283,19 @@ impl Builder {
             self.hang(&Anchor { key, ..*anchor }, posting);
         }
     }
+}
+
+/// The parts with the alternatives of each item in the order of their heads.
+fn sorted(parts: &[Part]) -> Vec<Part> {
+    let mut parts = parts.to_vec();
+    for part in &mut parts {
+        if let Part::Item { alternatives, .. } = part {
+            alternatives
+                .sort_by_key(|sequence| sequence.first().map(|word| head(literal_key(&word.text, 8))));
+            alternatives.dedup();
+        }
+    }
+    parts
 }
 
 /// How many words a match can span at most.

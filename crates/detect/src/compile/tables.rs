@@ -4,7 +4,10 @@
 
 use alloc::borrow::Cow;
 
-use super::keys::{KeyTable, Place};
+use super::{
+    keys::{KeyTable, Place},
+    words::is_word_byte,
+};
 
 /// A part of another table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,6 +40,39 @@ pub struct Word {
     pub whole: bool,
 }
 
+/// A sequence of words, one of several that an item allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Alternative {
+    /// The [`head`] of its first word.
+    pub head: u16,
+    /// How many words it has.
+    pub count: u16,
+    /// The first of them, in [`Tables::words`].
+    pub first: u32,
+}
+
+impl Alternative {
+    /// Its words.
+    #[inline]
+    pub fn of(self, words: &[Word]) -> &[Word] {
+        Slice { first: self.first, count: u32::from(self.count) }.of(words)
+    }
+}
+
+/// The first two bytes of the word that begins with these eight bytes; one, if it has no more.
+#[inline]
+pub const fn head(eight: u64) -> u16 {
+    let [first, second, ..] = eight.to_le_bytes();
+    u16::from_le_bytes([first, if is_word_byte(second) { second } else { 0 }])
+}
+
+/// The bit that stands for a head in [`Step::Item::heads`].
+#[inline]
+pub const fn head_bit(head: u16) -> u64 {
+    // The upper bits of a product depend on all bits of the head.
+    1 << ((head as u32).wrapping_mul(0x9e37_79b1) >> 26)
+}
+
 /// One step of a phrase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -49,8 +85,12 @@ pub enum Step {
     },
     /// One of several sequences of words.
     Item {
-        /// Alternatives, in [`Tables::alternatives`].
+        /// Alternatives by their heads in ascending order, in [`Tables::alternatives`].
         alternatives: Slice,
+        /// The [`head_bit`]s of them all: most words are told apart by it alone.
+        heads: u64,
+        /// Words of the longest.
+        longest: u16,
         /// Whether it may be left out.
         optional: bool,
     },
@@ -190,8 +230,8 @@ pub struct Tables {
     pub bytes: Cow<'static, [u8]>,
     /// Words of phrases.
     pub words: Cow<'static, [Word]>,
-    /// Sequences of words, in [`Self::words`].
-    pub alternatives: Cow<'static, [Slice]>,
+    /// Sequences of words.
+    pub alternatives: Cow<'static, [Alternative]>,
     /// Steps of phrases.
     pub steps: Cow<'static, [Step]>,
     /// Phrase patterns.

@@ -6,8 +6,11 @@ mod token;
 
 use core::ops::Range;
 
-use crate::compile::{Tables, tables::Posting};
-use crate::search::Hit;
+use crate::{
+    compile::{Tables, tables::Posting},
+    search::Hit,
+    words::Words,
+};
 
 /// A text in the forms that rules are verified on.
 #[derive(Clone, Copy)]
@@ -17,7 +20,7 @@ pub(crate) struct Text<'a> {
     /// Comparable, with zeros behind it.
     pub(crate) padded: &'a [u8],
     /// Where the words of the comparable text begin.
-    pub(crate) words: &'a [u32],
+    pub(crate) words: &'a Words,
     /// From the comparable text to the source.
     pub(crate) normalised: &'a normalise::Normalised,
 }

@@ -1,0 +1,182 @@
+//! Measurements, run by hand:
+//!
+//! ```text
+//! cargo test --release -p modelgate-detect --lib -- --ignored --nocapture speed
+//! ```
+//! `MODELGATE_BENCH_TEXT` names a text file to measure on in place of the built-in prose.
+
+extern crate std;
+
+use alloc::{format, string::String, vec::Vec};
+use std::{eprintln, hint::black_box, time::Instant};
+
+use crate::{
+    Category, Engine, Options, Role, Rule, Scratch, Severity,
+    compile::{Patterns, Proof},
+    search::{Found, search},
+};
+
+const PROSE: &str = include_str!("speed.txt");
+
+fn prose() -> String {
+    match std::env::var("MODELGATE_BENCH_TEXT") {
+        Ok(path) => std::fs::read_to_string(path).unwrap(),
+        Err(_) => PROSE.into(),
+    }
+}
+
+/// Texts of about `size` bytes, a mebibyte in all, so that no predictor learns them by heart.
+fn texts(size: usize) -> Vec<String> {
+    let mut prose = prose();
+    while prose.len() < 1 << 20 {
+        prose.push_str(&prose.clone());
+    }
+    let mut texts = Vec::new();
+    let mut rest = prose.as_str();
+    while let Some((text, behind)) = rest.split_at_checked(rest.floor_char_boundary(size)) {
+        if text.len() + 4 < size {
+            break;
+        }
+        texts.push(text.into());
+        rest = behind;
+    }
+    texts
+}
+
+/// Prints the best of several rounds: what else the machine does only ever adds.
+fn measure(name: &str, texts: &[String], mut run: impl FnMut(&str)) {
+    let bytes: usize = texts.iter().map(String::len).sum();
+    let seconds = (0..15).map(|_| {
+        let start = Instant::now();
+        texts.iter().for_each(|text| run(text));
+        start.elapsed().as_secs_f64()
+    });
+    let best = seconds.fold(f64::INFINITY, f64::min);
+    eprintln!(
+        "{name:<44} {:>8.0} MB/s {:>10.2} ns/byte",
+        bytes as f64 / best / 1e6,
+        best * 1e9 / bytes as f64
+    );
+}
+
+fn own_rules(count: usize) -> Vec<(Rule, Patterns)> {
+    let word = |number: usize| -> String {
+        (0..4)
+            .map(|place| {
+                ["ka", "ro", "mi", "te", "su", "lan", "ver", "dos", "pel", "qui"]
+                    [number / 10usize.pow(place) % 10]
+            })
+            .collect()
+    };
+    let rule = Rule {
+        id: "injection.own.rule",
+        summary: "A rule of the operator's",
+        category: Category::PromptInjection,
+        severity: Severity::Low,
+        weight: 100,
+        paranoia: 1,
+        owasp: &[],
+        atlas: &[],
+    };
+    let patterns = |number| Patterns {
+        phrases: [format!("{} {}", word(number), word(number * 7 + 3))].into(),
+        tokens: Vec::new(),
+        proof: Proof::default(),
+    };
+    (0..count).map(|number| (rule, patterns(number))).collect()
+}
+
+#[test]
+#[ignore = "measures speed; run by hand in a release build"]
+fn speed_by_stage() {
+    let engine = Engine::new(&Options::default());
+    let mut scratch = Scratch::default();
+    let mut normalised = normalise::Normalised::default();
+    let mut found = Found::default();
+    let (mut out, mut decoded) = (Vec::new(), Vec::new());
+    for size in [200, 2 << 10, 32 << 10, 1 << 20] {
+        let texts = texts(size);
+        measure(&format!("normalise, {size} bytes"), &texts, |text| normalised.set(black_box(text)));
+        measure(&format!("views, {size} bytes"), &texts, |text| {
+            decoded.clear();
+            normalise::views(black_box(text), &mut normalise::Budget::default(), &mut decoded);
+        });
+        let padded: Vec<_> = texts
+            .iter()
+            .map(|text| {
+                normalised.set(text);
+                String::from_utf8(normalised.padded().to_vec()).unwrap()
+            })
+            .collect();
+        measure(&format!("search, {size} bytes"), &padded, |text| {
+            search(black_box(text).as_bytes(), engine.tables(), &mut found);
+        });
+        measure(&format!("scan_text, {size} bytes"), &texts, |text| {
+            out.clear();
+            engine.scan_text(black_box(text), Role::User, &mut scratch, &mut out);
+        });
+    }
+}
+
+#[test]
+#[ignore = "measures speed; run by hand in a release build"]
+fn speed_by_number_of_rules() {
+    let texts = texts(2 << 10);
+    let (mut scratch, mut out) = (Scratch::default(), Vec::new());
+    for count in [0, 100, 1000, 10_000] {
+        let start = Instant::now();
+        let engine = Engine::with_rules(&Options::default(), own_rules(count)).unwrap();
+        eprintln!("{count} own rules compiled in {:?}", start.elapsed());
+        measure(&format!("scan_text, {count} own rules"), &texts, |text| {
+            out.clear();
+            engine.scan_text(black_box(text), Role::User, &mut scratch, &mut out);
+        });
+    }
+    let start = Instant::now();
+    black_box(Engine::new(&Options::default()));
+    eprintln!("built-in rules made ready in {:?}", start.elapsed());
+}
+
+#[test]
+#[ignore = "prints which rules are verified most; run by hand"]
+fn speed_lost_on_postings() {
+    let engine = Engine::new(&Options::default());
+    let text = texts(1 << 20).concat();
+    let mut normalised = normalise::Normalised::default();
+    normalised.set(&text);
+    let mut found = Found::default();
+    search(normalised.padded(), engine.tables(), &mut found);
+    let tables = engine.tables();
+    let mut counts = alloc::collections::BTreeMap::<String, (usize, usize)>::new();
+    let mut postings = 0;
+    for hit in &found.hits {
+        let at = hit.at as usize;
+        let word: Vec<u8> = normalised.padded()[at..]
+            .iter()
+            .copied()
+            .take_while(|byte| byte.is_ascii_alphanumeric())
+            .collect();
+        let entry = counts.entry(String::from_utf8_lossy(&word).into()).or_default();
+        entry.0 += 1;
+        entry.1 += hit.count as usize;
+        postings += hit.count as usize;
+    }
+    let words = text.split_whitespace().count();
+    eprintln!(
+        "{words} words, {} hits, {postings} postings; {} phrases",
+        found.hits.len(),
+        tables.phrases.len()
+    );
+    for place in crate::compile::keys::Place::ALL {
+        eprintln!(
+            "{place:?}: {} keys, filter of {} bytes",
+            tables.keys(place).entries.len(),
+            tables.keys(place).filter.len() * 8
+        );
+    }
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_by_key(|(_, (_, postings))| core::cmp::Reverse(*postings));
+    for (word, (hits, postings)) in counts.iter().take(70) {
+        eprintln!("{word:<20} {hits:>6} hits {postings:>8} postings");
+    }
+}
