@@ -40,8 +40,8 @@ fn main() -> ExitCode {
         }
         Err(error) => {
             eprintln!("xtask: {error:#}");
-            if error.is::<PortInUse>() {
-                eprintln!("  if it is an earlier demo: cargo xtask down");
+            if let Some(PortInUse { port, .. }) = error.downcast_ref() {
+                eprintln!("  which one, tells: ss -ltnp 'sport = :{port}' (on macOS: lsof -i :{port})");
             }
             ExitCode::FAILURE
         }

@@ -118,12 +118,16 @@ pub(crate) fn end_group(child: &mut Child) {
     let _ = child.wait();
 }
 
-/// The last lines of a text, indented.
+/// The last lines of a text, indented, each cut where it leaves every screen.
 #[must_use]
 pub fn tail(text: &str, lines: usize) -> String {
     let all: Vec<_> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let from = all.len().saturating_sub(lines);
-    all.iter().skip(from).map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
+    all.iter()
+        .skip(from)
+        .map(|line| format!("    {}", line.chars().take(300).collect::<String>()))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// What to say when a tool's output tells that the network is the cause.

@@ -308,7 +308,9 @@ impl Stack {
                     .arg("--disable-hot-restart")
                     .env("MODELGATE_WEBHOOK_KEY", &self.key);
                 // Ends within the time we give it, open streams or not.
-                command.args(["--drain-time-s", "1", "--parent-shutdown-time-s", "2", "--log-level", "info"]);
+                command.args(["--drain-time-s", "1", "--parent-shutdown-time-s", "2"]);
+                // Its start alone would fill hundreds of lines.
+                command.args(["--log-level", "warning", "--component-log-level", "wasm:info"]);
                 if let Some(threads) = options.envoy_threads {
                     command.args(["--concurrency", &threads.to_string()]);
                 }
