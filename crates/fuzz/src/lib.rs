@@ -1,0 +1,23 @@
+//! What the fuzz targets check. A body panics when something does not hold that holds for every input.
+
+mod detecting;
+mod exchanging;
+mod reading;
+mod signing;
+
+pub use detecting::detect;
+pub use exchanging::exchange;
+pub use reading::{batch, policy};
+pub use signing::signature;
+
+/// A request body, its path, content type and limits chosen by the first byte.
+pub fn decode(data: &[u8]) {
+    decode::fuzz::body(data);
+}
+
+/// A text, normalised and searched for what is encoded in it.
+pub fn normalise(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    normalise::fuzz::normalise(&text);
+    normalise::fuzz::decode(&text);
+}
