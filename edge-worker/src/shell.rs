@@ -214,7 +214,8 @@ impl Exchange {
 
 impl Shared {
     fn new(policy: &str, key: Option<&str>, node: &str) -> Result<Self, String> {
-        let key = key.map(Key::parse).transpose().map_err(|error| format!("MODELGATE_WEBHOOK_KEY: {error}"))?;
+        let key =
+            key.map(Key::parse).transpose().map_err(|error| format!("MODELGATE_WEBHOOK_KEY: {error}"))?;
         let guard = guard::Guard::from_json(policy.as_bytes(), key.as_ref(), Surface::Edge, node)
             .map_err(|error| format!("POLICY: {error}"))?;
         let relay = &guard.policy().document().relay;
