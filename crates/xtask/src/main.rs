@@ -17,7 +17,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
               build all, run it on real parts, send sample traffic, print a table; stay until Ctrl-C
               --once ends after the table, --detach leaves it running, --upstream puts a real model behind it
   down        end the demo that runs
-  test        run all checks and tests
+  test [NAME…]
+              run all checks and tests, or those whose names begin so
   bench       measure what the filter costs in Envoy, against an empty one
   build       build all into target/dist
   dist        the same, and show what it weighs
@@ -61,6 +62,9 @@ fn run(arguments: &[String]) -> Result<bool> {
         }
         return demo::hold(&paths, upstream.as_ref()).map(|()| true);
     }
+    if command == "test" {
+        return check::run(&paths, options).map(|()| true);
+    }
     if let Some(option) = options.first() {
         bail!(Usage(format!("{command} takes no {option}")));
     }
@@ -72,7 +76,6 @@ fn run(arguments: &[String]) -> Result<bool> {
             .and_then(|()| build::all(&paths))
             .and_then(|()| build::sizes(&paths))?,
         "bench" => bench::run(&paths)?,
-        "test" => check::run(&paths)?,
         "help" | "--help" | "-h" => println!("{USAGE}"),
         other => bail!(Usage(format!("there is no command {other}"))),
     }

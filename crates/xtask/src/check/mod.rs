@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 use crate::{Paths, build, setup, step};
 
@@ -48,14 +48,20 @@ const CHECKS: [Check; 13] = [
     ("end to end", |paths| cargo(paths, &["test", "--locked", "-p", "modelgate-e2e"])),
 ];
 
-/// Runs all checks; the first that fails ends it.
+/// Runs all checks, or those whose names begin with one of `only`; the first that fails ends it.
 ///
 /// # Errors
-/// The failure of a check, with its name.
-pub fn run(paths: &Paths) -> Result<()> {
+/// The failure of a check, with its name; or that `only` names none.
+pub fn run(paths: &Paths, only: &[String]) -> Result<()> {
+    if let Some(wanted) = only.iter().find(|wanted| !CHECKS.iter().any(|(name, _)| name.starts_with(*wanted)))
+    {
+        let names = CHECKS.map(|(name, _)| name).join(", ");
+        bail!("there is no check {wanted:?}; there are: {names}");
+    }
     let start = Instant::now();
     let mut took: Vec<(&str, Duration)> = Vec::new();
-    for (name, check) in CHECKS {
+    let is_wanted = |name: &str| only.is_empty() || only.iter().any(|wanted| name.starts_with(wanted));
+    for (name, check) in CHECKS.into_iter().filter(|(name, _)| is_wanted(name)) {
         step::say(&format!("=== {name}"));
         let begin = Instant::now();
         let result = check(paths);
