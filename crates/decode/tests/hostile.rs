@@ -247,3 +247,33 @@ fn names_that_share_long_beginnings_cost_no_more_than_sorting() {
         Some((DuplicateKey, expected))
     );
 }
+
+#[test]
+fn names_of_one_hash_are_told_apart() {
+    // The hash rotates by 5 and multiplies by an odd number, so that the next word can undo what the last one did.
+    const MULTIPLIER: u64 = 0x517c_c1b7_2722_0a95;
+    let state = |word: u64| (16_u64.rotate_left(5) ^ word).wrapping_mul(MULTIPLIER).rotate_left(5);
+    let first = u64::from_le_bytes(*b"aaaaaaaa");
+    let (mut names, mut tried) = (vec![String::from("aaaaaaaaaaaaaaaa")], 0_u64);
+    let target = state(first) ^ first;
+    while names.len() < 4 && tried < 3_000_000 {
+        tried += 1;
+        let word: String = (0..8)
+            .map(|place| char::from(b"abcdefghijklmnop"[(tried >> (4 * place) & 15) as usize]))
+            .collect();
+        let second = (state(u64::from_le_bytes(word.as_bytes().try_into().unwrap())) ^ target).to_le_bytes();
+        let plain = second.iter().all(|byte| matches!(byte, 0x20..0x7f) && !b"\"\\".contains(byte));
+        if plain {
+            names.push(word + std::str::from_utf8(&second).unwrap());
+        }
+    }
+    assert!(names.len() >= 3, "{names:?}");
+    let others: String = (0..9).map(|number| format!("\"{number}\":0,")).collect();
+    let members: Vec<String> = names.iter().map(|name| format!("\"{name}\":0")).collect();
+    let body = format!("{{{others}{}}}", members.join(","));
+    assert_eq!(problem_of(body.as_bytes(), &Limits::default()), None);
+    let twice = body.replace("\"8\":0", &members[1]);
+    let expected = twice.rfind(&names[1]).unwrap() - 1;
+    let problem = problem_of(twice.as_bytes(), &Limits::default()).map(|it| (it.kind, it.at));
+    assert_eq!(problem, Some((DuplicateKey, expected)));
+}

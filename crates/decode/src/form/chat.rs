@@ -81,6 +81,7 @@ impl Collector<'_, '_> {
                 }
                 "refusal" | "reasoning_content" | "reasoning" => self.content(value, &name, role)?,
                 "tool_calls" | "function_call" => self.walk(value, &name, role)?,
+                "role" if role != Role::Unknown => {}
                 _ => self.member(key, value, Role::Unknown)?,
             }
         }

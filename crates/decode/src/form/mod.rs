@@ -64,30 +64,45 @@ fn read<'a>(
     Ok(collector.decoded(protocol))
 }
 
-/// The protocol that a document looks like.
+/// The protocol that a document looks like, by the names in its own object.
 fn sniff(document: &Document<'_>) -> Protocol {
-    let root = NodeId::ROOT;
-    let kind = |name: &str| document.member(root, name).map(|id| document.kind(id));
-    if kind("messages") == Some(Kind::Array) {
-        let anthropic = kind("system").is_some() || kind("anthropic_version").is_some();
-        return if anthropic { Protocol::AnthropicMessages } else { Protocol::OpenAiChat };
-    }
-    let inputs = document.member(root, "inputs").and_then(|inputs| document.elements(inputs).next());
-    if inputs.is_some_and(|first| document.member(first, "datatype").is_some()) {
-        return Protocol::KserveV2;
-    }
-    if matches!(kind("prompt"), Some(Kind::String | Kind::Array)) {
-        return Protocol::OpenAiCompletions;
-    }
-    if kind("model") == Some(Kind::String) && kind("instructions").is_none() && kind("stream").is_none() {
-        let input = document.member(root, "input");
-        let texts = |id: NodeId| document.elements(id).all(|element| document.kind(element) == Kind::String);
-        if input.is_some_and(|id| document.kind(id) == Kind::String || (document.count(id) > 0 && texts(id)))
-        {
-            return Protocol::OpenAiEmbeddings;
+    let [mut messages, mut inputs, mut prompt, mut input] = [None; 4];
+    let (mut anthropic, mut named, mut more) = (false, false, false);
+    for (key, value) in document.members(NodeId::ROOT) {
+        match &*document.text(key) {
+            "messages" => messages = Some(value),
+            "inputs" => inputs = Some(value),
+            "prompt" => prompt = Some(value),
+            "input" => input = Some(value),
+            "system" | "anthropic_version" => anthropic = true,
+            "model" => named = document.kind(value) == Kind::String,
+            "instructions" | "stream" => more = true,
+            _ => {}
         }
     }
+    let is = |id: Option<NodeId>, kind: Kind| id.is_some_and(|id| document.kind(id) == kind);
+    if is(messages, Kind::Array) {
+        return if anthropic { Protocol::AnthropicMessages } else { Protocol::OpenAiChat };
+    }
+    let first = inputs.and_then(|inputs| document.elements(inputs).next());
+    if first.is_some_and(|first| document.member(first, "datatype").is_some()) {
+        return Protocol::KserveV2;
+    }
+    if is(prompt, Kind::String) || is(prompt, Kind::Array) {
+        return Protocol::OpenAiCompletions;
+    }
+    // The responses API has an `input`, too, and more fields beside it.
+    if named && !more && input.is_some_and(|input| is_texts(document, input)) {
+        return Protocol::OpenAiEmbeddings;
+    }
     Protocol::Json
+}
+
+/// Whether a value is a string or an array of nothing but strings.
+fn is_texts(document: &Document<'_>, id: NodeId) -> bool {
+    let text = |id: NodeId| document.kind(id) == Kind::String;
+    text(id)
+        || (document.count(id) > 0 && document.kind(id) == Kind::Array && document.elements(id).all(text))
 }
 
 /// Values that JSON does not have may stand in tensors only.
