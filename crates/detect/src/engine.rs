@@ -150,6 +150,7 @@ impl Engine {
         for hit in &scratch.found.hits {
             let first = hit.first as usize;
             let postings = self.tables.postings.get(first..first + hit.count as usize).unwrap_or_default();
+            scratch.around.begin(hit);
             for posting in postings {
                 if steps.is_exhausted() || out.len() >= most {
                     scratch.exhausted |= steps.is_exhausted();
@@ -158,7 +159,8 @@ impl Engine {
                 let Some(number) = verify::rule(posting, &self.tables) else { continue };
                 let (at, bit) = (number as usize / 64, 1u64 << (number % 64));
                 let Some(open) = scratch.open.get_mut(at).filter(|open| **open & bit != 0) else { continue };
-                if let Some(place) = verify::verify(posting, hit, &subject, &self.tables, &mut steps)
+                if let Some(place) =
+                    verify::verify(posting, hit, &mut scratch.around, &subject, &self.tables, &mut steps)
                     && let Some(rule) = self.numbered.get(number as usize)
                 {
                     *open &= !bit;

@@ -5,13 +5,14 @@ use core::ops::Range;
 
 use normalise::{Normalised, Transform, View};
 
-use crate::search::Found;
+use crate::{search::Found, verify::Around};
 
 /// Reusable buffers. Nothing in them means anything after a scan; only their room is kept.
 #[derive(Debug, Default)]
 pub struct Scratch {
     pub(crate) normalised: Normalised,
     pub(crate) found: Found,
+    pub(crate) around: Around,
     pub(crate) views: Vec<View>,
     pub(crate) layers: Vec<Layer>,
     /// The rules that may still match, as bits.

@@ -6,7 +6,7 @@ use normalise::swar;
 
 use crate::compile::{
     Tables,
-    keys::{KeyTable, LONG, Place, word_key},
+    keys::{KeyTable, LONG, Place, first_bytes, word_key},
     words::{is_word_byte, symbol_flags, word_flags},
 };
 use crate::words::Words;
@@ -120,9 +120,9 @@ fn look_up_words(
         let at = base + bit as usize;
         starts &= starts - 1;
         let Some(eight) = eight_at(padded, at) else { continue };
-        // The word may go on in the next block. Seven bytes of it are compared.
-        let length = ((words >> bit) | ((next << 1) << (63 - bit))).trailing_ones().min(7);
-        let key = eight & ((1 << (8 * length)) - 1);
+        // The word may go on in the next block. Eight bytes of it are compared.
+        let length = ((words >> bit) | ((next << 1) << (63 - bit))).trailing_ones().clamp(1, 8);
+        let key = first_bytes(eight, length);
         let passes = filters.word.passes(key)
             || (filters.prefix.used && filters.prefix.passes(Place::Prefix.key(eight)))
             || (filters.long.used && filters.long.passes(Place::Long.key(eight)));

@@ -10,7 +10,7 @@ use super::words::word_flags;
 /// Where a key is taken from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
-    /// The first seven bytes of a word, fewer if it is shorter: whole words, and longer prefixes.
+    /// The first eight bytes of a word, fewer if it is shorter: whole words, and longer prefixes.
     Word,
     /// The first four bytes of a word: short prefixes.
     Prefix,
@@ -31,7 +31,7 @@ impl Place {
     /// The bytes that its keys have at most.
     pub const fn width(self) -> usize {
         match self {
-            Self::Word => 7,
+            Self::Word => 8,
             Self::Prefix => 4,
             Self::Long => 2,
             Self::Raw6 => 6,
@@ -54,13 +54,17 @@ impl Place {
 /// words of a language hardly ever.
 pub const LONG: usize = 16;
 
-/// The bytes of the word that begins here, at most seven.
-#[inline(always)]
+/// The bytes of the word that begins here, at most eight.
+#[inline]
 pub const fn word_key(eight: u64) -> u64 {
     let others = !word_flags(eight) & normalise::swar::HIGHS;
-    // All bits below the first flag; shifted, all bytes before the flagged one.
-    let below = others.wrapping_sub(1) & !others;
-    eight & below >> 7 & (u64::MAX >> 8)
+    first_bytes(eight, others.trailing_zeros() / 8)
+}
+
+/// The first bytes of eight; `count` is 1 to 8.
+#[inline(always)]
+pub const fn first_bytes(eight: u64, count: u32) -> u64 {
+    eight & (u64::MAX >> (64 - 8 * count))
 }
 
 /// The key of a literal's first bytes, zeros where it is shorter.
@@ -160,10 +164,10 @@ mod tests {
             (b"act now!", &b"act"[..]),
             (b"a bcdefg", b"a"),
             (b"sevenls ", b"sevenls"),
-            (b"eightlet", b"eightle"),
+            (b"eightlet", b"eightlet"),
             (b"\xd0\xb8\xd0\xb3\xd0\xbd. ", b"\xd0\xb8\xd0\xb3\xd0\xbd"),
         ] {
-            assert_eq!(word_key(u64::from_le_bytes(*text)), literal_key(key, 7), "{text:?}");
+            assert_eq!(word_key(u64::from_le_bytes(*text)), literal_key(key, 8), "{text:?}");
         }
     }
 

@@ -234,12 +234,12 @@ mod tests {
 
     #[test]
     fn reads_each_form_of_element() {
-        let pattern = parse("Pay  attention <a|b C|d*> ..4 [please|now] ..2! Don’t").unwrap();
+        let pattern = parse("Pay  attention <a|b C|de*> ..4 [please|now] ..2! Don’t").unwrap();
         assert_eq!(
             pattern,
             Pattern::Words(vec![
                 item(&[&["pay", "attention"]], false),
-                item(&[&["a"], &["b", "c"], &["d*"]], false),
+                item(&[&["a"], &["b", "c"], &["de*"]], false),
                 Part::Gap { most: 4, cross: false },
                 item(&[&["please"], &["now"]], true),
                 Part::Gap { most: 2, cross: true },

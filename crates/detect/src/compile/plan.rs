@@ -319,7 +319,7 @@ fn anchors(alternatives: &[Vec<phrase::Word>]) -> Option<Vec<(usize, Anchor)>> {
 fn word_anchor(word: &phrase::Word) -> Option<Anchor> {
     let place = match word.text.len() {
         _ if word.whole => Place::Word,
-        7.. => Place::Word,
+        8.. => Place::Word,
         4.. => Place::Prefix,
         _ => return None,
     };

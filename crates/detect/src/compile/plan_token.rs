@@ -69,7 +69,7 @@ pub(super) fn word_anchor(
         let word = rest.get(..length).unwrap_or_default();
         let place = match length {
             _ if whole => Place::Word,
-            7.. => Place::Word,
+            8.. => Place::Word,
             4.. => Place::Prefix,
             2.. if first && long_word(behind, shortest) => Place::Long,
             _ => continue,

@@ -1,10 +1,13 @@
 //! Whether a rule matches round the place where a search found one of its keys.
 
+mod line;
 mod phrase;
 mod raw;
 mod token;
 
 use core::ops::Range;
+
+use line::Line;
 
 use crate::{
     compile::{Tables, tables::Posting},
@@ -23,6 +26,30 @@ pub(crate) struct Text<'a> {
     pub(crate) words: &'a Words,
     /// From the comparable text to the source.
     pub(crate) normalised: &'a normalise::Normalised,
+}
+
+/// The words round a hit. Reused from hit to hit.
+#[derive(Debug)]
+pub(crate) struct Around {
+    /// Where the hit's word begins.
+    at: usize,
+    forward: Line,
+    backward: Line,
+}
+
+impl Around {
+    /// Begins anew at a hit.
+    pub(crate) fn begin(&mut self, hit: &Hit) {
+        self.at = hit.at as usize;
+        self.forward.begin(hit.at);
+        self.backward.begin(hit.at);
+    }
+}
+
+impl Default for Around {
+    fn default() -> Self {
+        Self { at: 0, forward: Line::new(true), backward: Line::new(false) }
+    }
 }
 
 /// Where a rule matched.
@@ -81,17 +108,19 @@ pub(crate) fn rule(posting: &Posting, tables: &Tables) -> Option<u32> {
     }
 }
 
-/// Where the pattern of a posting matches, if it does.
+/// Where the pattern of a posting matches, if it does. `around` has begun at the hit.
 pub(crate) fn verify(
     posting: &Posting,
     hit: &Hit,
+    around: &mut Around,
     text: &Text<'_>,
     tables: &Tables,
     steps: &mut Steps,
 ) -> Option<Place> {
     match *posting {
         Posting::Phrase { phrase, step, alternative, word } => {
-            phrase::verify(phrase, [step, alternative, word], hit, text, tables, steps).map(Place::Comparable)
+            phrase::verify(phrase, [step, alternative, word], around, text, tables, steps)
+                .map(Place::Comparable)
         }
         Posting::Raw { raw, piece, literal, offset } => {
             raw::verify(raw, [piece, literal, offset], hit, text, tables, steps).map(Place::Comparable)

@@ -6,26 +6,26 @@
 
 use core::ops::Range;
 
-use super::{Steps, Text};
+use super::{
+    Around, Steps, Text,
+    line::{Line, Seen},
+};
 use crate::{
     compile::{
         Tables,
-        tables::{Alternative, Step, Word, head, head_bit},
+        tables::{Alternative, Step, Word, head_bit},
         words::is_word_byte,
     },
-    search::{Hit, eight_at},
+    search::eight_at,
 };
 
 /// Bytes between two words that are looked at for the end of a sentence; more of them end it.
 const SEPARATOR: usize = 16;
 
-/// Words on either side of an anchor that a pattern may reach: one for each bit of a set.
-const WINDOW: usize = 64;
-
 pub(super) fn verify(
     phrase: u32,
     [step, alternative, word]: [u16; 3],
-    hit: &Hit,
+    around: &mut Around,
     text: &Text<'_>,
     tables: &Tables,
     steps: &mut Steps,
@@ -35,69 +35,47 @@ pub(super) fn verify(
     let (before, rest) = program.split_at_checked(usize::from(step))?;
     let (anchor, after) = rest.split_first()?;
     let Step::Item { alternatives, .. } = anchor else { return None };
-    let sequence = *alternatives.of(&tables.alternatives).get(usize::from(alternative))?;
-    let (first, last) = anchor_at(sequence, usize::from(word), hit.at as usize, text, tables)?;
-    if !steps.take(1) {
+    let sequence = alternatives.of(&tables.alternatives).get(usize::from(alternative))?;
+    let (words_before, rest) = sequence.of(&tables.words).split_at_checked(usize::from(word))?;
+    let (word, words_after) = rest.split_first()?;
+    if !steps.take(1) || !word_at(word, around.at, text.padded, tables) {
         return None;
     }
-    let end = Walk::new(text, tables, last, true).run(after.iter(), steps)?;
-    let start = Walk::new(text, tables, first, false).run(before.iter().rev(), steps)?;
+    let Around { forward, backward, .. } = around;
+    if !stand_on(forward, words_after.iter(), text, tables)
+        || !stand_on(backward, words_before.iter().rev(), text, tables)
+    {
+        return None;
+    }
+    let end = Walk { line: forward, origin: words_after.len(), text, tables }.run(after.iter(), steps)?;
+    let start =
+        Walk { line: backward, origin: words_before.len(), text, tables }.run(before.iter().rev(), steps)?;
     Some(start..word_end(text.padded, end))
 }
 
-/// The first and the last word of a sequence whose `word`-th word begins at `at`, if it stands there.
-fn anchor_at(
-    sequence: Alternative,
-    word: usize,
-    at: usize,
+/// Whether the words are those next to the hit, in one sentence.
+fn stand_on<'w>(
+    line: &mut Line,
+    words: impl Iterator<Item = &'w Word>,
     text: &Text<'_>,
     tables: &Tables,
-) -> Option<(usize, usize)> {
-    let words = sequence.of(&tables.words);
-    let (before, rest) = words.split_at_checked(word)?;
-    let (anchor, after) = rest.split_first()?;
-    if !word_at(anchor, at, text.padded, tables) {
-        return None;
-    }
-    let (mut first, mut last) = (at, at);
-    for word in before.iter().rev() {
-        let previous = text.words.previous(first)?;
-        if sentence_ends_before(first, text.padded) || !word_at(word, previous, text.padded, tables) {
-            return None;
-        }
-        first = previous;
-    }
-    for word in after {
-        last = text.words.next(last)?;
-        if sentence_ends_before(last, text.padded) || !word_at(word, last, text.padded, tables) {
-            return None;
-        }
-    }
-    Some((first, last))
+) -> bool {
+    words.zip(1..).all(|(word, number)| {
+        let seen = line.get(number, text).filter(|seen| !seen.apart);
+        seen.is_some_and(|seen| word_at(word, seen.place as usize, text.padded, tables))
+    })
 }
 
 /// A walk over the words from an anchor on, in one direction.
 struct Walk<'a> {
+    line: &'a mut Line,
+    /// Words of the anchor on this side of the hit.
+    origin: usize,
     text: &'a Text<'a>,
     tables: &'a Tables,
-    forward: bool,
-    /// The anchor's word on this side, then each word from there on, as far as was asked.
-    words: [u32; WINDOW + 1],
-    known: usize,
-    /// There are no more words than are known.
-    ended: bool,
 }
 
-impl<'a> Walk<'a> {
-    fn new(text: &'a Text<'a>, tables: &'a Tables, origin: usize, forward: bool) -> Self {
-        let mut words = [0; WINDOW + 1];
-        // A text of 4 GiB and more is not searched, so there is no anchor in one.
-        if let (Some(first), Ok(origin)) = (words.first_mut(), u32::try_from(origin)) {
-            *first = origin;
-        }
-        Self { text, tables, forward, words, known: 1, ended: false }
-    }
-
+impl Walk<'_> {
     /// The word that the nearest match ends with, seen from the anchor.
     fn run<'s>(mut self, program: impl Iterator<Item = &'s Step>, steps: &mut Steps) -> Option<usize> {
         let mut reached = 1u64;
@@ -109,8 +87,13 @@ impl<'a> Walk<'a> {
                     reached = self.widen(reached, most, crosses, steps)?;
                 }
                 Step::Item { alternatives, heads, longest, optional } => {
-                    let alternatives = alternatives.of(&self.tables.alternatives);
-                    let matched = self.item(reached, (alternatives, heads, longest), cross, steps)?;
+                    let item = Item {
+                        alternatives: alternatives.of(&self.tables.alternatives),
+                        heads,
+                        longest,
+                        cross,
+                    };
+                    let matched = self.item(reached, &item, steps)?;
                     if optional {
                         reached |= matched;
                     } else {
@@ -123,7 +106,8 @@ impl<'a> Walk<'a> {
                 return None;
             }
         }
-        self.place(reached.trailing_zeros() as usize)
+        let number = self.origin + reached.trailing_zeros() as usize;
+        self.line.get(number, self.text).map(|seen| seen.place as usize)
     }
 
     /// Everything that is reached by skipping up to `most` words.
@@ -132,10 +116,7 @@ impl<'a> Walk<'a> {
         for _ in 0..most {
             let mut next = 0;
             for at in bits(front) {
-                if !steps.take(1) {
-                    return None;
-                }
-                if self.word(at).is_some() && (cross || !self.ends_before(at)) {
+                if self.word(at).is_some_and(|seen| cross || !seen.apart) {
                     next |= 1u64.checked_shl(at + 1).unwrap_or(0);
                 }
             }
@@ -146,102 +127,73 @@ impl<'a> Walk<'a> {
                 break;
             }
         }
-        Some(reached)
+        steps.take(reached.count_ones() as usize).then_some(reached)
     }
 
     /// Everything that is reached by one of the alternatives.
-    fn item(
-        &mut self,
-        reached: u64,
-        (alternatives, heads, longest): (&[Alternative], u64, u16),
-        cross: bool,
-        steps: &mut Steps,
-    ) -> Option<u64> {
+    fn item(&mut self, reached: u64, item: &Item<'_>, steps: &mut Steps) -> Option<u64> {
         let mut matched = 0;
+        // Backward, how far away an alternative begins depends on its length.
+        let lengths = if self.line.is_forward() { 1 } else { u32::from(item.longest) };
         for at in bits(reached) {
-            // Backward, how far away an alternative begins depends on its length.
-            let lengths = if self.forward { 1 } else { u32::from(longest) };
+            if self.word(at).is_none_or(|seen| !item.cross && seen.apart) {
+                continue;
+            }
             for ahead in 0..lengths {
-                if !steps.take(1) {
-                    return None;
-                }
-                matched |= self.from(at, at + ahead, alternatives, heads, cross, steps)?;
+                matched |= self.alternatives(at, ahead, item, steps)?;
             }
         }
-        Some(matched)
+        steps.take((reached.count_ones() * lengths) as usize).then_some(matched)
     }
 
-    /// What the alternatives reach that take up the words from `at` on and begin with the word `first`.
-    fn from(
-        &mut self,
-        at: u32,
-        first: u32,
-        alternatives: &[Alternative],
-        heads: u64,
-        cross: bool,
-        steps: &mut Steps,
-    ) -> Option<u64> {
-        let Some(start) = self.word(first) else { return Some(0) };
-        let Some(eight) = eight_at(self.text.padded, start) else { return Some(0) };
-        let head = head(eight);
-        if heads & head_bit(head) == 0 || !cross && self.ends_before(at) {
+    /// What the alternatives reach that take up the words from `at` on and whose first word is `ahead` words away
+    /// from there.
+    fn alternatives(&mut self, at: u32, ahead: u32, item: &Item<'_>, steps: &mut Steps) -> Option<u64> {
+        let Some(Seen { head, .. }) = self.word(at + ahead) else { return Some(0) };
+        if item.heads & head_bit(head) == 0 {
             return Some(0);
         }
         let mut matched = 0;
-        let candidates = alternatives.get(alternatives.partition_point(|sequence| sequence.head < head)..);
-        for sequence in candidates.unwrap_or_default().iter().take_while(|sequence| sequence.head == head) {
+        // A stem has two letters at least, its head is that of each word it begins; so no other head can match.
+        let first = item.alternatives.partition_point(|sequence| sequence.head < head);
+        let candidates = item.alternatives.get(first..).unwrap_or_default();
+        for sequence in candidates.iter().take_while(|sequence| sequence.head == head) {
             if !steps.take(1) {
                 return None;
             }
             let length = u32::from(sequence.count);
-            if (self.forward || first + 1 == at + length) && self.sequence_at(*sequence, at) {
+            if (self.line.is_forward() || ahead + 1 == length) && self.sequence_at(*sequence, at) {
                 matched |= 1u64.checked_shl(at + length).unwrap_or(0);
             }
         }
-        // A stem of two letters or more has its head in common with each word it begins; a word of one letter is
-        // its own head. So no other head can match.
         Some(matched)
     }
 
     /// Whether the words of a sequence are those from `at` on, in one sentence.
     fn sequence_at(&mut self, sequence: Alternative, at: u32) -> bool {
-        let length = u32::from(sequence.count);
-        let words = sequence.of(&self.tables.words);
-        words.iter().zip(0u32..).all(|(word, number)| {
-            let place = if self.forward { at + number } else { at + length - 1 - number };
-            let inner = if self.forward { number > 0 } else { number + 1 < length };
-            let Some(start) = self.word(place) else { return false };
-            word_at(word, start, self.text.padded, self.tables) && !(inner && self.ends_before(place))
+        let last = u32::from(sequence.count) - 1;
+        let forward = self.line.is_forward();
+        sequence.of(&self.tables.words).iter().zip(0u32..).all(|(word, number)| {
+            let away = if forward { number } else { last - number };
+            let seen = self.word(at + away).filter(|seen| away == 0 || !seen.apart);
+            seen.is_some_and(|seen| word_at(word, seen.place as usize, self.text.padded, self.tables))
         })
     }
 
-    /// Where the `at`-th word from the anchor begins.
-    fn word(&mut self, at: u32) -> Option<usize> {
-        self.place(at as usize + 1)
+    /// The `at`-th word from the anchor.
+    #[inline]
+    fn word(&mut self, at: u32) -> Option<Seen> {
+        self.line.get(self.origin + 1 + at as usize, self.text)
     }
+}
 
-    fn place(&mut self, number: usize) -> Option<usize> {
-        while self.known <= number {
-            let last = *self.words.get(self.known - 1)? as usize;
-            let next = if self.forward { self.text.words.next(last) } else { self.text.words.previous(last) };
-            let next = next.filter(|_| !self.ended).and_then(|next| u32::try_from(next).ok());
-            match (next, self.words.get_mut(self.known)) {
-                (Some(next), Some(into)) => *into = next,
-                _ => {
-                    self.ended = true;
-                    return None;
-                }
-            }
-            self.known += 1;
-        }
-        self.words.get(number).map(|place| *place as usize)
-    }
-
-    /// Whether a sentence ends between the `at`-th word and the one before it, seen from the anchor.
-    fn ends_before(&mut self, at: u32) -> bool {
-        let later = if self.forward { self.word(at) } else { self.place(at as usize) };
-        later.is_none_or(|later| sentence_ends_before(later, self.text.padded))
-    }
+/// One item of a phrase, as it is met on a walk.
+struct Item<'a> {
+    alternatives: &'a [Alternative],
+    heads: u64,
+    longest: u16,
+    /// Whether a sentence may end before it.
+    cross: bool,
 }
 
 fn bits(mut set: u64) -> impl Iterator<Item = u32> {
@@ -269,7 +221,7 @@ fn word_at(word: &Word, start: usize, padded: &[u8], tables: &Tables) -> bool {
 
 /// Whether a sentence ends between a word and the one before it: at `.`, `!` or `?` before white space,
 /// at a blank line, or at a line break before the mark of a list.
-fn sentence_ends_before(start: usize, padded: &[u8]) -> bool {
+pub(super) fn sentence_ends_before(start: usize, padded: &[u8]) -> bool {
     let from = start.saturating_sub(SEPARATOR);
     let Some(window) = padded.get(from..start) else { return true };
     if let [.., before, b' '] = window
