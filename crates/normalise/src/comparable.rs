@@ -233,7 +233,10 @@ impl Normalised {
         let before = self.bytes.len();
         let cluster = source.get(from..start + end).unwrap_or_default();
         for c in cluster.chars().nfkc() {
-            self.push_lower(c);
+            // A mark that stands alone (´ or ¨) is a space and the mark; behind white space the space is one too many.
+            if c != ' ' || !matches!(self.bytes.last(), Some(b' ' | b'\n')) {
+                self.push_lower(c);
+            }
         }
         if cluster.chars().any(fold::is_compatibility_letter) {
             self.transforms.insert(Transform::Nfkc);
