@@ -115,25 +115,27 @@ pub fn native(paths: &Paths) -> Result<()> {
 /// # Errors
 /// When the filter or the edge worker weighs too much.
 pub fn sizes(paths: &Paths) -> Result<()> {
-    let mut out = String::new();
-    let mut line = |name: String, bytes: u64, gzipped: u64| {
-        out.push_str(&format!("{name:<44} {:>9} KiB {:>9} KiB gzipped\n", kib(bytes), kib(gzipped)));
+    let line = |name: &str, bytes: u64, gzipped: Option<u64>| {
+        let gzipped = gzipped.map(|bytes| format!("{:>9} KiB gzipped", kib(bytes))).unwrap_or_default();
+        println!("{name:<50} {:>9} KiB {gzipped}", kib(bytes));
     };
-    let filter = fs::metadata(paths.filter())?.len();
-    line(shown(paths, &paths.filter()).to_string(), filter, gzipped(&paths.filter())?);
+    let weigh = |path: &Path, zip: bool| -> Result<(u64, u64)> {
+        let content = fs::read(path).with_context(|| format!("{}: not built", path.display()))?;
+        let small = if zip { Some(gzipped(&content)?) } else { None };
+        line(&shown(paths, path).to_string(), content.len() as u64, small);
+        Ok((content.len() as u64, small.unwrap_or_default()))
+    };
+    let (filter, _) = weigh(&paths.filter(), true)?;
     let (mut bundle, mut bundle_gzipped) = (0, 0);
     for module in edge_modules(paths)? {
-        let (bytes, small) = (fs::metadata(&module)?.len(), gzipped(&module)?);
+        let (bytes, small) = weigh(&module, true)?;
         bundle += bytes;
         bundle_gzipped += small;
-        line(shown(paths, &module).to_string(), bytes, small);
     }
-    line("the edge worker together".to_owned(), bundle, bundle_gzipped);
+    line("the edge worker together", bundle, Some(bundle_gzipped));
     for program in PROGRAMS {
-        let path = paths.dist.join(program);
-        line(shown(paths, &path).to_string(), fs::metadata(&path)?.len(), gzipped(&path)?);
+        weigh(&paths.dist.join(program), false)?;
     }
-    print!("{out}");
     if filter > FILTER_LIMIT {
         bail!("the filter has {filter} bytes, more than {FILTER_LIMIT}");
     }
@@ -158,9 +160,9 @@ fn edge_modules(paths: &Paths) -> Result<Vec<PathBuf>> {
     Ok(modules)
 }
 
-fn gzipped(path: &Path) -> Result<u64> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    encoder.write_all(&fs::read(path)?)?;
+fn gzipped(content: &[u8]) -> Result<u64> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(content)?;
     Ok(encoder.finish()?.len() as u64)
 }
 
