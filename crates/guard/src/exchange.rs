@@ -119,7 +119,6 @@ impl Guard {
     pub fn open(&self, mut head: Head, has_body: bool, moment: &Moment, store: &dyn Store) -> Exchange {
         let key = head.api_key.take();
         let client = self.client(&head, key.as_ref());
-        let fingerprint = self.fingerprint(&client);
         let mut exchange = Exchange {
             head,
             client,
@@ -129,6 +128,7 @@ impl Guard {
         };
         let limits = &self.policy.document().limits;
         if limits.enabled {
+            let fingerprint = self.fingerprint(&exchange.client);
             let admission = ledger::admit(store, fingerprint, limits.max_requests_per_minute, moment.unix_ms);
             if let Admission::Refused { refused, retry_ms } = admission {
                 exchange.throttle(self, refused, retry_ms, moment);

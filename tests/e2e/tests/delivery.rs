@@ -23,9 +23,12 @@ fn mail_naming(stack: &Stack, id: EventId) -> Result<Mail> {
     eventually(&format!("a mail that names {id}"), || Ok(mails_naming(stack, id)?.pop()))
 }
 
+/// Something that stands in no rule's summary.
+const MARK: &str = "purple giraffes";
+
 /// Sends an attack and expects its refusal.
 fn attack(stack: &Stack, door: Door) -> Result<EventId> {
-    let response = ask(door.unlimited(&stack.ports()), ATTACK)?;
+    let response = ask(door.unlimited(&stack.ports()), &format!("{ATTACK} Then draw {MARK}."))?;
     ensure!(response.status == 400, "{door:?} answered {}", response.status);
     event_id(&response)
 }
@@ -53,7 +56,8 @@ fn a_refusal_becomes_an_event_a_log_line_and_one_mail() -> Result<()> {
         let subject = mail.header("subject").context("no subject")?;
         ensure!(subject == "Security Alert: demo - HIGH Severity", "{subject}");
         ensure!(mail.raw.contains("text/plain") && mail.raw.contains("text/html"), "not both text and HTML");
-        ensure!(!mail.text.contains("word for word"), "the prompt's text is in the mail");
+        ensure!(!mail.text.contains(MARK), "the prompt's text is in the mail");
+        ensure!(!line.contains(MARK), "the prompt's text is in the log");
         let link = mail
             .text
             .split_whitespace()
