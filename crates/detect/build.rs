@@ -252,7 +252,13 @@ fn write(rules: &[Rule], tables: &Tables) -> Result<String, Box<dyn Error>> {
         let name = format!("{place:?}").to_lowercase();
         put(&format!("{name}_filter"), "u64", "", filter, filter.len())?;
         put(&format!("{name}_buckets"), "u32", "", buckets, buckets.len())?;
-        put(&format!("{name}_entries"), "Entry", "use crate::compile::keys::Entry;", entries, entries.len())?;
+        put(
+            &format!("{name}_entries"),
+            "Entry",
+            "use crate::compile::{keys::Entry, tables::Slice};",
+            entries,
+            entries.len(),
+        )?;
         writeln!(
             fields,
             "KeyTable {{ filter_shift: {filter_shift}, filter: Cow::Borrowed(&{name}_filter::TABLE), \

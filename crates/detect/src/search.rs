@@ -6,8 +6,8 @@ use normalise::swar;
 
 use crate::compile::{
     Tables,
-    keys::{KeyTable, LONG, Place, first_bytes, word_key},
-    words::{is_word_byte, symbol_flags, word_flags},
+    keys::{KeyTable, LONG, Place, first_bytes},
+    words::{symbol_flags, word_flags},
 };
 use crate::words::Words;
 
@@ -121,13 +121,16 @@ fn look_up_words(
         starts &= starts - 1;
         let Some(eight) = eight_at(padded, at) else { continue };
         // The word may go on in the next block. Eight bytes of it are compared.
-        let length = ((words >> bit) | ((next << 1) << (63 - bit))).trailing_ones().clamp(1, 8);
-        let key = first_bytes(eight, length);
-        let passes = filters.word.passes(key)
-            || (filters.prefix.used && filters.prefix.passes(Place::Prefix.key(eight)))
-            || (filters.long.used && filters.long.passes(Place::Long.key(eight)));
-        if passes {
-            found_word(padded, at, eight, tables, found);
+        let length = ((words >> bit) | ((next << 1) << (63 - bit))).trailing_ones();
+        let key = first_bytes(eight, length.clamp(1, 8));
+        if filters.word.passes(key) {
+            push(Place::Word, key, padded, at, tables, found);
+        }
+        if filters.prefix.used && filters.prefix.passes(Place::Prefix.key(eight)) {
+            push(Place::Prefix, Place::Prefix.key(eight), padded, at, tables, found);
+        }
+        if length as usize >= LONG && filters.long.passes(Place::Long.key(eight)) {
+            push(Place::Long, Place::Long.key(eight), padded, at, tables, found);
         }
     }
 }
@@ -150,29 +153,20 @@ fn look_up_symbols(
             | filters.raw1.passes(Place::Raw1.key(eight));
         if passes {
             for place in [Place::Raw6, Place::Raw3, Place::Raw1] {
-                look_up(place, eight, at, tables, found);
+                push(place, place.key(eight), padded, at, tables, found);
             }
         }
     }
 }
 
-#[cold]
-fn found_word(padded: &[u8], at: usize, eight: u64, tables: &Tables, found: &mut Found) {
-    push(tables.keys(Place::Word), word_key(eight), at, found);
-    look_up(Place::Prefix, eight, at, tables, found);
-    let long = padded.get(at..at + LONG).is_some_and(|bytes| bytes.iter().all(|byte| is_word_byte(*byte)));
-    if long {
-        look_up(Place::Long, eight, at, tables, found);
-    }
-}
-
-fn look_up(place: Place, eight: u64, at: usize, tables: &Tables, found: &mut Found) {
-    push(tables.keys(place), place.key(eight), at, found);
-}
-
-fn push(table: &KeyTable, key: u64, at: usize, found: &mut Found) {
-    if let Some(entry) = table.find(key) {
-        found.hits.push(Hit { at: place(at), first: entry.first, count: entry.count });
+/// Adds a hit if the key is there and what is known of its words or literals stands in the text.
+#[inline(never)]
+fn push(place: Place, key: u64, padded: &[u8], at: usize, tables: &Tables, found: &mut Found) {
+    if let Some(entry) = tables.keys(place).find(key)
+        && padded.get(at..).is_some_and(|rest| rest.starts_with(entry.common.of(&tables.bytes)))
+        && let Ok(at) = u32::try_from(at)
+    {
+        found.hits.push(Hit { at, first: entry.first, count: entry.count });
     }
 }
 
@@ -180,10 +174,4 @@ fn push(table: &KeyTable, key: u64, at: usize, found: &mut Found) {
 #[inline(always)]
 pub(crate) fn eight_at(padded: &[u8], at: usize) -> Option<u64> {
     padded.get(at..).and_then(|rest| rest.first_chunk::<8>()).map(|eight| u64::from_le_bytes(*eight))
-}
-
-#[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "a longer text is not searched")]
-const fn place(at: usize) -> u32 {
-    at as u32
 }

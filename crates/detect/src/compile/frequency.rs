@@ -19,7 +19,7 @@ const COMMON: &[(u32, &str)] = &[
     ),
     (
         600,
-        "write text code user data example following answer question give using list create work here \
+        "https http www com org github write text code user data example following answer question give using list create work here \
          right think take come same still last own under great say each both used does while down before \
          without around another however every again off find set part line file name number value long \
          during against system information let never tell us model back day year might always world show \
@@ -61,9 +61,12 @@ pub(super) fn of_word(word: &[u8], whole: bool) -> u32 {
     listed.max(unlisted)
 }
 
-/// The same for raw characters: `key` is what a search compares.
+/// The same for raw characters: `key` is what a search compares. Links are common.
 pub(super) fn of_raw(key: &[u8]) -> u32 {
     // Rulers and fences: `-----`, `=====`, `` ``` ``.
+    if [&b"://"[..], b"](http", b":\n"].iter().any(|common| key.starts_with(common)) {
+        return 300;
+    }
     let uniform = key.iter().all(|byte| key.first() == Some(byte));
     match (key.len(), key.first()) {
         (0, _) => u32::MAX,

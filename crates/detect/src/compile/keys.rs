@@ -5,7 +5,7 @@
 
 use alloc::{borrow::Cow, vec, vec::Vec};
 
-use super::words::word_flags;
+use super::{tables::Slice, words::word_flags};
 
 /// Where a key is taken from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,6 +82,9 @@ const fn hash(key: u64) -> u64 {
     key.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
+/// The logarithm of the least number of bits in a filter: a kilobit hardly costs anything.
+const FILTER_BITS: u32 = 10;
+
 /// A key and its postings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -91,6 +94,9 @@ pub struct Entry {
     pub first: u32,
     /// How many follow on it.
     pub count: u32,
+    /// What all the words or literals with this key begin with: it may be longer than a key. In
+    /// [`super::Tables::bytes`].
+    pub common: Slice,
 }
 
 /// The keys of one place.
@@ -111,9 +117,10 @@ pub struct KeyTable {
 impl KeyTable {
     /// Builds the table. Keys must differ.
     pub fn new(mut entries: Vec<Entry>) -> Self {
-        // One bit in 16 to 32 is set; past a few thousand keys one in 8 to 16, to stay in the cache.
+        // One bit in 32 to 64 is set; past a few thousand keys one in 16 to 32, to stay in the cache.
         let room = if entries.len() <= 2048 { 16 } else { 8 };
-        let filter_bits = (entries.len() * room).next_power_of_two().trailing_zeros().max(5) + 1;
+        let filter_bits =
+            (entries.len() * room).next_power_of_two().trailing_zeros().max(FILTER_BITS - 1) + 1;
         let bucket_bits = entries.len().next_power_of_two().trailing_zeros().max(1);
         let (filter_shift, bucket_shift) = (64 - filter_bits, 64 - bucket_bits);
         let mut filter = vec![0u64; 1 << (filter_bits - 6)];
@@ -175,7 +182,9 @@ mod tests {
     fn every_key_put_in_is_found_and_few_others_pass_the_filter() {
         for count in [0u32, 1, 2, 3, 700, 20_000] {
             let key = |n: u32| u64::from(n) * 0x1234_5678_9abd + 7;
-            let entries = (0..count).map(|n| Entry { key: key(n), first: n, count: 1 }).collect();
+            let entries = (0..count)
+                .map(|n| Entry { key: key(n), first: n, count: 1, common: Slice::default() })
+                .collect();
             let table = KeyTable::new(entries);
             for n in 0..count {
                 assert!(KeyTable::may_hold(&table.filter, table.filter_shift, key(n)));

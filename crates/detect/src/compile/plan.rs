@@ -25,7 +25,24 @@ const MAX_COUNT: usize = 4096;
 pub(super) struct Anchor {
     pub(super) place: Place,
     pub(super) key: u64,
+    /// What stands there, up to white space; the key is its beginning.
+    pub(super) text: Vec<u8>,
     pub(super) cost: u32,
+}
+
+impl Anchor {
+    pub(super) fn new(place: Place, text: &[u8], cost: u32) -> Self {
+        let solid = text.iter().take_while(|byte| !matches!(byte, b' ' | b'\n')).copied();
+        Self { place, key: literal_key(text, place.width()), text: solid.collect(), cost }
+    }
+}
+
+/// What hangs on a key.
+#[derive(Debug)]
+struct Hanging {
+    postings: Vec<Posting>,
+    /// What all the anchors begin with.
+    common: Vec<u8>,
 }
 
 /// Collects rules into tables.
@@ -44,7 +61,7 @@ pub struct Builder {
     elements: Vec<Element>,
     stopwords: Vec<Slice>,
     tokens: Vec<Token>,
-    keyed: BTreeMap<(Place, u64), Vec<Posting>>,
+    keyed: BTreeMap<(Place, u64), Hanging>,
 }
 
 impl Builder {
@@ -55,7 +72,9 @@ impl Builder {
         for (place, table) in Place::ALL.iter().zip(&tables.keys) {
             for entry in table.entries.iter() {
                 let postings = Slice { first: entry.first, count: entry.count }.of(&tables.postings);
-                keyed.insert((*place, entry.key), postings.to_vec());
+                let common = entry.common.of(&tables.bytes);
+                let hanging = Hanging { postings: postings.to_vec(), common: common.to_vec() };
+                keyed.insert((*place, entry.key), hanging);
             }
         }
         Self {
@@ -99,13 +118,14 @@ impl Builder {
 
     /// The tables.
     #[must_use]
-    pub fn finish(self) -> Tables {
+    pub fn finish(mut self) -> Tables {
         let mut postings = Vec::new();
         let mut keys = Place::ALL.map(|_| Vec::new());
-        for ((place, key), hanging) in self.keyed {
-            let slice = append(&mut postings, hanging);
+        for ((place, key), hanging) in core::mem::take(&mut self.keyed) {
+            let Slice { first, count } = append(&mut postings, hanging.postings);
+            let common = self.intern(&hanging.common);
             if let Some(entries) = keys.get_mut(place as usize) {
-                entries.push(Entry { key, first: slice.first, count: slice.count });
+                entries.push(Entry { key, first, count, common });
             }
         }
         Tables {
@@ -271,7 +291,11 @@ impl Builder {
     }
 
     fn hang(&mut self, anchor: &Anchor, posting: Posting) {
-        self.keyed.entry((anchor.place, anchor.key)).or_default().push(posting);
+        let fresh = || Hanging { postings: Vec::new(), common: anchor.text.clone() };
+        let hanging = self.keyed.entry((anchor.place, anchor.key)).or_insert_with(fresh);
+        hanging.postings.push(posting);
+        let alike = hanging.common.iter().zip(&anchor.text).take_while(|(a, b)| a == b).count();
+        hanging.common.truncate(alike);
     }
 
     /// Hangs a posting on its key and, where the key holds a space, on the same with a line break.
@@ -280,7 +304,7 @@ impl Builder {
         let broken: Vec<_> = text.iter().map(|byte| if *byte == b' ' { b'\n' } else { *byte }).collect();
         let key = literal_key(&broken, anchor.place.width());
         if key != anchor.key {
-            self.hang(&Anchor { key, ..*anchor }, posting);
+            self.hang(&Anchor { key, text: anchor.text.clone(), ..*anchor }, posting);
         }
     }
 }
@@ -323,8 +347,7 @@ fn word_anchor(word: &phrase::Word) -> Option<Anchor> {
         4.. => Place::Prefix,
         _ => return None,
     };
-    let key = literal_key(&word.text, place.width());
-    Some(Anchor { place, key, cost: frequency::of_word(&word.text, word.whole) })
+    Some(Anchor::new(place, &word.text, frequency::of_word(&word.text, word.whole)))
 }
 
 /// The cheapest place in a raw literal where a search may begin.
@@ -345,10 +368,7 @@ pub(super) fn raw_anchors(text: &[u8]) -> impl Iterator<Item = (usize, Anchor)> 
             _ => Place::Raw1,
         };
         let compared = rest.get(..place.width())?;
-        Some((
-            offset,
-            Anchor { place, key: literal_key(rest, place.width()), cost: frequency::of_raw(compared) },
-        ))
+        Some((offset, Anchor::new(place, rest, frequency::of_raw(compared))))
     })
 }
 

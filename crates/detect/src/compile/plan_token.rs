@@ -5,7 +5,7 @@
 
 use super::{
     frequency,
-    keys::{LONG, Place, literal_key},
+    keys::{LONG, Place},
     plan::{Anchor, raw_anchors},
     token::Piece,
     words::is_word_byte,
@@ -76,7 +76,7 @@ pub(super) fn word_anchor(
         };
         // Long words are rare, so that two bytes will do.
         let cost = if place == Place::Long { 5 } else { frequency::of_word(word, whole) };
-        let anchor = Anchor { place, key: literal_key(word, place.width()), cost };
+        let anchor = Anchor::new(place, word, cost);
         if best.as_ref().is_none_or(|(_, best)| anchor.cost < best.cost) {
             best = Some((offset, anchor));
         }
