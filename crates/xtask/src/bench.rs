@@ -48,7 +48,7 @@ pub fn run(paths: &Paths) -> Result<()> {
         rows.extend(measure(paths, &stack.ports(), size, &body)?);
     }
     drop(stack);
-    print!("{}", table(&rows));
+    step::print(table(&rows).trim_end());
     Ok(())
 }
 

@@ -117,7 +117,7 @@ pub fn native(paths: &Paths) -> Result<()> {
 pub fn sizes(paths: &Paths) -> Result<()> {
     let line = |name: &str, bytes: u64, gzipped: Option<u64>| {
         let gzipped = gzipped.map(|bytes| format!("{:>9} KiB gzipped", kib(bytes))).unwrap_or_default();
-        println!("{name:<50} {:>9} KiB {gzipped}", kib(bytes));
+        step::print(&format!("{name:<50} {:>9} KiB {gzipped}", kib(bytes)));
     };
     let weigh = |path: &Path, zip: bool| -> Result<(u64, u64)> {
         let content = fs::read(path).with_context(|| format!("{}: not built", path.display()))?;

@@ -9,6 +9,7 @@ use xtask::{
     interrupt::{self, Interrupted},
     setup,
     stack::{PortInUse, Upstream},
+    step,
 };
 
 const USAGE: &str = "usage: cargo xtask COMMAND
@@ -52,7 +53,7 @@ fn main() -> ExitCode {
 fn run(arguments: &[String]) -> Result<bool> {
     let paths = Paths::find();
     let Some((command, options)) = arguments.split_first() else {
-        println!("{USAGE}");
+        step::print(USAGE);
         return Ok(true);
     };
     if command == "demo" || command == "hold-demo" {
@@ -76,7 +77,7 @@ fn run(arguments: &[String]) -> Result<bool> {
             .and_then(|()| build::all(&paths))
             .and_then(|()| build::sizes(&paths))?,
         "bench" => bench::run(&paths)?,
-        "help" | "--help" | "-h" => println!("{USAGE}"),
+        "help" | "--help" | "-h" => step::print(USAGE),
         other => bail!(Usage(format!("there is no command {other}"))),
     }
     Ok(true)

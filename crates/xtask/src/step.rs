@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File},
+    io::{self, Write as _},
     os::unix::process::CommandExt as _,
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
@@ -19,7 +20,13 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// Prints a line of progress.
 pub fn say(text: &str) {
-    eprintln!("[xtask] {text}");
+    // Whoever reads may have gone (`| head`); what is under way goes on, to its orderly end.
+    let _ = writeln!(io::stderr(), "[xtask] {text}");
+}
+
+/// Prints a result.
+pub fn print(text: &str) {
+    let _ = writeln!(io::stdout(), "{text}");
 }
 
 /// Runs a tool that reports by itself; its output goes where ours goes.

@@ -45,7 +45,7 @@ const CHECKS: [Check; 13] = [
     ("build", build::all),
     ("sizes", build::sizes),
     ("imports", imports::check),
-    ("end to end", |paths| cargo(paths, &["test", "--locked", "-p", "modelgate-e2e"])),
+    ("end to end", |paths| cargo(paths, &["test", "--locked", "--no-fail-fast", "-p", "modelgate-e2e"])),
 ];
 
 /// Runs all checks, or those whose names begin with one of `only`; the first that fails ends it.
@@ -76,12 +76,12 @@ pub fn run(paths: &Paths, only: &[String]) -> Result<()> {
 }
 
 fn summary(took: &[(&str, Duration)], all: Duration, failed: Option<&str>) {
-    println!();
+    step::print("");
     for (name, time) in took {
         let result = if failed == Some(*name) { "FAILED" } else { "ok" };
-        println!("{name:<24} {:>7.1} s  {result}", time.as_secs_f64());
+        step::print(&format!("{name:<24} {:>7.1} s  {result}", time.as_secs_f64()));
     }
-    println!("{:<24} {:>7.1} s", "all", all.as_secs_f64());
+    step::print(&format!("{:<24} {:>7.1} s", "all", all.as_secs_f64()));
 }
 
 /// What the demo needs, and the two tools that only the checks use.

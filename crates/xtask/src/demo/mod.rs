@@ -52,7 +52,7 @@ pub fn run(paths: &Paths, afterwards: Afterwards, upstream: Option<&Upstream>) -
     let mut stack = start(paths, upstream)?;
     let good = show(paths, upstream)?;
     if afterwards == Afterwards::Stay {
-        println!("{}\nCtrl-C ends it.", guide(paths));
+        step::print(&format!("{}\nCtrl-C ends it.", guide(paths)));
         let ended = stay(&mut stack);
         say("ending");
         ended?;
@@ -104,10 +104,10 @@ fn check_idle(paths: &Paths) -> Result<()> {
 fn show(paths: &Paths, upstream: Option<&Upstream>) -> Result<bool> {
     say("sending sample traffic through both");
     let rows = traffic::run(&Ports::FIXED, &paths.demo().join("mail"), upstream.is_some())?;
-    println!("\n{}", table::render(&rows));
+    step::print(&format!("\n{}", table::render(&rows)));
     let good = rows.iter().filter(|row| row.wrong.is_empty()).count();
-    println!("{good} of {} cases as expected\n", rows.len());
-    println!("{}", urls(paths));
+    step::print(&format!("{good} of {} cases as expected\n", rows.len()));
+    step::print(&urls(paths));
     Ok(good == rows.len())
 }
 
@@ -136,7 +136,7 @@ fn detached(paths: &Paths, upstream: Option<&Upstream>) -> Result<bool> {
     let shown = holder_ready(&mut holder, &ready, &log).and_then(|()| show(paths, upstream));
     match shown {
         Ok(good) => {
-            println!("{}\nIt goes on running; cargo xtask down ends it.", guide(paths));
+            step::print(&format!("{}\nIt goes on running; cargo xtask down ends it.", guide(paths)));
             Ok(good)
         }
         Err(error) => {
