@@ -25,7 +25,7 @@ pub(super) fn first_steep_run(
     let values = view.values;
     let steep = |at: usize, axis: Axis| {
         step(values, axis, at)
-            .is_some_and(|step| step.slope().abs() > max && !(skip_non_finite && !step.between_finite()))
+            .is_some_and(|step| step.slope().abs() > max && (!skip_non_finite || step.between_finite()))
     };
     axes(view)
         .filter_map(|axis| first_run(values.len(), (0..values.len()).map(|at| steep(at, axis))))
