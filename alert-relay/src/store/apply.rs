@@ -61,9 +61,10 @@ pub(super) struct Group<'a> {
     pub(super) next_seq: u64,
     pub(super) entries: Vec<Entry>,
     pub(super) counts: Counts,
-    open: HashMap<Key, Incident>,
-    /// Incidents of which only what was told has changed.
-    told: Vec<Incident>,
+    /// Every incident this group touches: the one copy that is changed, and written at the end.
+    incidents: HashMap<EventId, Incident>,
+    /// The one of each key that takes new events.
+    open: HashMap<Key, EventId>,
     threats: HashMap<(u64, String), u64>,
 }
 
@@ -76,8 +77,8 @@ impl<'a> Group<'a> {
             next_seq,
             entries: Vec::new(),
             counts: Counts::default(),
+            incidents: HashMap::new(),
             open: HashMap::new(),
-            told: Vec::new(),
             threats: HashMap::new(),
         }
     }
@@ -134,7 +135,7 @@ impl<'a> Group<'a> {
     fn store(&mut self, incoming: Incoming) -> rusqlite::Result<bool> {
         let Incoming { event, body } = incoming;
         let incident = match Key::of(&event) {
-            Some(key) => Some(self.incident(key)?),
+            Some(key) => Some(self.incident(&key)?),
             None => None,
         };
         let time_ms = event.time_ms.min(self.now_ms);
@@ -153,13 +154,13 @@ impl<'a> Group<'a> {
                 severity_code(event.severity),
                 verdict_code(event.verdict),
                 incident::client_of(&event),
-                incident.as_ref().map(|(_, id)| id.to_bytes()),
+                incident.map(EventId::to_bytes),
                 body,
             ])?;
         if new == 0 {
             return Ok(false);
         }
-        if let Some(incident) = incident.and_then(|(key, _)| self.open.get_mut(&key)) {
+        if let Some(incident) = incident.and_then(|id| self.incidents.get_mut(&id)) {
             self.counts.opened += u64::from(incident.count == 0);
             incident.add(&event, self.now_ms, self.alerts);
         }
@@ -179,34 +180,33 @@ impl<'a> Group<'a> {
     }
 
     /// The open incident of a key: of this group, of the database, or a new one.
-    fn incident(&mut self, key: Key) -> rusqlite::Result<(Key, EventId)> {
-        if let Some(known) = self.open.get(&key) {
-            return Ok((key, known.id));
+    fn incident(&mut self, key: &Key) -> rusqlite::Result<EventId> {
+        if let Some(id) = self.open.get(key) {
+            return Ok(*id);
         }
-        let found = incidents::latest(self.db, &key)?
+        let found = incidents::latest(self.db, key)?
             .filter(|incident| incident.is_open(self.now_ms, self.alerts))
             .unwrap_or_else(|| Incident::open(entropy::uuid(self.now_ms), key.clone(), self.now_ms));
         let id = found.id;
-        self.open.insert(key.clone(), found);
-        Ok((key, id))
+        // A copy that this group has changed already is newer than the row.
+        self.incidents.entry(id).or_insert(found);
+        self.open.insert(key.clone(), id);
+        Ok(id)
     }
 
     /// Puts a mail into the outbox, unless the incident's mail of that number exists already.
     fn enqueue(&mut self, notification: &NewNotification) -> rusqlite::Result<bool> {
         if let Some(told) = &notification.about {
-            let mut loaded = None;
-            let known = match self.open.values_mut().find(|incident| incident.id == told.incident) {
-                Some(known) => Some(known),
-                None => {
-                    loaded = incidents::get(self.db, told.incident)?;
-                    loaded.as_mut()
-                }
-            };
+            if !self.incidents.contains_key(&told.incident)
+                && let Some(loaded) = incidents::get(self.db, told.incident)?
+            {
+                self.incidents.insert(told.incident, loaded);
+            }
+            let known = self.incidents.get_mut(&told.incident);
             let Some(incident) = known.filter(|incident| incident.notify.sequence == told.sequence) else {
                 return Ok(false);
             };
             incident.notified(told.count, told.severity, self.now_ms, self.alerts);
-            self.told.extend(loaded);
         }
         outbox::insert(self.db, notification, self.now_ms)?;
         Ok(true)
@@ -214,7 +214,7 @@ impl<'a> Group<'a> {
 
     /// Writes what was gathered in memory.
     pub(super) fn flush(&mut self) -> rusqlite::Result<()> {
-        for incident in self.open.values().chain(&self.told).filter(|incident| incident.count > 0) {
+        for incident in self.incidents.values().filter(|incident| incident.count > 0) {
             incidents::save(self.db, incident)?;
         }
         let mut statement = self.db.prepare_cached(

@@ -321,3 +321,6 @@ pub(crate) use apply::Counts;
 pub(crate) use incidents::{due as due_incidents, events_of, get as get_incident};
 pub(crate) use read::{events_after, incident_page, notifications_of, outbox_is_due, outbox_state};
 pub(crate) use summary::{MAX_HOURS, summary};
+
+#[cfg(test)]
+mod tests;

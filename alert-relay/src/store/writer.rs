@@ -28,6 +28,8 @@ pub(super) const GROUP_TIME: Duration = Duration::from_millis(10);
 pub(super) const GROUP_EVENTS: usize = 4000;
 /// After so long without work the cursor of the log is written, and the write-ahead log may be cut.
 const IDLE: Duration = Duration::from_millis(500);
+/// At the end, so long the log's last lines are waited for; what is not written then is written at the next start.
+const LOG_PATIENCE: Duration = Duration::from_secs(2);
 /// At most so long between two cuts of the write-ahead log.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
 /// Pages after which SQLite moves the write-ahead log into the database by itself: 16 MiB.
@@ -247,6 +249,11 @@ impl Writer {
     }
 
     fn close(&mut self) {
+        let begun = Instant::now();
+        while self.setup.logged.load(Ordering::Acquire) + 1 < self.next_seq && begun.elapsed() < LOG_PATIENCE
+        {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         self.idle();
         self.checkpoint();
     }

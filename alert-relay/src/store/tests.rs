@@ -1,0 +1,212 @@
+use std::time::Duration;
+
+use super::{
+    apply::{Answers, Group},
+    *,
+};
+use crate::{
+    incident::Incident,
+    testing::{MOMENT, event},
+};
+
+fn alerts() -> Alerts {
+    Alerts {
+        min_severity: Severity::Medium,
+        incident_window: Duration::from_secs(3600),
+        group_wait: Duration::from_secs(5),
+        group_interval: Duration::from_secs(300),
+    }
+}
+
+fn database() -> Connection {
+    let mut db = Connection::open_in_memory().unwrap();
+    schema::migrate(&mut db).unwrap();
+    db
+}
+
+fn ingest(events: Vec<Event>) -> (Command, oneshot::Receiver<Result<Stored, StoreError>>) {
+    let events = events
+        .into_iter()
+        .map(|event| Incoming { body: serde_json::to_string(&event).unwrap(), event })
+        .collect();
+    let (reply, answer) = oneshot::channel();
+    (Command::Ingest { events, permit: None, reply }, answer)
+}
+
+fn enqueue(incident: &Incident) -> (Command, oneshot::Receiver<Result<bool, StoreError>>) {
+    let about = Some(Told {
+        incident: incident.id,
+        sequence: incident.notify.sequence,
+        count: incident.count,
+        severity: incident.severity,
+    });
+    let notification = NewNotification {
+        about,
+        message: "{}".to_owned(),
+        recipients: vec!["a@x".to_owned(), "b@x".to_owned()],
+    };
+    let (reply, answer) = oneshot::channel();
+    (Command::Enqueue { notification, reply }, answer)
+}
+
+/// Runs commands as one group and commits.
+fn commit(db: &Connection, commands: Vec<Command>, now_ms: u64) {
+    let alerts = alerts();
+    let next: i64 =
+        db.query_row("SELECT COALESCE(MAX(seq), 0) + 1 FROM events", [], |row| row.get(0)).unwrap();
+    let mut answers = Answers::default();
+    let mut group = Group::new(db, &alerts, now_ms, codec::uint(next));
+    db.execute_batch("BEGIN").unwrap();
+    for command in commands {
+        group.apply(command, true, &mut answers).unwrap();
+    }
+    group.flush().unwrap();
+    db.execute_batch("COMMIT").unwrap();
+    answers.send(Ok(()));
+}
+
+fn incidents(db: &Connection) -> Vec<Incident> {
+    incident_page(db, &IncidentFilter::default(), 100).unwrap().incidents
+}
+
+/// A further event of the caller of `event(1)`.
+fn another(n: u8) -> Event {
+    Event { id: EventId::new(MOMENT + 1, [n; 10]), ..event(1) }
+}
+
+#[test]
+fn a_mail_and_new_events_in_one_group_both_count() {
+    for mail_first in [true, false] {
+        let db = database();
+        commit(&db, vec![ingest(vec![event(1)]).0], MOMENT);
+        let before = incidents(&db).remove(0);
+        let (mail, told) = enqueue(&before);
+        let (events, stored) = ingest(vec![another(1), another(2)]);
+        let group = if mail_first { vec![mail, events] } else { vec![events, mail] };
+        commit(&db, group, MOMENT + 5000);
+        assert_eq!(told.blocking_recv().unwrap(), Ok(true));
+        assert_eq!(stored.blocking_recv().unwrap(), Ok(Stored { accepted: 2, duplicates: 0 }));
+        let after = incidents(&db).remove(0);
+        assert_eq!((after.count, after.notify.count, after.notify.sequence), (3, 1, 1), "{mail_first}");
+        assert_eq!(after.notify.due_ms, Some(MOMENT + 305_000), "the two new ones are to be told");
+    }
+}
+
+#[test]
+fn the_same_mail_is_put_into_the_outbox_once() {
+    let db = database();
+    commit(&db, vec![ingest(vec![event(1)]).0], MOMENT);
+    let incident = incidents(&db).remove(0);
+    let (first, taken) = enqueue(&incident);
+    let (second, refused) = enqueue(&incident);
+    commit(&db, vec![first, second], MOMENT + 5000);
+    let (third, refused_later) = enqueue(&incident);
+    commit(&db, vec![third], MOMENT + 5001);
+    assert_eq!(taken.blocking_recv().unwrap(), Ok(true));
+    assert_eq!(refused.blocking_recv().unwrap(), Ok(false));
+    assert_eq!(refused_later.blocking_recv().unwrap(), Ok(false));
+    let rows: i64 = db.query_row("SELECT COUNT(*) FROM outbox", [], |row| row.get(0)).unwrap();
+    assert_eq!(rows, 2, "one for each recipient");
+}
+
+#[test]
+fn an_incident_ends_with_its_window_and_a_late_mail_does_not_reopen_it() {
+    let db = database();
+    commit(&db, vec![ingest(vec![event(1)]).0], MOMENT);
+    let first = incidents(&db).remove(0);
+    let later = MOMENT + 3_600_001;
+    let (mail, _told) = enqueue(&first);
+    commit(&db, vec![mail, ingest(vec![another(1)]).0], later);
+    let all = incidents(&db);
+    assert_eq!(all.len(), 2);
+    assert_eq!(all.iter().map(|incident| incident.count).collect::<Vec<_>>(), [1, 1]);
+}
+
+#[test]
+fn a_duplicate_opens_no_incident() {
+    let db = database();
+    commit(&db, vec![ingest(vec![event(1)]).0], MOMENT);
+    // Long after the window: a new incident would be opened if the event were new.
+    commit(&db, vec![ingest(vec![event(1)]).0], MOMENT + 9_000_000);
+    assert_eq!(incidents(&db).len(), 1);
+}
+
+#[test]
+fn a_claimed_mail_is_nobody_elses_until_its_lease_ends() {
+    let db = database();
+    commit(&db, vec![ingest(vec![event(1)]).0], MOMENT);
+    let (mail, _told) = enqueue(&incidents(&db).remove(0));
+    commit(&db, vec![mail], MOMENT + 5000);
+    let now = MOMENT + 6000;
+    let mine = outbox::claim(&db, now, 1000, 1).unwrap();
+    assert_eq!(mine.len(), 1);
+    let theirs = outbox::claim(&db, now, 1000, 10).unwrap();
+    assert_eq!(theirs.len(), 1);
+    assert_ne!(mine[0].id, theirs[0].id);
+    assert!(outbox::claim(&db, now + 999, 1000, 10).unwrap().is_empty());
+    assert_eq!(outbox::claim(&db, now + 1000, 1000, 10).unwrap().len(), 2, "whoever had them is gone");
+}
+
+#[test]
+fn a_mail_is_settled_once() {
+    let db = database();
+    commit(&db, vec![ingest(vec![event(1)]).0], MOMENT);
+    let (mail, _told) = enqueue(&incidents(&db).remove(0));
+    commit(&db, vec![mail], MOMENT + 5000);
+    let claimed = outbox::claim(&db, MOMENT + 6000, 1000, 1).unwrap().remove(0);
+    let retry = Outcome::Retry { at_ms: MOMENT + 9000, error: "450".to_owned() };
+    outbox::settle(&db, claimed.id, &retry, MOMENT + 6100).unwrap();
+    let again = outbox::claim(&db, MOMENT + 9000, 1000, 10).unwrap();
+    let again = again.iter().find(|other| other.id == claimed.id).expect("due again");
+    assert_eq!((again.attempts, again.created_ms), (1, MOMENT + 5000));
+    outbox::settle(&db, claimed.id, &Outcome::Sent, MOMENT + 9100).unwrap();
+    // A late word about an earlier try does not bring it back.
+    outbox::settle(&db, claimed.id, &retry, MOMENT + 9200).unwrap();
+    let state: String =
+        db.query_row("SELECT state FROM outbox WHERE id = ?1", [claimed.id], |row| row.get(0)).unwrap();
+    assert_eq!(state, "sent");
+}
+
+#[test]
+fn migrations_run_once_and_a_newer_database_is_refused() {
+    let mut db = database();
+    schema::migrate(&mut db).unwrap();
+    db.pragma_update(None, "user_version", 99).unwrap();
+    let error = schema::migrate(&mut db).unwrap_err().to_string();
+    assert!(error.contains("schema version 99"), "{error}");
+}
+
+#[test]
+fn queries_use_their_indexes() {
+    let db = database();
+    let plans = [
+        ("SELECT * FROM events WHERE seq > 5 ORDER BY seq LIMIT 9", "PRIMARY KEY"),
+        (
+            "SELECT severity, verdict, COUNT(*) FROM events WHERE time_ms >= 1 GROUP BY 1, 2",
+            "COVERING INDEX events_time",
+        ),
+        ("SELECT * FROM events WHERE incident = x'00' ORDER BY seq DESC LIMIT 9", "events_incident"),
+        ("SELECT * FROM incidents ORDER BY last_ms DESC, id DESC LIMIT 9", "incidents_last"),
+        (
+            "SELECT * FROM incidents WHERE (last_ms, id) < (5, x'00') ORDER BY last_ms DESC, id DESC LIMIT 9",
+            "incidents_last",
+        ),
+        (
+            "SELECT * FROM incidents WHERE model = 'a' AND category = 'b' AND client = 'c' ORDER BY updated_ms DESC LIMIT 1",
+            "incidents_key",
+        ),
+        ("SELECT * FROM incidents WHERE due_ms <= 5", "incidents_due"),
+        ("SELECT 1 FROM outbox WHERE state = 'pending' AND due_ms <= 5", "outbox_due"),
+        ("SELECT COUNT(*) FROM outbox WHERE state = 'parked'", "outbox_parked"),
+        (
+            "SELECT * FROM notifications JOIN outbox ON outbox.notification = notifications.id WHERE incident = x'00'",
+            "sqlite_autoindex_outbox_1",
+        ),
+    ];
+    for (sql, index) in plans {
+        let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let steps: Vec<String> =
+            statement.query_map([], |row| row.get::<_, String>(3)).unwrap().map(Result::unwrap).collect();
+        assert!(steps.iter().any(|step| step.contains(index)), "{sql}\n{steps:#?}");
+    }
+}

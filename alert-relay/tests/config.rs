@@ -1,0 +1,364 @@
+//! Configuration: the shipped example, the environment above the file, and all that is refused.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails here fails as it should")]
+
+mod common;
+
+use std::{collections::HashMap, fs, path::PathBuf, process::Command, time::Duration};
+
+use alert_relay::config::{Config, ConfigErrors, Source, Tls, Transport};
+use common::{KEY, Scratch};
+
+/// Loads `text` with these variables.
+fn load(text: &str, env: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
+    let scratch = Scratch::new();
+    let path = scratch.join("relay.toml");
+    fs::write(&path, text).unwrap();
+    let env: HashMap<&str, &str> = env.iter().copied().collect();
+    Config::load(&Source { file: Some(&path), env: &|name| env.get(name).map(|value| (*value).to_owned()) })
+}
+
+fn good(text: &str, env: &[(&str, &str)]) -> Config {
+    load(text, env).unwrap_or_else(|errors| panic!("{text}\n{errors}"))
+}
+
+fn key() -> String {
+    format!("webhook_keys = [\"{KEY}\"]\n")
+}
+
+fn smtp(config: &Config) -> &alert_relay::config::Smtp {
+    match &config.transport {
+        Transport::Smtp(smtp) => smtp,
+        Transport::Files(path) => panic!("mails go to {}", path.display()),
+    }
+}
+
+/// The example with every `# key = value` line made a setting.
+fn example_in_full() -> String {
+    let example = include_str!("../alert-relay.toml");
+    let mut text = String::new();
+    for line in example.lines() {
+        let setting = line.strip_prefix("# ").filter(|rest| {
+            rest.split_once(" = ")
+                .is_some_and(|(name, _)| name.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
+        });
+        text.push_str(setting.unwrap_or(line));
+        text.push('\n');
+    }
+    text
+}
+
+#[test]
+fn the_shipped_example_is_good_and_changes_nothing() {
+    let example = include_str!("../alert-relay.toml");
+    let env = [("MODELGATE_WEBHOOK_KEY", KEY)];
+    let config = good(example, &env);
+    let bare = Config::load(&Source {
+        file: None,
+        env: &|name| env.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned()),
+    })
+    .unwrap();
+    assert_eq!(format!("{config:?}"), format!("{bare:?}"), "every line of it is commented out");
+}
+
+#[test]
+fn the_shipped_example_names_every_setting_with_its_default() {
+    let scratch = Scratch::new();
+    let path = scratch.join("alert-relay.toml");
+    // Files that the example names, and the settings that exclude each other.
+    for name in ["webhook.key", "api.token", "smtp.password", "ca.pem"] {
+        fs::write(scratch.join(name), KEY).unwrap();
+    }
+    let text = example_in_full().replace("webhook_keys = [\"whsec_…\"]\n", "");
+    fs::write(&path, text).unwrap();
+    let config =
+        Config::load(&Source { file: Some(&path), env: &|_| None }).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(config.listen.to_string(), "127.0.0.1:9600");
+    assert_eq!(config.database, scratch.join("data/alert-relay.sqlite"));
+    assert_eq!(config.public_url, "http://127.0.0.1:9600");
+    assert_eq!(config.log.path, scratch.join("logs"));
+    assert_eq!(config.log.max_files_per_day, 200);
+    assert_eq!(config.alerts.min_severity, wire::Severity::Medium);
+    assert_eq!(config.alerts.incident_window, Duration::from_secs(3600));
+    assert_eq!(config.alerts.group_wait, Duration::from_secs(5));
+    assert_eq!(config.alerts.group_interval, Duration::from_secs(300));
+    assert_eq!(config.outbox.retry_min, Duration::from_secs(2));
+    assert_eq!(config.outbox.retry_max, Duration::from_secs(300));
+    assert_eq!(config.outbox.give_up_after, Duration::from_secs(259_200));
+    assert_eq!(config.mail.sender.to_string(), "Modelgate <modelgate@localhost>");
+    let smtp = smtp(&config);
+    assert_eq!((smtp.server.as_str(), smtp.port, smtp.tls), ("smtp.example.org", 587, Tls::StartTls));
+    assert_eq!(smtp.timeout, Duration::from_secs(60));
+    assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+}
+
+#[test]
+fn the_environment_wins_over_the_file() {
+    let text = format!(
+        "listen = \"127.0.0.1:1\"\ndatabase = \"a\"\n{}[log]\npath = \"b\"\n[smtp]\nserver = \"localhost\"\n\
+         port = 1\nusername = \"file\"\npassword = \"file\"\n[mail]\nsender = \"file@x.org\"\n\
+         recipients = [\"file@x.org\"]\n",
+        key()
+    );
+    let config = good(
+        &text,
+        &[
+            ("RELAY_LISTEN", "127.0.0.1:2"),
+            ("RELAY_DATABASE", "env.sqlite"),
+            ("RELAY_PUBLIC_URL", "https://relay.example.org/"),
+            ("RELAY_API_TOKEN", "token"),
+            ("SECURITY_LOG_PATH", "/var/log/x"),
+            ("ALERT_SENDER", "env@x.org"),
+            ("ALERT_RECIPIENTS", "one@x.org"),
+            ("SMTP_SERVER", "env.example.org"),
+            ("SMTP_PORT", "2525"),
+            ("SMTP_TLS", "implicit"),
+            ("SMTP_USERNAME", "user"),
+            ("SMTP_PASSWORD", "password"),
+        ],
+    );
+    assert_eq!(config.listen.to_string(), "127.0.0.1:2");
+    assert_eq!(config.database, PathBuf::from("env.sqlite"));
+    assert_eq!(config.public_url, "https://relay.example.org");
+    assert!(config.api_token.as_ref().is_some_and(|token| token.matches("token")));
+    assert_eq!(config.log.path, PathBuf::from("/var/log/x"));
+    assert_eq!(config.mail.sender.to_string(), "env@x.org");
+    assert_eq!(config.mail.recipients.len(), 1);
+    assert_eq!(config.mail.message_id_domain, "x.org");
+    let smtp = smtp(&config);
+    assert_eq!((smtp.server.as_str(), smtp.port, smtp.tls), ("env.example.org", 2525, Tls::Implicit));
+    let (user, password) = smtp.credentials.as_ref().unwrap();
+    assert_eq!((user.as_str(), password.expose()), ("user", "password"));
+}
+
+#[test]
+fn alert_variables_win_over_plain_ones() {
+    let config = good(
+        &key(),
+        &[
+            ("SMTP_SERVER", "plain.example.org"),
+            ("ALERT_SMTP_SERVER", "alert.example.org"),
+            ("SMTP_PORT", "1"),
+            ("ALERT_SMTP_PORT", "465"),
+            ("SMTP_USERNAME", "plain"),
+            ("ALERT_SMTP_USERNAME", "alert"),
+            ("SMTP_PASSWORD", "plain"),
+            ("ALERT_SMTP_PASSWORD", "alert"),
+            ("SMTP_TLS", "none"),
+            ("ALERT_SMTP_TLS", "starttls"),
+            ("ALERT_RECIPIENTS", "a@x.org"),
+            ("ALERT_SENDER", "s@x.org"),
+        ],
+    );
+    let smtp = smtp(&config);
+    assert_eq!((smtp.server.as_str(), smtp.port, smtp.tls), ("alert.example.org", 465, Tls::StartTls));
+    let (user, password) = smtp.credentials.as_ref().unwrap();
+    assert_eq!((user.as_str(), password.expose()), ("alert", "alert"));
+}
+
+#[test]
+fn recipients_come_in_every_form_of_list() {
+    let table: [(&str, &[&str]); 9] = [
+        ("a@x.org", &["a@x.org"]),
+        ("a@x.org,b@x.org", &["a@x.org", "b@x.org"]),
+        ("a@x.org; b@x.org ;", &["a@x.org", "b@x.org"]),
+        (" a@x.org  b@x.org\tc@x.org ", &["a@x.org", "b@x.org", "c@x.org"]),
+        ("a@x.org\nb@x.org", &["a@x.org", "b@x.org"]),
+        ("[\"a@x.org\", \"b@x.org\"]", &["a@x.org", "b@x.org"]),
+        ("Ops Team <a@x.org>, b@x.org", &["Ops Team <a@x.org>", "b@x.org"]),
+        ("[\"\\\"Ops, Team\\\" <a@x.org>\"]", &["\"Ops, Team\" <a@x.org>"]),
+        ("a@x.org, a@x.org", &["a@x.org"]),
+    ];
+    for (text, expected) in table {
+        let config = good(&key(), &[("ALERT_RECIPIENTS", text)]);
+        let recipients: Vec<String> = config.mail.recipients.iter().map(ToString::to_string).collect();
+        let expected: Vec<String> = expected.iter().map(|one| (*one).to_owned()).collect();
+        assert_eq!(recipients, expected, "{text:?}");
+    }
+}
+
+#[test]
+fn encryption_follows_port_and_host_unless_given() {
+    let who = "[mail]\nsender = \"s@x.org\"\nrecipients = [\"a@x.org\"]\n";
+    let table = [
+        ("server = \"smtp.example.org\"", Tls::StartTls, 587),
+        ("server = \"smtp.example.org\"\nport = 465", Tls::Implicit, 465),
+        ("server = \"smtp.example.org\"\nport = 25", Tls::StartTls, 25),
+        ("server = \"localhost\"", Tls::None, 25),
+        ("server = \"127.0.0.1\"\nport = 2525", Tls::None, 2525),
+        ("server = \"::1\"", Tls::None, 25),
+        ("server = \"localhost\"\ntls = \"starttls\"", Tls::StartTls, 587),
+        ("server = \"smtp.example.org\"\ntls = \"IMPLICIT\"", Tls::Implicit, 465),
+        ("server = \"smtp.example.org\"\ntls = \"none\"\nallow_plaintext = true", Tls::None, 25),
+    ];
+    for (text, tls, port) in table {
+        let config = good(&format!("{}{who}[smtp]\n{text}\n", key()), &[]);
+        assert_eq!((smtp(&config).tls, smtp(&config).port), (tls, port), "{text}");
+    }
+}
+
+#[test]
+fn secrets_come_from_files_too() {
+    let scratch = Scratch::new();
+    for (name, value) in
+        [("key", format!("{KEY}\n{KEY}\n")), ("token", " t0ken\n".to_owned()), ("pw", "p w\n".to_owned())]
+    {
+        fs::write(scratch.join(name), value).unwrap();
+    }
+    let at = |name: &str| scratch.join(name).to_str().unwrap().to_owned();
+    let (key_file, token, pw) = (at("key"), at("token"), at("pw"));
+    let config = good(
+        "",
+        &[
+            ("MODELGATE_WEBHOOK_KEY_FILE", &key_file),
+            ("RELAY_API_TOKEN_FILE", &token),
+            ("SMTP_SERVER", "localhost"),
+            ("SMTP_USERNAME", "u"),
+            ("SMTP_PASSWORD_FILE", &pw),
+            ("ALERT_RECIPIENTS", "a@x.org"),
+        ],
+    );
+    assert_eq!(config.webhook_keys.len(), 2);
+    assert!(config.api_token.as_ref().is_some_and(|known| known.matches("t0ken")));
+    assert_eq!(smtp(&config).credentials.as_ref().unwrap().1.expose(), "p w");
+}
+
+#[test]
+fn nothing_secret_is_shown() {
+    let text = format!(
+        "{}api_token = \"t0psecret\"\n[smtp]\nserver = \"localhost\"\nusername = \"u\"\npassword = \"t0psecret\"\n\
+         [mail]\nrecipients = [\"a@x.org\"]\n",
+        key()
+    );
+    let shown = format!("{:?}", good(&text, &[]));
+    assert!(!shown.contains("t0psecret") && !shown.contains("MfKQ9r8"), "{shown}");
+    // Nor by an error on the line that holds it.
+    let broken = load("api_token = \"t0psecret\" x\n", &[]).unwrap_err().to_string();
+    assert!(!broken.contains("t0psecret") && broken.contains(":1:"), "{broken}");
+    let twice = load("webhook_keys = [\"whsec_t0psecret\"]\n", &[]).unwrap_err().to_string();
+    assert!(!twice.contains("t0psecret"), "{twice}");
+}
+
+/// The file, the environment, and what the error says.
+type Case = (String, &'static [(&'static str, &'static str)], &'static str);
+
+#[test]
+fn what_is_wrong_is_named() {
+    let k = key();
+    let who = "[mail]\nrecipients = [\"a@x.org\"]\n";
+    let table: Vec<Case> = vec![
+        (String::new(), &[], "webhook_keys: no key"),
+        (
+            "allow_unsigned = true\nlisten = \"0.0.0.0:1\"\napi_token = \"x\"\n".into(),
+            &[],
+            "webhook_keys: no key",
+        ),
+        ("webhook_keys = [\"whsec_short\"]\n".into(), &[], "webhook_keys: key 1: "),
+        (format!("webhook_keys = [\"{KEY}\", \"{KEY}\", \"{KEY}\"]\n"), &[], "3 keys; a rotation needs two"),
+        (format!("{k}listen = \"nowhere\"\n"), &[], "listen: \"nowhere\" is no address"),
+        (k.clone(), &[("RELAY_LISTEN", "9600")], "RELAY_LISTEN: \"9600\" is no address"),
+        (format!("{k}listen = \"0.0.0.0:9600\"\n"), &[], "api_token (or RELAY_API_TOKEN) is needed"),
+        (format!("{k}listen = \"[::]:9600\"\n"), &[], "api_token (or RELAY_API_TOKEN) is needed"),
+        (format!("{k}public_url = \"javascript:alert(1)\"\n"), &[], "public_url: "),
+        (format!("{k}public_url = \"https://x/\\\"><b\"\n"), &[], "public_url: "),
+        (format!("{k}api_tokn = \"x\"\n"), &[], "unknown field `api_tokn`"),
+        (format!("{k}[mail]\nrecipient = []\n"), &[], "unknown field `recipient`"),
+        (format!("{k}[alerts]\ngroup_wait = \"soon\"\n"), &[], "a duration such as"),
+        (format!("{k}[alerts]\ngroup_wait = -5\n"), &[], "a duration such as"),
+        (format!("{k}[alerts]\nmin_severity = \"fatal\"\n"), &[], "unknown variant `fatal`"),
+        (format!("{k}[smtp]\nserver = \"localhost\"\n"), &[], "nobody to write to (ALERT_RECIPIENTS)"),
+        (
+            k.clone(),
+            &[("SMTP_SERVER", "localhost"), ("SMTP_PORT", "70000"), ("ALERT_RECIPIENTS", "a@x.org")],
+            "SMTP_PORT: \"70000\"",
+        ),
+        (k.clone(), &[("ALERT_RECIPIENTS", "[\"a@x.org\"")], "ALERT_RECIPIENTS: not a JSON list"),
+        (k.clone(), &[("ALERT_RECIPIENTS", "not-an-address")], "mail.recipients: \"not-an-address\""),
+        (
+            k.clone(),
+            &[("ALERT_SENDER", "Evil\r\nBcc: x <a@x.org>")],
+            "mail.sender: \"Evil\\r\\nBcc: x <a@x.org>\" has control",
+        ),
+        (format!("{k}{who}[smtp]\nserver = \"a b\"\n"), &[], "smtp.server: \"a b\" is no host name"),
+        (
+            format!("{k}{who}[smtp]\nserver = \"x.org\"\ntls = \"maybe\"\n"),
+            &[],
+            "smtp.tls: \"maybe\" is none of",
+        ),
+        (format!("{k}{who}[smtp]\nserver = \"x.org\"\ntls = \"none\"\n"), &[], "in the clear"),
+        (format!("{k}{who}[smtp]\nserver = \"x.org\"\nport = 0\n"), &[], "smtp.port: 0"),
+        (
+            format!("{k}{who}[smtp]\nserver = \"x.org\"\nusername = \"u\"\n"),
+            &[],
+            "smtp.username is set, but no password",
+        ),
+        (
+            format!("{k}{who}[smtp]\nserver = \"x.org\"\npassword = \"u\"\n"),
+            &[],
+            "smtp.password is set, but no username",
+        ),
+        (
+            format!("{k}{who}[smtp]\nserver = \"x.org\"\nca_file = \"none.pem\"\n"),
+            &[],
+            "smtp.ca_file: cannot read",
+        ),
+        (format!("{k}{who}[smtp]\nserver = \"x.org\"\ntimeout = \"0s\"\n"), &[], "smtp.timeout: between"),
+        (
+            format!("{k}api_token = \"a\"\napi_token_file = \"b\"\n"),
+            &[],
+            "api_token and api_token_file are both set",
+        ),
+        (format!("{k}api_token_file = \"missing\"\n"), &[], "api_token_file: cannot read"),
+        (
+            k.clone(),
+            &[("RELAY_API_TOKEN_FILE", "/nowhere/x")],
+            "RELAY_API_TOKEN_FILE: cannot read /nowhere/x",
+        ),
+        (format!("{k}[mail]\nmessage_id_domain = \"a b\"\n"), &[], "mail.message_id_domain: \"a b\""),
+        (format!("{k}[outbox]\nretry_min = \"1h\"\nretry_max = \"1s\"\n"), &[], "outbox.retry_min: "),
+    ];
+    assert!(table.len() >= 30);
+    for (text, env, expected) in table {
+        match load(&text, env) {
+            Ok(_) => panic!("this is no good configuration:\n{text}{env:?}"),
+            Err(errors) => {
+                let shown = errors.to_string();
+                assert!(shown.contains(expected), "{text}{env:?}\nsays {shown}\nnot {expected}");
+            }
+        }
+    }
+}
+
+#[test]
+fn all_errors_are_told_at_once() {
+    let text = "listen = \"x\"\npublic_url = \"y\"\n[smtp]\nserver = \"a b\"\n";
+    let errors = load(text, &[]).unwrap_err();
+    assert!(errors.0.len() >= 4, "{errors}");
+}
+
+#[test]
+fn unsigned_batches_need_loopback_and_a_clear_wish() {
+    let config = good("allow_unsigned = true\n", &[]);
+    assert!(config.webhook_keys.is_empty());
+    assert!(config.warnings.iter().any(|warning| warning.contains("unsigned")));
+}
+
+#[test]
+fn the_program_says_what_is_wrong_and_exits_with_64() {
+    let program = env!("CARGO_BIN_EXE_alert-relay");
+    let run = |args: &[&str], env: &[(&str, &str)]| {
+        let output = Command::new(program).args(args).env_clear().envs(env.iter().copied()).output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(said).unwrap())
+    };
+    let (code, said) = run(&[], &[]);
+    assert_eq!(code, Some(64), "{said}");
+    assert!(said.contains("webhook_keys: no key"), "{said}");
+    assert_eq!(run(&["--nonsense"], &[]).0, Some(64));
+    assert_eq!(run(&["--config"], &[]).0, Some(64));
+    assert_eq!(run(&["--config", "/nowhere/relay.toml"], &[]).0, Some(64));
+    let key = [("MODELGATE_WEBHOOK_KEY", KEY)];
+    assert_eq!(run(&["--check"], &key).0, Some(0));
+    assert_eq!(run(&["--help"], &[]).0, Some(0));
+    let (code, said) = run(&["--version"], &[]);
+    assert_eq!((code, said.trim()), (Some(0), concat!("alert-relay ", env!("CARGO_PKG_VERSION"))));
+}

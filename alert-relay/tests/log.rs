@@ -1,0 +1,176 @@
+//! The incident log: each stored event once, whatever happens, and nothing outside its directory.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that fails here fails as it should"
+)]
+
+mod common;
+
+use std::fs;
+
+use common::{
+    Scratch,
+    client::{metric, post},
+    event, files, ids_of, start, until,
+};
+use serde_json::{Value, json};
+
+/// Stores `count` events in one batch and gives their ids.
+async fn store(relay: &alert_relay::Relay, count: usize) -> Vec<String> {
+    let events: Vec<Value> = (0..count).map(|_| event("203.0.113.1", "high")).collect();
+    assert_eq!(post(relay.address(), &events).await.status, 202);
+    events.iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn lines_are_in_pythons_form() {
+    let scratch = Scratch::new();
+    let relay = start(&scratch, "").await;
+    for severity in ["low", "medium", "high", "critical"] {
+        post(relay.address(), &[event("203.0.113.1", severity)]).await;
+    }
+    relay.shut_down().await;
+    let lines = scratch.log_lines();
+    let levels: Vec<&str> = lines.iter().map(|line| line.split(" - ").nth(1).unwrap()).collect();
+    assert_eq!(levels, ["INFO", "WARNING", "ERROR", "CRITICAL"]);
+    for line in &lines {
+        let at = line.split(" - ").next().unwrap();
+        let form: String = at.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+        assert_eq!(form, "0000-00-00 00:00:00,000");
+        assert!(
+            line.split(" - ").nth(2).is_some_and(|message| message.starts_with("prompt_injection event="))
+        );
+    }
+    let names: Vec<String> = files(&scratch.join("logs"))
+        .iter()
+        .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(names, [format!("security_demo_{}.log", &lines[0][..10])]);
+}
+
+#[tokio::test]
+async fn lines_lost_in_a_crash_are_written_at_the_next_start() {
+    let scratch = Scratch::new();
+    let relay = start(&scratch, "").await;
+    let ids = store(&relay, 50).await;
+    relay.shut_down().await;
+    let path = files(&scratch.join("logs")).remove(0);
+    let whole = fs::read_to_string(&path).unwrap();
+    let line_end = |n: usize| whole.match_indices('\n').nth(n - 1).unwrap().0 + 1;
+    // How many lines stay, how much of the next one, and what the cursor in the database knows.
+    for (kept, torn, cursor) in
+        [(50, 0, 0), (50, 0, 49), (20, 0, 20), (20, 37, 20), (20, 1, 5), (0, 0, 0), (0, 60, 0)]
+    {
+        let end = if kept == 0 { 0 } else { line_end(kept) } + torn;
+        fs::write(&path, &whole[..end]).unwrap();
+        scratch.db().execute("UPDATE meta SET value = ?1 WHERE key = 'logged'", [cursor]).unwrap();
+        start(&scratch, "").await.shut_down().await;
+        let lines = scratch.log_lines();
+        assert_eq!(ids_of(&lines), ids, "{kept} lines and {torn} bytes kept, cursor {cursor}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), whole, "to the byte");
+        assert_eq!(scratch.count("SELECT value FROM meta WHERE key = 'logged'"), 50);
+    }
+    fs::remove_file(&path).unwrap();
+    scratch.db().execute("DELETE FROM meta WHERE key = 'logged'", []).unwrap();
+    start(&scratch, "").await.shut_down().await;
+    assert_eq!(fs::read_to_string(&path).unwrap(), whole, "after the whole file was lost");
+}
+
+#[tokio::test]
+async fn lines_that_cannot_be_written_are_made_up_for() {
+    let scratch = Scratch::new();
+    let relay = start(&scratch, "").await;
+    let mut ids = store(&relay, 3).await;
+    until("the first lines", || scratch.log_lines().len() == 3).await;
+    // A file where the directory was: nothing can be written, whoever runs this.
+    let (logs, aside) = (scratch.join("logs"), scratch.join("aside"));
+    fs::rename(&logs, &aside).unwrap();
+    fs::write(&logs, "").unwrap();
+    ids.extend(store(&relay, 5).await);
+    ids.extend(store(&relay, 5).await);
+    while metric(relay.address(), "modelgate_relay_log_errors_total").await < 2.0 {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    fs::remove_file(&logs).unwrap();
+    fs::rename(&aside, &logs).unwrap();
+    until("the missing lines", || scratch.log_lines().len() == 13).await;
+    ids.extend(store(&relay, 2).await);
+    relay.shut_down().await;
+    assert_eq!(ids_of(&scratch.log_lines()), ids);
+}
+
+#[tokio::test]
+async fn hostile_model_names_stay_in_the_directory() {
+    let scratch = Scratch::new();
+    let relay = start(&scratch, "").await;
+    let long = "x".repeat(256);
+    let hostile = [
+        "../../etc/passwd",
+        "..",
+        ".",
+        "/",
+        "/etc/passwd",
+        "a/../../b",
+        "a\\b",
+        "C:\\x",
+        "~root",
+        "-rf",
+        "%2e%2e",
+        "ä…😀",
+        &long,
+    ];
+    for model in hostile {
+        let mut event = event("203.0.113.1", "low");
+        event["model"] = json!(model);
+        let answer = post(relay.address(), &[event]).await.json();
+        assert_eq!(answer["accepted"], 1, "{model:?}: {answer}");
+    }
+    // A name with a control character is no name.
+    let mut event = event("203.0.113.1", "low");
+    event["model"] = json!("a\n2026-01-01 00:00:00,000 - INFO - forged");
+    assert_eq!(post(relay.address(), &[event]).await.json()["rejected"][0]["index"], 0);
+    relay.shut_down().await;
+    let written = files(&scratch.join("logs"));
+    assert_eq!(written.len(), hostile.len());
+    assert!(written.iter().all(|path| path.is_file()));
+    let mut around: Vec<String> =
+        files(&scratch.0).iter().map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect();
+    around.retain(|name| !name.starts_with("relay."));
+    assert_eq!(around, ["logs", "mail-out"]);
+    assert_eq!(scratch.log_lines().len(), hostile.len());
+}
+
+#[tokio::test]
+async fn text_from_outside_cannot_forge_a_line() {
+    let scratch = Scratch::new();
+    let relay = start(&scratch, "").await;
+    let mut event = event("203.0.113.1", "high");
+    let forged = "x\"\n2026-01-01 00:00:00,000 - CRITICAL - prompt_injection event=\r\u{85}\u{2028}\u{202e}";
+    event["request"]["path"] = json!(forged);
+    event["findings"][0]["summary"] = json!(forged);
+    post(relay.address(), &[event]).await;
+    relay.shut_down().await;
+    let lines = scratch.log_lines();
+    assert_eq!(lines.len(), 1);
+    assert!(!lines[0].contains(['\r', '\u{85}', '\u{2028}', '\u{202e}']));
+    assert!(lines[0].contains("x\\\"\\u{a}2026"), "{}", lines[0]);
+}
+
+#[tokio::test]
+async fn many_models_share_files_beyond_the_cap() {
+    let scratch = Scratch::new();
+    let relay = start(&scratch, "").await;
+    let events: Vec<Value> = (0..300)
+        .map(|n| {
+            let mut event = event("203.0.113.1", "low");
+            event["model"] = json!(format!("model-{n}"));
+            event
+        })
+        .collect();
+    post(relay.address(), &events).await;
+    relay.shut_down().await;
+    assert_eq!(files(&scratch.join("logs")).len(), 201);
+    assert_eq!(scratch.log_lines().len(), 300);
+}

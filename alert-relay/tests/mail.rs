@@ -1,0 +1,403 @@
+//! Alert mails through a real SMTP conversation, with servers that fail in every way they can.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    reason = "a test that fails here fails as it should"
+)]
+
+mod common;
+
+use std::{fs, sync::Arc, time::Duration};
+
+use common::{
+    Scratch,
+    client::{get, post},
+    event, files,
+    smtp::{Encryption, Fault, Smtp, Stage},
+    start, until,
+};
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{ServerConfig, crypto::ring, pki_types::PrivatePkcs8KeyDer},
+};
+
+const ONE: &[&str] = &["ops@example.org"];
+
+/// A relay that mails through `smtp`, and one event of this severity.
+async fn one_event(scratch: &Scratch, smtp: &Smtp, recipients: &[&str], more: &str) -> alert_relay::Relay {
+    let relay = start(scratch, &smtp.toml(recipients, more)).await;
+    assert_eq!(post(relay.address(), &[event("203.0.113.1", "high")]).await.status, 202);
+    relay
+}
+
+fn state(scratch: &Scratch, recipient: &str) -> String {
+    scratch
+        .db()
+        .query_row("SELECT state FROM outbox WHERE recipient = ?1", [recipient], |row| row.get(0))
+        .unwrap_or_default()
+}
+
+async fn settled(scratch: &Scratch) {
+    until("the outbox is settled", || {
+        scratch.count("SELECT COUNT(*) FROM outbox") > 0
+            && scratch.count("SELECT COUNT(*) FROM outbox WHERE state = 'pending'") == 0
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_incident_is_mailed_once_to_each_recipient() {
+    let scratch = Scratch::new();
+    let smtp = Smtp::start().await;
+    let relay = one_event(&scratch, &smtp, &["ops@example.org", "Sec Team <sec@example.org>"], "").await;
+    settled(&scratch).await;
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    relay.shut_down().await;
+    let mut received = smtp.received();
+    received.sort_by(|a, b| a.to.cmp(&b.to));
+    assert_eq!(received.len(), 2, "one envelope each, and no second mail without new events");
+    assert_eq!(received[0].to, ["<ops@example.org>"]);
+    assert_eq!(received[1].to, ["<sec@example.org>"]);
+    for mail in &received {
+        assert_eq!(mail.from, "MAIL FROM:<relay@example.org>");
+        assert_eq!(mail.header("Subject"), Some("Security Alert: demo - HIGH Severity"));
+        assert_eq!(mail.header("Auto-Submitted"), Some("auto-generated"));
+        assert_eq!(mail.header("X-Auto-Response-Suppress"), Some("All"));
+        assert!(mail.header("Message-ID").unwrap().ends_with(".0@example.org>"));
+        assert!(mail.header("Date").is_some());
+        assert!(mail.data.contains("https://relay.example.org/incidents/"));
+    }
+    assert_eq!(received[0].header("Message-ID"), received[1].header("Message-ID"));
+}
+
+#[tokio::test]
+async fn further_events_are_told_after_the_interval_in_the_same_thread() {
+    let scratch = Scratch::new();
+    let smtp = Smtp::start().await;
+    let relay = one_event(&scratch, &smtp, ONE, "").await;
+    until("the first mail", || smtp.received().len() == 1).await;
+    for _ in 0..3 {
+        post(relay.address(), &[event("203.0.113.1", "high")]).await;
+    }
+    until("the second mail", || smtp.received().len() == 2).await;
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    relay.shut_down().await;
+    let received = smtp.received();
+    assert_eq!(received.len(), 2, "three events, one further mail");
+    let first = received[0].header("Message-ID").unwrap();
+    assert_eq!(received[1].header("In-Reply-To"), Some(first));
+    assert_eq!(received[1].header("References"), Some(first));
+    assert_ne!(received[1].header("Message-ID"), Some(first));
+    assert!(received[1].data.contains("3 more events in this incident, 4 in all."));
+    assert_eq!(received[0].header("In-Reply-To"), None);
+}
+
+#[tokio::test]
+async fn a_critical_event_does_not_wait_and_a_low_one_is_not_mailed() {
+    let scratch = Scratch::new();
+    let smtp = Smtp::start().await;
+    let slow = "[alerts]\ngroup_wait = \"1h\"\n";
+    let relay = start(&scratch, &format!("{slow}{}", smtp.toml(ONE, ""))).await;
+    let events =
+        [event("203.0.113.1", "low"), event("203.0.113.2", "high"), event("203.0.113.3", "critical")];
+    post(relay.address(), &events).await;
+    until("the critical mail", || smtp.received().len() == 1).await;
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    relay.shut_down().await;
+    let received = smtp.received();
+    assert_eq!(received.len(), 1);
+    assert_eq!(received[0].header("Subject"), Some("Security Alert: demo - CRITICAL Severity"));
+    assert_eq!(scratch.count("SELECT COUNT(*) FROM incidents WHERE due_ms IS NULL AND severity = 0"), 1);
+    assert_eq!(scratch.count("SELECT COUNT(*) FROM incidents WHERE due_ms IS NOT NULL AND severity = 2"), 1);
+}
+
+/// Each stage, each temporary failure: tried again, and delivered once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn temporary_failures_at_every_stage_end_in_one_mail() {
+    let faults: Vec<(Stage, Fault)> = vec![
+        (Stage::Connect, Fault::Reply("421 4.3.2 closing")),
+        (Stage::Connect, Fault::Reply("554 5.3.2 not now")),
+        (Stage::Connect, Fault::Drop),
+        (Stage::Connect, Fault::Stall),
+        (Stage::Ehlo, Fault::Reply("421 4.3.2 closing")),
+        (Stage::Ehlo, Fault::Stall),
+        (Stage::Mail, Fault::Reply("451 4.3.0 try again")),
+        (Stage::Mail, Fault::Drop),
+        (Stage::Mail, Fault::Stall),
+        (Stage::Rcpt, Fault::Reply("450 4.2.1 greylisted")),
+        (Stage::Rcpt, Fault::Reply("530 5.7.0 authentication required")),
+        (Stage::Rcpt, Fault::Stall),
+        (Stage::Data, Fault::Reply("451 4.3.0 try again")),
+        (Stage::Data, Fault::Drop),
+        (Stage::Message, Fault::Reply("452 4.3.1 full")),
+        (Stage::Message, Fault::Reply("not a reply")),
+        (Stage::Message, Fault::Drop),
+        (Stage::Message, Fault::Stall),
+    ];
+    assert!(faults.len() >= 18);
+    let mut cases = tokio::task::JoinSet::new();
+    for (stage, fault) in faults {
+        cases.spawn(async move {
+            let scratch = Scratch::new();
+            let smtp =
+                Smtp::scripted(move |at, _, before| (at == stage && before == 0).then_some(fault)).await;
+            let relay = one_event(&scratch, &smtp, ONE, "timeout = \"1s\"\n").await;
+            settled(&scratch).await;
+            relay.shut_down().await;
+            assert_eq!(smtp.received().len(), 1, "{stage:?} {fault:?}");
+            assert_eq!(state(&scratch, "ops@example.org"), "sent", "{stage:?} {fault:?}");
+            assert_eq!(scratch.count("SELECT attempts FROM outbox"), 2, "{stage:?} {fault:?}");
+        });
+    }
+    while let Some(case) = cases.join_next().await {
+        case.expect("the case holds");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_takes_the_mail_and_says_nothing_gets_it_again_under_the_same_id() {
+    let scratch = Scratch::new();
+    let smtp =
+        Smtp::scripted(|at, _, before| (at == Stage::Message && before == 0).then_some(Fault::TakeAndDrop))
+            .await;
+    let relay = one_event(&scratch, &smtp, ONE, "").await;
+    settled(&scratch).await;
+    relay.shut_down().await;
+    let received = smtp.received();
+    assert_eq!(received.len(), 2, "whether it was taken cannot be known");
+    assert_eq!(received[0].header("Message-ID"), received[1].header("Message-ID"));
+    assert_eq!(received[0].header("Date"), received[1].header("Date"));
+}
+
+#[tokio::test]
+async fn a_stall_after_the_mail_was_taken_is_no_failure() {
+    let scratch = Scratch::new();
+    let smtp = Smtp::scripted(|at, _, _| (at == Stage::Quit).then_some(Fault::Stall)).await;
+    let relay = one_event(&scratch, &smtp, ONE, "timeout = \"10s\"\n").await;
+    settled(&scratch).await;
+    relay.shut_down().await;
+    assert_eq!(smtp.received().len(), 1);
+    assert_eq!(scratch.count("SELECT attempts FROM outbox"), 1);
+}
+
+#[tokio::test]
+async fn a_refused_recipient_does_not_keep_the_mail_from_the_other() {
+    let scratch = Scratch::new();
+    let smtp = Smtp::scripted(|at, line, _| {
+        (at == Stage::Rcpt && line.contains("gone@")).then_some(Fault::Reply("550 5.1.1 no such user"))
+    })
+    .await;
+    let relay = one_event(&scratch, &smtp, &["gone@example.org", "ops@example.org"], "").await;
+    settled(&scratch).await;
+    let ready = get(relay.address(), "/readyz").await;
+    assert_eq!(ready.status, 200, "mail that fails keeps no event away");
+    assert_eq!(ready.json()["status"], "degraded");
+    assert_eq!(ready.json()["outbox"], json!({"pending": 0, "oldest_seconds": 0, "parked": 1}));
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    relay.shut_down().await;
+    assert_eq!(smtp.received().len(), 1);
+    assert_eq!(smtp.received()[0].to, ["<ops@example.org>"]);
+    assert_eq!(state(&scratch, "gone@example.org"), "parked");
+    assert_eq!(state(&scratch, "ops@example.org"), "sent");
+    let error: String = scratch
+        .db()
+        .query_row("SELECT error FROM outbox WHERE state = 'parked'", [], |row| row.get(0))
+        .unwrap();
+    assert!(error.contains("550") && error.contains("no such user"), "{error}");
+    assert_eq!(smtp.reached(Stage::Rcpt), 2, "a refusal is not tried again");
+}
+
+#[tokio::test]
+async fn the_outbox_survives_a_restart_and_a_server_that_was_away() {
+    let scratch = Scratch::new();
+    // A port nobody listens on, kept for the server to come.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let more = format!(
+        "[smtp]\nserver = \"127.0.0.1\"\nport = {port}\n[mail]\nsender = \"relay@example.org\"\n\
+         recipients = [\"ops@example.org\"]\n"
+    );
+    let relay = start(&scratch, &more).await;
+    post(relay.address(), &[event("203.0.113.1", "high")]).await;
+    until("some tries", || scratch.count("SELECT COALESCE(MAX(attempts), 0) FROM outbox") >= 3).await;
+    assert_eq!(get(relay.address(), "/readyz").await.json()["outbox"]["pending"], 1);
+    relay.shut_down().await;
+    assert_eq!(scratch.count("SELECT COUNT(*) FROM outbox WHERE state = 'pending'"), 1);
+    let smtp =
+        Smtp::on(TcpListener::bind(("127.0.0.1", port)).await.unwrap(), Encryption::None, |_, _, _| None);
+    for _ in 0..2 {
+        let relay = start(&scratch, &more).await;
+        settled(&scratch).await;
+        relay.shut_down().await;
+    }
+    assert_eq!(smtp.received().len(), 1, "once, over two further starts");
+}
+
+#[tokio::test]
+async fn a_lease_of_an_earlier_life_is_void() {
+    let scratch = Scratch::new();
+    let smtp = Smtp::start().await;
+    let unreachable = smtp.toml(ONE, "").replace(&smtp.address.port().to_string(), "1");
+    let relay = start(&scratch, &unreachable).await;
+    post(relay.address(), &[event("203.0.113.1", "high")]).await;
+    until("a try", || scratch.count("SELECT COUNT(*) FROM outbox WHERE attempts > 0") == 1).await;
+    relay.shut_down().await;
+    // As if it had been killed while sending.
+    scratch.db().execute("UPDATE outbox SET lease_ms = 9000000000000, due_ms = 0", []).unwrap();
+    let relay = start(&scratch, &smtp.toml(ONE, "")).await;
+    settled(&scratch).await;
+    relay.shut_down().await;
+    assert_eq!(smtp.received().len(), 1);
+}
+
+#[tokio::test]
+async fn mail_that_is_too_old_is_parked() {
+    let scratch = Scratch::new();
+    let smtp =
+        Smtp::scripted(|at, _, _| (at == Stage::Mail).then_some(Fault::Reply("451 4.3.0 never"))).await;
+    let outbox = "[outbox]\nretry_min = \"20ms\"\nretry_max = \"50ms\"\ngive_up_after = \"300ms\"\n";
+    let relay = start(&scratch, &format!("{}{outbox}", smtp.toml(ONE, ""))).await;
+    post(relay.address(), &[event("203.0.113.1", "high")]).await;
+    settled(&scratch).await;
+    relay.shut_down().await;
+    assert_eq!(state(&scratch, "ops@example.org"), "parked");
+    assert!(scratch.count("SELECT attempts FROM outbox") >= 3);
+}
+
+/// A certificate for localhost, as a server's acceptor and as PEM to trust.
+fn certificate() -> (TlsAcceptor, String) {
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let key = PrivatePkcs8KeyDer::from(signing_key.serialize_der());
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.der().clone()], key.into())
+        .unwrap();
+    (TlsAcceptor::from(Arc::new(config)), cert.pem())
+}
+
+#[tokio::test]
+async fn starttls_and_implicit_tls_carry_mail_and_login() {
+    let (acceptor, pem) = certificate();
+    for (word, encryption) in
+        [("starttls", Encryption::StartTls(acceptor.clone())), ("implicit", Encryption::Implicit(acceptor))]
+    {
+        let scratch = Scratch::new();
+        fs::write(scratch.join("ca.pem"), &pem).unwrap();
+        fs::write(scratch.join("password"), "s3cret\n").unwrap();
+        let smtp = Smtp::with(encryption, |_, _, _| None).await;
+        let more = format!(
+            "tls = \"{word}\"\nca_file = \"ca.pem\"\nusername = \"relay\"\npassword_file = \"password\"\n"
+        );
+        let relay = one_event(&scratch, &smtp, ONE, &more).await;
+        settled(&scratch).await;
+        relay.shut_down().await;
+        let received = smtp.received();
+        assert_eq!(received.len(), 1, "{word}");
+        assert!(received[0].encrypted, "{word}");
+        // RFC 4616: "\0relay\0s3cret" in base64.
+        assert_eq!(received[0].login.as_deref(), Some("AUTH PLAIN AHJlbGF5AHMzY3JldA=="), "{word}");
+    }
+}
+
+#[tokio::test]
+async fn mail_never_goes_where_encryption_cannot_be_had() {
+    let (acceptor, _) = certificate();
+    // No STARTTLS on offer; a certificate that nobody vouches for, both ways.
+    let servers = [
+        ("starttls", Encryption::None, "no STARTTLS"),
+        ("starttls", Encryption::StartTls(acceptor.clone()), "STARTTLS"),
+        ("implicit", Encryption::Implicit(acceptor), "connect"),
+    ];
+    for (word, encryption, expected) in servers {
+        let scratch = Scratch::new();
+        let smtp = Smtp::with(encryption, |_, _, _| None).await;
+        let relay = one_event(&scratch, &smtp, ONE, &format!("tls = \"{word}\"\n")).await;
+        until("some tries", || scratch.count("SELECT COALESCE(MAX(attempts), 0) FROM outbox") >= 2).await;
+        relay.shut_down().await;
+        assert_eq!(smtp.reached(Stage::Mail), 0, "{word}");
+        let error: String = scratch.db().query_row("SELECT error FROM outbox", [], |row| row.get(0)).unwrap();
+        assert!(error.contains(expected), "{word}: {error}");
+        assert_eq!(
+            state(&scratch, "ops@example.org"),
+            "pending",
+            "an operator can mend it, so the mail waits"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_password_waits_for_the_operator() {
+    let scratch = Scratch::new();
+    let smtp = Smtp::scripted(|at, _, before| {
+        (at == Stage::Auth && before < 2).then_some(Fault::Reply("535 5.7.8 bad credentials"))
+    })
+    .await;
+    let relay = one_event(&scratch, &smtp, ONE, "username = \"relay\"\npassword = \"x\"\n").await;
+    settled(&scratch).await;
+    relay.shut_down().await;
+    assert_eq!(smtp.received().len(), 1);
+    assert_eq!(state(&scratch, "ops@example.org"), "sent");
+}
+
+#[tokio::test]
+async fn without_a_server_mails_become_files() {
+    let scratch = Scratch::new();
+    let relay = start(&scratch, "").await;
+    post(relay.address(), &[event("203.0.113.1", "high")]).await;
+    settled(&scratch).await;
+    relay.shut_down().await;
+    let mails = files(&scratch.join("mail-out"));
+    assert_eq!(mails.len(), 1, "{mails:?}");
+    assert!(mails[0].extension().is_some_and(|ending| ending == "eml"));
+    let mail = fs::read_to_string(&mails[0]).unwrap();
+    assert!(mail.contains("\r\nSubject: Security Alert: demo - HIGH Severity\r\n"));
+    assert!(mail.contains("To: security@localhost\r\n"));
+}
+
+#[tokio::test]
+async fn a_test_alert_is_mailed_and_changes_nothing() {
+    let scratch = Scratch::new();
+    let smtp = Smtp::start().await;
+    let relay = start(&scratch, &smtp.toml(ONE, "")).await;
+    let answer = common::client::request(relay.address(), "POST", "/v1/alerts/test", &[], b"").await;
+    assert_eq!(answer.status, 202);
+    assert_eq!(answer.json()["recipients"], json!(["ops@example.org"]));
+    settled(&scratch).await;
+    relay.shut_down().await;
+    let received = smtp.received();
+    assert_eq!(received.len(), 1);
+    assert_eq!(received[0].header("Message-ID"), answer.json()["message_id"].as_str());
+    assert_eq!(received[0].header("Subject"), Some("Security Alert: test - LOW Severity"));
+    assert_eq!(scratch.count("SELECT COUNT(*) FROM events"), 0);
+    assert_eq!(scratch.count("SELECT COUNT(*) FROM incidents"), 0);
+}
+
+#[tokio::test]
+async fn hostile_events_make_harmless_mail() {
+    let scratch = Scratch::new();
+    let smtp = Smtp::start().await;
+    let relay = start(&scratch, &smtp.toml(ONE, "")).await;
+    let mut hostile = event("203.0.113.1", "high");
+    hostile["model"] = json!("x \u{202e}\u{2028} https://evil.example ä");
+    hostile["request"]["path"] = json!("/\r\n.\r\nMAIL FROM:<evil@evil.example>\r\n\u{0}\n.\n");
+    hostile["findings"][0]["summary"] = json!("\r\n.\r\n<img src=x onerror=alert(1)>");
+    assert_eq!(post(relay.address(), &[hostile]).await.json()["accepted"], 1);
+    settled(&scratch).await;
+    relay.shut_down().await;
+    let received = smtp.received();
+    assert_eq!(received.len(), 1);
+    let data = &received[0].data;
+    assert!(data.is_ascii() && !data.replace("\r\n", "").contains(['\r', '\n', '\0']));
+    let html = data.split("Content-Type: text/html").nth(1).unwrap();
+    assert!(html.contains("<table") && !html.contains("<img"));
+    assert!(!data.contains("\r\nMAIL FROM"));
+    assert_eq!(smtp.reached(Stage::Mail), 1);
+}
