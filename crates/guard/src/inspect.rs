@@ -155,7 +155,8 @@ impl Inspector {
             let room = MAX_FINDINGS.saturating_sub(findings.len());
             findings.extend(found.drain(..).take(room).map(|finding| {
                 let mut place = tensor.place();
-                if finding.span.len() == 1 {
+                // With more dimensions the data may be nested or flat, and only one of the two has this pointer.
+                if finding.span.len() == 1 && tensor.shape.len() == 1 {
                     place.push('/');
                     place.push_str(&alloc::format!("{}", finding.span.start));
                 }
