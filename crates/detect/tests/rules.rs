@@ -1,4 +1,10 @@
 //! The rule files as tables of tests: each rule matches its own positives and none of its negatives.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "clippy exempts test functions from these, but not the helpers beside them"
+)]
 
 use std::{
     collections::{BTreeMap, BTreeSet},
