@@ -6,7 +6,7 @@ use normalise::swar;
 
 use crate::compile::{
     Tables,
-    keys::{KeyTable, LONG, Place, first_bytes},
+    keys::{KeyTable, LONG, Place, first_bytes, word_key},
     words::{symbol_flags, word_flags},
 };
 use crate::words::Words;
@@ -36,17 +36,16 @@ pub(crate) struct Found {
 struct Filter<'a> {
     bits: &'a [u64],
     shift: u32,
-    /// Whether there is any key at all.
-    used: bool,
 }
 
 impl<'a> Filter<'a> {
     fn of(table: &'a KeyTable) -> Self {
-        Self { bits: &table.filter, shift: table.filter_shift, used: !table.entries.is_empty() }
+        Self { bits: &table.filter, shift: table.filter_shift }
     }
 
+    /// 1 if a key may be there, else 0.
     #[inline(always)]
-    fn passes(self, key: u64) -> bool {
+    fn pass(self, key: u64) -> u64 {
         KeyTable::may_hold(self.bits, self.shift, key)
     }
 }
@@ -54,7 +53,6 @@ impl<'a> Filter<'a> {
 struct Filters<'a> {
     word: Filter<'a>,
     prefix: Filter<'a>,
-    long: Filter<'a>,
     raw6: Filter<'a>,
     raw3: Filter<'a>,
     raw1: Filter<'a>,
@@ -71,7 +69,6 @@ pub(crate) fn search(padded: &[u8], tables: &Tables, found: &mut Found) {
     let filters = Filters {
         word: Filter::of(tables.keys(Place::Word)),
         prefix: Filter::of(tables.keys(Place::Prefix)),
-        long: Filter::of(tables.keys(Place::Long)),
         raw6: Filter::of(tables.keys(Place::Raw6)),
         raw3: Filter::of(tables.keys(Place::Raw3)),
         raw1: Filter::of(tables.keys(Place::Raw1)),
@@ -85,8 +82,19 @@ pub(crate) fn search(padded: &[u8], tables: &Tables, found: &mut Found) {
         let starts = words & !(words << 1 | inside);
         inside = words >> 63;
         found.words.push(starts);
-        look_up_words(padded, number * 64, starts, [words, next.0], &filters, tables, found);
-        look_up_symbols(padded, number * 64, symbols, &filters, tables, found);
+        let at = number * 64;
+        let [whole, prefix, long] = look_up_words(padded, at, starts, [words, next.0], &filters);
+        if whole | prefix | long != 0 {
+            push_all(Place::Word, whole, padded, at, tables, found);
+            push_all(Place::Prefix, prefix, padded, at, tables, found);
+            push_all(Place::Long, long, padded, at, tables, found);
+        }
+        let raw = look_up_symbols(padded, at, symbols, &filters);
+        if raw != 0 {
+            push_all(Place::Raw6, raw, padded, at, tables, found);
+            push_all(Place::Raw3, raw, padded, at, tables, found);
+            push_all(Place::Raw1, raw, padded, at, tables, found);
+        }
         this = next;
     }
 }
@@ -105,6 +113,8 @@ fn masks(block: &[u8; 64]) -> (u64, u64) {
     (words, symbols)
 }
 
+/// Which of the words that begin in a block pass the filters: whole, by a prefix, as a long one. Without branches, for
+/// which words do is hard to predict.
 #[inline(always)]
 fn look_up_words(
     padded: &[u8],
@@ -112,66 +122,58 @@ fn look_up_words(
     mut starts: u64,
     [words, next]: [u64; 2],
     filters: &Filters<'_>,
-    tables: &Tables,
-    found: &mut Found,
-) {
+) -> [u64; 3] {
+    let (mut whole, mut prefix, mut long) = (0, 0, 0);
     while starts != 0 {
         let bit = starts.trailing_zeros();
-        let at = base + bit as usize;
         starts &= starts - 1;
-        let Some(eight) = eight_at(padded, at) else { continue };
+        let eight = eight_at(padded, base + bit as usize);
         // The word may go on in the next block. Eight bytes of it are compared.
         let length = ((words >> bit) | ((next << 1) << (63 - bit))).trailing_ones();
-        let key = first_bytes(eight, length.clamp(1, 8));
-        if filters.word.passes(key) {
-            push(Place::Word, key, padded, at, tables, found);
-        }
-        if filters.prefix.used && filters.prefix.passes(Place::Prefix.key(eight)) {
-            push(Place::Prefix, Place::Prefix.key(eight), padded, at, tables, found);
-        }
-        if length as usize >= LONG && filters.long.passes(Place::Long.key(eight)) {
-            push(Place::Long, Place::Long.key(eight), padded, at, tables, found);
-        }
+        whole |= filters.word.pass(first_bytes(eight, length)) << bit;
+        prefix |= filters.prefix.pass(Place::Prefix.key(eight)) << bit;
+        long |= u64::from(length >= LONG) << bit;
     }
+    [whole, prefix, long]
 }
 
+/// Which of the symbols in a block pass one of the filters.
 #[inline(always)]
-fn look_up_symbols(
-    padded: &[u8],
-    base: usize,
-    mut symbols: u64,
-    filters: &Filters<'_>,
-    tables: &Tables,
-    found: &mut Found,
-) {
+fn look_up_symbols(padded: &[u8], base: usize, mut symbols: u64, filters: &Filters<'_>) -> u64 {
+    let mut passed = 0;
     while symbols != 0 {
-        let at = base + symbols.trailing_zeros() as usize;
+        let bit = symbols.trailing_zeros();
         symbols &= symbols - 1;
-        let Some(eight) = eight_at(padded, at) else { continue };
-        let passes = filters.raw6.passes(Place::Raw6.key(eight))
-            | filters.raw3.passes(Place::Raw3.key(eight))
-            | filters.raw1.passes(Place::Raw1.key(eight));
-        if passes {
-            for place in [Place::Raw6, Place::Raw3, Place::Raw1] {
-                push(place, place.key(eight), padded, at, tables, found);
-            }
+        let eight = eight_at(padded, base + bit as usize);
+        let passes = filters.raw6.pass(Place::Raw6.key(eight))
+            | filters.raw3.pass(Place::Raw3.key(eight))
+            | filters.raw1.pass(Place::Raw1.key(eight));
+        passed |= passes << bit;
+    }
+    passed
+}
+
+/// Adds the hits among the places of a block that passed a filter: those whose key is there, and where what is known
+/// of its words or literals stands in the text.
+#[inline(never)]
+fn push_all(place: Place, mut passed: u64, padded: &[u8], base: usize, tables: &Tables, found: &mut Found) {
+    let table = tables.keys(place);
+    while passed != 0 {
+        let at = base + passed.trailing_zeros() as usize;
+        passed &= passed - 1;
+        let eight = eight_at(padded, at);
+        let key = if place == Place::Word { word_key(eight) } else { place.key(eight) };
+        if let Some(entry) = table.find(key)
+            && padded.get(at..).is_some_and(|rest| rest.starts_with(entry.common.of(&tables.bytes)))
+            && let Ok(at) = u32::try_from(at)
+        {
+            found.hits.push(Hit { at, first: entry.first, count: entry.count });
         }
     }
 }
 
-/// Adds a hit if the key is there and what is known of its words or literals stands in the text.
-#[inline(never)]
-fn push(place: Place, key: u64, padded: &[u8], at: usize, tables: &Tables, found: &mut Found) {
-    if let Some(entry) = tables.keys(place).find(key)
-        && padded.get(at..).is_some_and(|rest| rest.starts_with(entry.common.of(&tables.bytes)))
-        && let Ok(at) = u32::try_from(at)
-    {
-        found.hits.push(Hit { at, first: entry.first, count: entry.count });
-    }
-}
-
-/// Eight bytes from `at` on.
+/// Eight bytes from `at` on; zeros where the text has no more.
 #[inline(always)]
-pub(crate) fn eight_at(padded: &[u8], at: usize) -> Option<u64> {
-    padded.get(at..).and_then(|rest| rest.first_chunk::<8>()).map(|eight| u64::from_le_bytes(*eight))
+pub(crate) fn eight_at(padded: &[u8], at: usize) -> u64 {
+    padded.get(at..).and_then(|rest| rest.first_chunk::<8>()).map_or(0, |eight| u64::from_le_bytes(*eight))
 }

@@ -52,7 +52,7 @@ impl Place {
 
 /// Words from this length on are looked up by their first two bytes too. Credentials are that long,
 /// words of a language hardly ever.
-pub const LONG: usize = 16;
+pub const LONG: u32 = 16;
 
 /// The bytes of the word that begins here, at most eight.
 #[inline]
@@ -61,10 +61,11 @@ pub const fn word_key(eight: u64) -> u64 {
     first_bytes(eight, others.trailing_zeros() / 8)
 }
 
-/// The first bytes of eight; `count` is 1 to 8.
+/// The first bytes of eight; from `count` 8 on all of them.
 #[inline(always)]
 pub const fn first_bytes(eight: u64, count: u32) -> u64 {
-    eight & (u64::MAX >> (64 - 8 * count))
+    let kept = if count < 8 { (1 << (8 * count)) - 1 } else { u64::MAX };
+    eight & kept
 }
 
 /// The key of a literal's first bytes, zeros where it is shorter.
@@ -143,13 +144,13 @@ impl KeyTable {
         }
     }
 
-    /// Whether a key may be there; `false` is certain.
+    /// 1 if a key may be there; 0 is certain.
     #[inline(always)]
-    pub fn may_hold(filter: &[u64], shift: u32, key: u64) -> bool {
+    pub fn may_hold(filter: &[u64], shift: u32, key: u64) -> u64 {
         let bit = hash(key) >> shift;
         #[allow(clippy::cast_possible_truncation, reason = "a filter has far fewer than 2^32 words")]
         let word = filter.get((bit >> 6) as usize).copied().unwrap_or(0);
-        word >> (bit & 63) & 1 != 0
+        word >> (bit & 63) & 1
     }
 
     /// The entry of a key.
@@ -187,13 +188,13 @@ mod tests {
                 .collect();
             let table = KeyTable::new(entries);
             for n in 0..count {
-                assert!(KeyTable::may_hold(&table.filter, table.filter_shift, key(n)));
+                assert_eq!(KeyTable::may_hold(&table.filter, table.filter_shift, key(n)), 1);
                 assert_eq!(table.find(key(n)).map(|entry| entry.first), Some(n));
             }
             let others = (count..count + 10_000).map(key);
             let passed = others
                 .inspect(|other| assert_eq!(table.find(*other), None))
-                .filter(|other| KeyTable::may_hold(&table.filter, table.filter_shift, *other));
+                .filter(|other| KeyTable::may_hold(&table.filter, table.filter_shift, *other) != 0);
             assert!(passed.count() < 1500);
         }
     }

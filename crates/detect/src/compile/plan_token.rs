@@ -97,14 +97,15 @@ fn may_go_on(behind: Option<&Piece>) -> bool {
 
 /// Whether a token that begins with a short literal surely is one long word.
 fn long_word(behind: Option<&Piece>, shortest: usize) -> bool {
+    let long = LONG as usize;
     let unbroken = match behind {
         Some(Piece::Repeat { class, min, .. }) => {
             (0..=255u8).all(|byte| !class.contains(byte) || !is_separator(byte))
-                && usize::try_from(*min).is_ok_and(|min| min + 2 >= LONG)
+                && usize::try_from(*min).is_ok_and(|min| min + 2 >= long)
         }
         _ => false,
     };
-    unbroken && shortest >= LONG
+    unbroken && shortest >= long
 }
 
 /// Whether a byte of the source ends a word in comparable text.

@@ -76,7 +76,7 @@ impl Line {
         let later = if self.forward { place } else { last };
         Some(Seen {
             place: u32::try_from(place).ok()?,
-            head: head(eight_at(text.padded, place)?),
+            head: head(eight_at(text.padded, place)),
             apart: sentence_ends_before(later, text.padded),
         })
     }

@@ -208,7 +208,7 @@ fn bits(mut set: u64) -> impl Iterator<Item = u32> {
 }
 
 fn word_at(word: &Word, start: usize, padded: &[u8], tables: &Tables) -> bool {
-    if eight_at(padded, start).is_none_or(|eight| eight & word.mask != word.key) {
+    if eight_at(padded, start) & word.mask != word.key {
         return false;
     }
     let rest = padded.get(start..).unwrap_or_default();

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use super::{View, base64, hex, put};
-use crate::{budget::Budget, transform::Transform};
+use crate::{budget::Budget, swar, transform::Transform};
 
 /// A run at most this long is looked at closely; a longer one, an image most likely, in wider steps.
 const CLOSE: usize = 1024;
@@ -17,21 +17,34 @@ pub(super) fn views(source: &str, budget: &mut Budget, out: &mut Vec<View>) {
     }
 }
 
-/// The next run of at least [`base64::SHORTEST`] symbols. Looks at the byte where such a run would have
-/// its last symbol first, so most of an ordinary text is stepped over.
+/// The next run of at least [`base64::SHORTEST`] symbols.
+///
+/// Such a run covers eight bytes that begin at a multiple of eight, wherever it begins itself. Ordinary text has few
+/// such groups of eight without a space, so one comparison for each group steps over most of it.
 fn next_run(bytes: &[u8], from: usize) -> Option<Range<usize>> {
-    let mut start = from;
+    let mut at = from;
     loop {
-        let window = bytes.get(start..start + base64::SHORTEST)?;
-        match window.iter().rposition(|byte| !base64::is_symbol(*byte)) {
-            Some(gap) => start += gap + 1,
-            None => {
-                let end = start + base64::SHORTEST;
-                let rest = bytes.get(end..).unwrap_or_default();
-                return Some(start..end + rest.iter().take_while(|byte| base64::is_symbol(**byte)).count());
-            }
+        let rest = bytes.get(at..)?;
+        let (groups, _) = rest.as_chunks::<8>();
+        let group = at + 8 * groups.iter().position(|group| may_be_symbols(u64::from_le_bytes(*group)))?;
+        let before = bytes.get(from..group).unwrap_or_default();
+        let behind = bytes.get(group..).unwrap_or_default();
+        let is_symbol = |byte: &&u8| base64::is_symbol(**byte);
+        let start = group - before.iter().rev().take_while(is_symbol).count();
+        let end = group + behind.iter().take_while(is_symbol).count();
+        if end - start >= base64::SHORTEST {
+            return Some(start..end);
         }
+        at = end.max(group + 8);
     }
+}
+
+/// Whether eight bytes may all be symbols; `false` is certain. Lets `,` and `.` pass too.
+#[inline(always)]
+const fn may_be_symbols(eight: u64) -> bool {
+    let letter = swar::between(eight | swar::splat(0x20), b'a', b'z');
+    let other = swar::between(eight, b'+', b'9') | swar::between(eight, b'_', b'_');
+    letter | other == swar::HIGHS
 }
 
 /// Decodes what the run holds. Returns how far it got, which may be further than the run's end.
