@@ -107,7 +107,7 @@ fn show(paths: &Paths, upstream: Option<&Upstream>) -> Result<bool> {
     step::print(&format!("\n{}", table::render(&rows)));
     let good = rows.iter().filter(|row| row.wrong.is_empty()).count();
     step::print(&format!("{good} of {} cases as expected\n", rows.len()));
-    step::print(&urls(paths));
+    step::print(&urls(paths, upstream));
     Ok(good == rows.len())
 }
 
@@ -156,17 +156,19 @@ fn holder_ready(holder: &mut Child, ready: &std::path::Path, log: &std::path::Pa
     })
 }
 
-fn urls(paths: &Paths) -> String {
+fn urls(paths: &Paths, upstream: Option<&Upstream>) -> String {
+    let stand_in = || format!("http://127.0.0.1:{}  the stand-in", Ports::FIXED.model);
+    let model = upstream.map_or_else(stand_in, ToString::to_string);
     let demo = paths.demo();
     let demo = shown(paths, &demo);
     let Ports { envoy, envoy_plain, envoy_unlimited, envoy_empty, envoy_admin, .. } = Ports::FIXED;
-    let Ports { edge, edge_unlimited, edge_empty, relay, model, smtp, .. } = Ports::FIXED;
+    let Ports { edge, edge_unlimited, edge_empty, relay, smtp, .. } = Ports::FIXED;
     format!(
         "Envoy        http://127.0.0.1:{envoy}  guarded ({envoy_plain} without, {envoy_unlimited} no request limit, \
          {envoy_empty} empty filter, admin {envoy_admin})\n\
          edge worker  http://127.0.0.1:{edge}  guarded ({edge_unlimited} no request limit, {edge_empty} passes on)\n\
          alert-relay  http://127.0.0.1:{relay}/v1/summary?hours=24\n\
-         model        http://127.0.0.1:{model}  the stand-in, unless --upstream named another\n\
+         model        {model}\n\
          mails        {demo}/mail/*.eml  received on 127.0.0.1:{smtp}\n\
          log          {demo}/security_*.log\n"
     )

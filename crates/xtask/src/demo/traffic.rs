@@ -85,6 +85,9 @@ fn differences(expect: &Expect, response: &Response, real_model: bool) -> Vec<St
     }
     let passed = expect.verdict == "allow";
     if passed && real_model {
+        if (502..=504).contains(&response.status) {
+            wrong.push(format!("status {}: is the model there?", response.status));
+        }
         return wrong;
     }
     if response.status != expect.status {
