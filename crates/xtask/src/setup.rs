@@ -23,9 +23,18 @@ const NODE: u32 = 20;
 /// # Errors
 /// When something is missing that we cannot bring, or a registry cannot be reached; the message says what to do.
 pub fn all(paths: &Paths) -> Result<()> {
+    prerequisites(paths)?;
     rust_targets(paths)?;
     python(paths)?;
     node(paths)
+}
+
+/// All that a person has to bring, told at once and before anything long begins.
+fn prerequisites(paths: &Paths) -> Result<()> {
+    let python = if venv_stamp(paths)?.is_current() { None } else { find_python().err() };
+    let node = if node_stamp(paths)?.is_current() { None } else { check_node().err() };
+    let missing: Vec<_> = [python, node].into_iter().flatten().map(|error| format!("{error:#}")).collect();
+    if missing.is_empty() { Ok(()) } else { bail!("{}", missing.join("\n       ")) }
 }
 
 /// The compiler's targets of `rust-toolchain.toml`. rustup may be told not to bring them by itself
@@ -81,9 +90,8 @@ impl Toolchain {
 ///
 /// # Errors
 /// When Python is missing or too old, or PyPI cannot be reached.
-pub fn python(paths: &Paths) -> Result<()> {
-    let lock = fs::read_to_string(paths.root.join("tests/smtp/requirements.txt"))?;
-    let stamp = Stamp { file: paths.tools.join("venv.stamp"), content: lock };
+fn python(paths: &Paths) -> Result<()> {
+    let stamp = venv_stamp(paths)?;
     if stamp.is_current() && paths.python().exists() {
         return Ok(());
     }
@@ -136,13 +144,11 @@ fn find_python() -> Result<PathBuf> {
 ///
 /// # Errors
 /// When Node or npm is missing or too old, or npm's registry cannot be reached.
-pub fn node(paths: &Paths) -> Result<()> {
-    let lock = fs::read_to_string(paths.root.join("tests/node/package-lock.json"))?;
-    let stamp = Stamp { file: paths.tools.join("node.stamp"), content: lock };
+fn node(paths: &Paths) -> Result<()> {
+    let stamp = node_stamp(paths)?;
     if stamp.is_current() && paths.node().exists() {
         return Ok(());
     }
-    check_node()?;
     stamp.remove()?;
     fs::create_dir_all(paths.node())?;
     for name in ["package.json", "package-lock.json"] {
@@ -179,6 +185,14 @@ fn is_missing(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| cause.downcast_ref::<io::Error>().is_some_and(missing))
 }
 
+fn venv_stamp(paths: &Paths) -> Result<Stamp> {
+    Stamp::of(&paths.root.join("tests/smtp/requirements.txt"), paths.tools.join("venv.stamp"))
+}
+
+fn node_stamp(paths: &Paths) -> Result<Stamp> {
+    Stamp::of(&paths.root.join("tests/node/package-lock.json"), paths.tools.join("node.stamp"))
+}
+
 /// A file that says from which lock something was made; written when it is complete.
 struct Stamp {
     file: PathBuf,
@@ -186,6 +200,11 @@ struct Stamp {
 }
 
 impl Stamp {
+    fn of(lock: &Path, file: PathBuf) -> Result<Self> {
+        let content = fs::read_to_string(lock).with_context(|| format!("{}", lock.display()))?;
+        Ok(Self { file, content })
+    }
+
     fn is_current(&self) -> bool {
         fs::read_to_string(&self.file).is_ok_and(|content| content == self.content)
     }
