@@ -237,7 +237,7 @@ fn write(rules: &[Rule], tables: &Tables) -> Result<String, Box<dyn Error>> {
         steps: "Step", "use crate::compile::tables::{Slice, Step, Step::*};";
         phrases: "Phrase", "use crate::compile::tables::{Phrase, Slice};";
         literals: "Slice", "use crate::compile::tables::Slice;";
-        pieces: "Piece", "use crate::compile::tables::{Piece, Slice};";
+        pieces: "Piece", "use crate::compile::tables::{Class, Piece, Slice};";
         raws: "Raw", "use crate::compile::tables::{Raw, Slice};";
         classes: "Class", "use crate::compile::tables::Class;";
         elements: "Element", "use crate::compile::tables::{Element, Element::*, Slice};";

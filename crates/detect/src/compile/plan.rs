@@ -230,7 +230,8 @@ impl Builder {
             .iter()
             .map(|(gap, texts)| {
                 let literals: Vec<_> = texts.iter().map(|text| self.intern(text)).collect();
-                Piece { gap: *gap, literals: append(&mut self.literals, literals) }
+                let literals = append(&mut self.literals, literals);
+                Piece { gap: *gap, literals, firsts: firsts(texts) }
             })
             .collect();
         let raw = next(&self.raws);
@@ -355,6 +356,18 @@ fn literal_anchor(text: &[u8]) -> Option<(usize, Anchor)> {
     // A literal without symbols may still hold a word that begins behind a space.
     let in_words = plan_token::word_anchor(text, false, None, 0);
     in_words.into_iter().chain(raw_anchors(text)).min_by_key(|(_, anchor)| anchor.cost)
+}
+
+/// The bytes with which the literals may begin in a text.
+fn firsts(texts: &[Vec<u8>]) -> Class {
+    let mut firsts = Class::default();
+    for first in texts.iter().filter_map(|text| text.first()) {
+        firsts.insert(*first);
+        if *first == b' ' {
+            firsts.insert(b'\n');
+        }
+    }
+    firsts
 }
 
 /// Each place in a raw literal where a search may begin.

@@ -112,6 +112,8 @@ pub struct Piece {
     pub gap: u32,
     /// In [`Tables::literals`].
     pub literals: Slice,
+    /// What they may begin with.
+    pub firsts: Class,
 }
 
 /// A pattern of raw literals.

@@ -1,6 +1,5 @@
 //! Raw literals, with characters between them.
 
-use alloc::vec::Vec;
 use core::ops::Range;
 
 use super::{Steps, Text};
@@ -43,6 +42,7 @@ fn stands_at(literal: &[u8], start: usize, padded: &[u8]) -> bool {
     literal.iter().zip(there).all(|(wanted, byte)| wanted == byte || *wanted == b' ' && *byte == b'\n')
 }
 
+/// Where the nearest match ends, if the pieces follow.
 fn forward(
     pieces: &[Piece],
     from: usize,
@@ -50,29 +50,39 @@ fn forward(
     tables: &Tables,
     steps: &mut Steps,
 ) -> Option<usize> {
-    let mut ends = Vec::from([from]);
+    let mut ends = Ways::from(from);
     for piece in pieces {
         let literals = piece.literals.of(&tables.literals);
-        let mut next = Vec::new();
-        for end in ends {
-            for start in within(piece.gap, end, true, padded) {
-                if !steps.take(1 + literals.len() / 4) {
+        let mut next = Ways::default();
+        for end in ends.iter() {
+            let window = padded.get(end..).unwrap_or_default();
+            let characters = window.iter().enumerate().filter(|(_, byte)| **byte & 0xc0 != 0x80);
+            let mut looked_at = 0;
+            for (offset, byte) in characters.take(piece.gap as usize + 1) {
+                looked_at = offset;
+                if !piece.firsts.contains(*byte) {
+                    continue;
+                }
+                let literals = literals.iter().map(|literal| literal.of(&tables.bytes));
+                let start = end + offset;
+                literals.filter(|literal| stands_at(literal, start, padded)).for_each(|literal| {
+                    next.add(start + literal.len());
+                });
+                if !steps.take(1 + piece.literals.count as usize) {
                     return None;
                 }
-                for literal in literals.iter().map(|literal| literal.of(&tables.bytes)) {
-                    let end = start + literal.len();
-                    if next.len() < WAYS && !next.contains(&end) && stands_at(literal, start, padded) {
-                        next.push(end);
-                    }
-                }
+            }
+            if !steps.take(1 + looked_at / 8) {
+                return None;
             }
         }
         ends = next;
     }
-    ends.into_iter().min()
+    ends.iter().min()
 }
 
-/// `pieces` ends with the anchor, whose gap lies before it.
+/// Where the nearest match begins, if the pieces go before. The last of `pieces` is the anchor, whose gap lies before
+/// it.
 fn backward(
     pieces: &[Piece],
     from: usize,
@@ -80,51 +90,58 @@ fn backward(
     tables: &Tables,
     steps: &mut Steps,
 ) -> Option<usize> {
-    let mut starts = Vec::from([from]);
+    let mut starts = Ways::from(from);
     for pair in pieces.windows(2).rev() {
         let [piece, later] = pair else { break };
         let literals = piece.literals.of(&tables.literals);
-        let mut next = Vec::new();
-        for start in starts {
-            for end in within(later.gap, start, false, padded) {
+        let mut next = Ways::default();
+        for start in starts.iter() {
+            let window = padded.get(..start).unwrap_or_default();
+            // A character ends where the next one begins.
+            let begins = |end: &usize| padded.get(*end).is_some_and(|byte| *byte & 0xc0 != 0x80);
+            for end in (0..=window.len()).rev().filter(begins).take(later.gap as usize + 1) {
                 if !steps.take(1 + literals.len() / 4) {
                     return None;
                 }
                 for literal in literals.iter().map(|literal| literal.of(&tables.bytes)) {
-                    let Some(start) = end.checked_sub(literal.len()) else { continue };
-                    if next.len() < WAYS && !next.contains(&start) && stands_at(literal, start, padded) {
-                        next.push(start);
+                    if let Some(start) = end.checked_sub(literal.len())
+                        && stands_at(literal, start, padded)
+                    {
+                        next.add(start);
                     }
                 }
             }
         }
         starts = next;
     }
-    starts.into_iter().max()
+    starts.iter().max()
 }
 
-/// The places at most `gap` characters from `at`, `at` itself first.
-fn within(gap: u32, at: usize, forward: bool, padded: &[u8]) -> impl Iterator<Item = usize> {
-    let is_boundary = |at: usize| padded.get(at).is_some_and(|byte| *byte & 0xc0 != 0x80);
-    let mut next = Some(at);
-    let mut left = gap;
-    core::iter::from_fn(move || {
-        let current = next?;
-        next = None;
-        if left > 0 {
-            left -= 1;
-            let mut moved = current;
-            loop {
-                moved = if forward { moved + 1 } else { moved.checked_sub(1).unwrap_or(usize::MAX) };
-                if moved >= padded.len() {
-                    break;
-                }
-                if is_boundary(moved) {
-                    next = Some(moved);
-                    break;
-                }
-            }
+/// Places that are followed at once, the first ones found.
+#[derive(Default)]
+struct Ways {
+    places: [usize; WAYS],
+    count: usize,
+}
+
+impl Ways {
+    fn from(place: usize) -> Self {
+        let mut ways = Self::default();
+        ways.add(place);
+        ways
+    }
+
+    fn add(&mut self, place: usize) {
+        if self.iter().any(|known| known == place) {
+            return;
         }
-        Some(current)
-    })
+        if let Some(into) = self.places.get_mut(self.count) {
+            *into = place;
+            self.count += 1;
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = usize> {
+        self.places.iter().take(self.count).copied()
+    }
 }

@@ -19,8 +19,8 @@ pub(super) fn views(source: &str, budget: &mut Budget, out: &mut Vec<View>) {
 
 /// The next run of at least [`base64::SHORTEST`] symbols.
 ///
-/// Such a run covers eight bytes that begin at a multiple of eight, wherever it begins itself. Ordinary text has few
-/// such groups of eight without a space, so one comparison for each group steps over most of it.
+/// Cut into groups of eight anywhere, a text has one group that lies wholly within such a run. Ordinary text has few
+/// groups without a space, so one comparison for each steps over most of it.
 fn next_run(bytes: &[u8], from: usize) -> Option<Range<usize>> {
     let mut at = from;
     loop {
