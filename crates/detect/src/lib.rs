@@ -16,6 +16,8 @@ pub mod compile;
 mod engine;
 mod entropy;
 mod finding;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 mod options;
 mod role;
 mod scratch;
@@ -23,6 +25,8 @@ mod search;
 #[cfg(test)]
 mod speed;
 mod tensor;
+#[cfg(test)]
+mod tests;
 mod verify;
 mod words;
 

@@ -141,6 +141,26 @@ fn speed_by_number_of_rules() {
 }
 
 #[test]
+#[ignore = "measures speed; run by hand in a release build"]
+fn speed_on_hostile_text() {
+    let engine = Engine::new(&Options::default());
+    let (mut scratch, mut out) = (Scratch::default(), Vec::new());
+    measure("benign prose", &texts(32 << 10), |text| {
+        engine.scan_text(text, Role::User, &mut scratch, &mut out)
+    });
+    for piece in crate::tests::hostile::PIECES {
+        let text = piece.repeat((32 << 10) / piece.len());
+        measure(&format!("{piece:?}"), &[text], |text| {
+            out.clear();
+            engine.scan_text(black_box(text), Role::User, &mut scratch, &mut out);
+        });
+        if scratch.is_exhausted() {
+            eprintln!("a budget ran out");
+        }
+    }
+}
+
+#[test]
 #[ignore = "prints which rules are verified most; run by hand"]
 fn speed_lost_on_postings() {
     let engine = Engine::new(&Options::default());

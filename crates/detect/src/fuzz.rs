@@ -1,0 +1,25 @@
+//! Bodies for fuzzers, run by the unit tests over random input too.
+
+use alloc::vec::Vec;
+
+use crate::{Engine, Role, Scratch};
+
+/// Judges `text` and checks what holds for every text: spans on character boundaries, the parts of the
+/// text that rules matched matching them again by themselves, the same result from used buffers.
+/// Returns the number of findings.
+pub fn scan(engine: &Engine, text: &str) -> usize {
+    let (mut scratch, mut found) = (Scratch::default(), Vec::new());
+    engine.scan_text(text, Role::User, &mut scratch, &mut found);
+    for finding in &found {
+        let part = text.get(finding.span.clone());
+        assert!(part.is_some_and(|part| !part.is_empty()), "{finding:?} is no part of {text:?}");
+        let mut again = Vec::new();
+        engine.scan_text(part.unwrap_or_default(), Role::User, &mut scratch, &mut again);
+        let matched = again.iter().any(|other| other.rule.id == finding.rule.id);
+        assert!(matched, "{} does not match {part:?} of {text:?}", finding.rule.id);
+    }
+    let mut again = Vec::new();
+    engine.scan_text(text, Role::User, &mut scratch, &mut again);
+    assert_eq!(again, found);
+    found.len()
+}
