@@ -18,8 +18,9 @@ use crate::notice;
 
 /// Connections at once; each may hold a batch in memory.
 const MAX_CONNECTIONS: usize = 256;
-/// Longest time a request's head may take, against senders that trickle.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest time until a request's head is there, against senders that trickle. It also ends idle connections, so
+/// clients that keep them had better close them earlier themselves.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// Room for a request's head.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// Longest time the end waits for requests under way.

@@ -194,6 +194,19 @@ async fn a_second_relay_on_the_same_database_refuses_to_start() {
     assert_eq!(first.terminate(), Some(0));
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn only_the_owner_can_read_the_database() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let scratch = Scratch::new();
+    let process = Process::ready(&scratch).await;
+    for name in ["relay.sqlite", "relay.sqlite-wal", "relay.sqlite-shm"] {
+        let mode = fs::metadata(scratch.join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+    assert_eq!(process.terminate(), Some(0));
+}
+
 #[tokio::test]
 async fn a_port_in_use_is_said() {
     let scratch = Scratch::new();

@@ -208,7 +208,7 @@ async fn a_full_queue_turns_senders_away_and_keeps_what_it_took() {
     let address = relay.address();
     let db = scratch.db();
     db.execute_batch("BEGIN IMMEDIATE").unwrap();
-    // Batches of about 900 kB, until more than the queue's 16 MiB have come.
+    // Batches of about 900 kB, until more than the queue's 8 MiB have come.
     let posts: Vec<_> = (0..24)
         .map(|_| {
             let mut events = Vec::new();

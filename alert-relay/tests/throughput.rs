@@ -107,6 +107,15 @@ async fn events_a_second() {
         let metrics = get(address, "/metrics").await.body;
         let commits =
             metrics.lines().find(|line| line.starts_with("modelgate_relay_commits_total")).unwrap_or("");
+        // Clock ticks (hundredths of a second) of each thread: where the time goes.
+        for task in fs::read_dir(format!("/proc/{}/task", child.id())).into_iter().flatten().flatten() {
+            let stat = fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+            let name = stat.split(['(', ')']).nth(1).unwrap_or_default().to_owned();
+            let rest: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
+            if let (Some(user), Some(system)) = (rest.get(11), rest.get(12)) {
+                println!("  thread {name}: user {user}, system {system} ticks");
+            }
+        }
         println!(
             "{batches} batches of {per_batch} ({} bytes an event): {:.0} events/s, p50 {:?}, p99 {:?}, {commits}, \
              {memory}",

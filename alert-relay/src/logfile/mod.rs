@@ -32,7 +32,7 @@ use self::dir::{Dir, Lines};
 use crate::{config, metrics::Metrics, notice, store};
 
 /// Groups that may wait to be written; then the store waits too.
-const QUEUE: usize = 16;
+const QUEUE: usize = 4;
 /// Between two tries after a failure.
 const RETRY: Duration = Duration::from_secs(1);
 /// Events read from the database at a time.

@@ -44,7 +44,7 @@ pub(crate) use writer::Started;
 
 /// Most bytes of event JSON that wait for the writer. With the senders' own bodies in memory beside it, the relay
 /// stays within tens of megabytes whatever arrives.
-const QUEUE_BYTES: usize = 16 << 20;
+const QUEUE_BYTES: usize = 8 << 20;
 /// Most commands that wait for the writer.
 const QUEUE_COMMANDS: usize = 1024;
 /// Reading connections.

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OpenFlags, config::DbConfig, params};
 use tokio::sync::Notify;
 
 use super::{
@@ -32,6 +32,8 @@ const IDLE: Duration = Duration::from_millis(500);
 const LOG_PATIENCE: Duration = Duration::from_secs(2);
 /// At most so long between two cuts of the write-ahead log.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
+/// Memory for pages of the database: the inner pages of its indexes.
+const CACHE_KIB: i64 = 16 * 1024;
 /// Pages after which SQLite moves the write-ahead log into the database by itself: 16 MiB.
 const AUTOCHECKPOINT_PAGES: i64 = 4096;
 
@@ -84,8 +86,15 @@ pub(super) fn start(setup: Setup) -> Result<(Started, SyncSender<Command>), Stri
 
 /// Opens the file for writing, in the mode this module promises.
 fn open(path: &std::path::Path) -> rusqlite::Result<Connection> {
-    let mut db = Connection::open(path)?;
+    // Only the writing thread uses this connection; SQLite need not guard it.
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut db = Connection::open_with_flags(path, flags)?;
+    keep_private(path);
     db.busy_timeout(BUSY)?;
+    // A statement is planned once, whatever values it is given.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    db.pragma_update(None, "cache_size", -CACHE_KIB)?;
     db.pragma_update(None, "journal_mode", "WAL")?;
     db.pragma_update(None, "synchronous", "FULL")?;
     db.pragma_update(None, "wal_autocheckpoint", AUTOCHECKPOINT_PAGES)?;
@@ -95,6 +104,18 @@ fn open(path: &std::path::Path) -> rusqlite::Result<Connection> {
     // This relay alone owns the file (see `lock`), so leases of an earlier life are void.
     db.execute("UPDATE outbox SET lease_ms = 0 WHERE state = 'pending'", [])?;
     Ok(db)
+}
+
+/// Events tell who called what: nobody but the relay's own user reads the file. SQLite gives the files beside it the
+/// same mode.
+fn keep_private(path: &std::path::Path) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        if let Err(e) = std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)) {
+            notice::warning!("store: cannot make {} private: {e}", path.display());
+        }
+    }
 }
 
 fn read_started(db: &Connection) -> rusqlite::Result<Started> {
