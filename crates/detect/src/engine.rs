@@ -16,6 +16,9 @@ use crate::{
     verify::{self, Place, Steps, Text},
 };
 
+/// Postings of a hit from which on it pays to look at the words around first.
+const MANY: usize = 12;
+
 /// The rules in use, ready to judge texts. Immutable: one serves any number of texts and threads.
 #[derive(Debug)]
 pub struct Engine {
@@ -151,7 +154,9 @@ impl Engine {
             let first = hit.first as usize;
             let postings = self.tables.postings.get(first..first + hit.count as usize).unwrap_or_default();
             scratch.around.begin(hit);
-            for posting in postings {
+            // Where much hangs on a word, the words around it tell most of it apart.
+            let nearby = if postings.len() < MANY { u64::MAX } else { scratch.around.nearby(&subject) };
+            for posting in postings.iter().filter(|posting| verify::may_match(posting, nearby)) {
                 if steps.is_exhausted() || out.len() >= most {
                     scratch.exhausted |= steps.is_exhausted();
                     return;

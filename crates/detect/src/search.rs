@@ -6,7 +6,7 @@ use normalise::swar;
 
 use crate::compile::{
     Tables,
-    keys::{KeyTable, LONG, Place, first_bytes, word_key},
+    keys::{KeyTable, LONG, Place, TAIL, first_bytes, word_key},
     words::{symbol_flags, word_flags},
 };
 use crate::words::Words;
@@ -55,6 +55,7 @@ struct Filters<'a> {
     prefix: Filter<'a>,
     raw6: Filter<'a>,
     raw3: Filter<'a>,
+    tail: Filter<'a>,
     raw1: Filter<'a>,
 }
 
@@ -71,6 +72,7 @@ pub(crate) fn search(padded: &[u8], tables: &Tables, found: &mut Found) {
         prefix: Filter::of(tables.keys(Place::Prefix)),
         raw6: Filter::of(tables.keys(Place::Raw6)),
         raw3: Filter::of(tables.keys(Place::Raw3)),
+        tail: Filter::of(tables.keys(Place::Tail)),
         raw1: Filter::of(tables.keys(Place::Raw1)),
     };
     let (blocks, _) = padded.as_chunks::<64>();
@@ -89,11 +91,12 @@ pub(crate) fn search(padded: &[u8], tables: &Tables, found: &mut Found) {
             push_all(Place::Prefix, prefix, padded, at, tables, found);
             push_all(Place::Long, long, padded, at, tables, found);
         }
-        let raw = look_up_symbols(padded, at, symbols, &filters);
-        if raw != 0 {
+        let [raw, tail] = look_up_symbols(padded, at, symbols, &filters);
+        if raw | tail != 0 {
             push_all(Place::Raw6, raw, padded, at, tables, found);
             push_all(Place::Raw3, raw, padded, at, tables, found);
             push_all(Place::Raw1, raw, padded, at, tables, found);
+            push_all(Place::Tail, tail, padded, at, tables, found);
         }
         this = next;
     }
@@ -137,20 +140,22 @@ fn look_up_words(
     [whole, prefix, long]
 }
 
-/// Which of the symbols in a block pass one of the filters.
+/// Which of the symbols in a block pass one of the filters: by what follows, by what goes before.
 #[inline(always)]
-fn look_up_symbols(padded: &[u8], base: usize, mut symbols: u64, filters: &Filters<'_>) -> u64 {
-    let mut passed = 0;
+fn look_up_symbols(padded: &[u8], base: usize, mut symbols: u64, filters: &Filters<'_>) -> [u64; 2] {
+    let (mut raw, mut tail) = (0, 0);
     while symbols != 0 {
         let bit = symbols.trailing_zeros();
         symbols &= symbols - 1;
-        let eight = eight_at(padded, base + bit as usize);
+        let at = base + bit as usize;
+        let eight = eight_at(padded, at);
         let passes = filters.raw6.pass(Place::Raw6.key(eight))
             | filters.raw3.pass(Place::Raw3.key(eight))
             | filters.raw1.pass(Place::Raw1.key(eight));
-        passed |= passes << bit;
+        raw |= passes << bit;
+        tail |= filters.tail.pass(Place::Tail.key(eight_at(padded, at.wrapping_sub(TAIL)))) << bit;
     }
-    passed
+    [raw, tail]
 }
 
 /// Adds the hits among the places of a block that passed a filter: those whose key is there, and where what is known
@@ -159,8 +164,10 @@ fn look_up_symbols(padded: &[u8], base: usize, mut symbols: u64, filters: &Filte
 fn push_all(place: Place, mut passed: u64, padded: &[u8], base: usize, tables: &Tables, found: &mut Found) {
     let table = tables.keys(place);
     while passed != 0 {
-        let at = base + passed.trailing_zeros() as usize;
+        let found_at = base + passed.trailing_zeros() as usize;
         passed &= passed - 1;
+        let back = if place == Place::Tail { TAIL } else { 0 };
+        let Some(at) = found_at.checked_sub(back) else { continue };
         let eight = eight_at(padded, at);
         let key = if place == Place::Word { word_key(eight) } else { place.key(eight) };
         if let Some(entry) = table.find(key)

@@ -20,13 +20,16 @@ pub enum Place {
     Raw6,
     /// Three bytes from a symbol on.
     Raw3,
+    /// A symbol and the two bytes before it.
+    Tail,
     /// The symbol alone.
     Raw1,
 }
 
 impl Place {
     /// Every place, in the order of its tables.
-    pub const ALL: [Self; 6] = [Self::Word, Self::Prefix, Self::Long, Self::Raw6, Self::Raw3, Self::Raw1];
+    pub const ALL: [Self; 7] =
+        [Self::Word, Self::Prefix, Self::Long, Self::Raw6, Self::Raw3, Self::Tail, Self::Raw1];
 
     /// The bytes that its keys have at most.
     pub const fn width(self) -> usize {
@@ -35,7 +38,7 @@ impl Place {
             Self::Prefix => 4,
             Self::Long => 2,
             Self::Raw6 => 6,
-            Self::Raw3 => 3,
+            Self::Raw3 | Self::Tail => 3,
             Self::Raw1 => 1,
         }
     }
@@ -49,6 +52,9 @@ impl Place {
         }
     }
 }
+
+/// Bytes before the symbol in a key of [`Place::Tail`].
+pub const TAIL: usize = 2;
 
 /// Words from this length on are looked up by their first two bytes too. Credentials are that long,
 /// words of a language hardly ever.

@@ -51,7 +51,7 @@ pub enum Part {
 }
 
 /// A word, normalised.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Word {
     /// Its bytes.
     pub text: Vec<u8>,

@@ -6,12 +6,12 @@ use super::{
     Patterns, Proof,
     error::{Error, Problem},
     frequency,
-    keys::{Entry, KeyTable, Place, literal_key},
+    keys::{Entry, KeyTable, Place, TAIL, literal_key},
     phrase::{self, Part},
     plan_token,
     tables::{
-        Alternative, Class, Element, Phrase, Piece, Posting, Raw, Slice, Step, Tables, Token, Word, head,
-        head_bit,
+        Alternative, Class, Element, NEARBY, Phrase, Piece, Posting, Raw, Slice, Step, Tables, Token, Word,
+        head, head_bit,
     },
     token, words,
 };
@@ -50,6 +50,9 @@ struct Hanging {
 pub struct Builder {
     bytes: Vec<u8>,
     interned: BTreeMap<Vec<u8>, Slice>,
+    /// Patterns repeat each other's synonyms, so equal sequences and lists of them are laid out once.
+    sequences: BTreeMap<Vec<phrase::Word>, Alternative>,
+    lists: BTreeMap<Vec<Alternative>, Slice>,
     words: Vec<Word>,
     alternatives: Vec<Alternative>,
     steps: Vec<Step>,
@@ -80,6 +83,8 @@ impl Builder {
         Self {
             bytes: tables.bytes.to_vec(),
             interned: BTreeMap::new(),
+            sequences: BTreeMap::new(),
+            lists: BTreeMap::new(),
             words: tables.words.to_vec(),
             alternatives: tables.alternatives.to_vec(),
             steps: tables.steps.to_vec(),
@@ -163,12 +168,14 @@ impl Builder {
             anchors.iter().map(|(_, anchor)| u64::from(anchor.cost)).sum::<u64>()
         };
         let (step, anchors) = anchored.min_by_key(|(_, anchors)| cost(anchors)).ok_or(Problem::NoAnchor)?;
+        let needs = needs(parts, step);
         for (alternative, (word, anchor)) in anchors.into_iter().enumerate() {
             let posting = Posting::Phrase {
                 phrase,
                 step: small(step)?,
                 alternative: small(alternative)?,
                 word: small(word)?,
+                needs,
             };
             self.hang(&anchor, posting);
         }
@@ -186,13 +193,23 @@ impl Builder {
                     alternatives.iter().map(|sequence| self.sequence(sequence)).collect::<Result<_, _>>()?;
                 let heads = laid.iter().fold(0, |heads, laid| heads | head_bit(laid.head));
                 let longest = laid.iter().map(|laid| laid.count).max().unwrap_or(0);
-                let alternatives = append(&mut self.alternatives, laid);
+                let alternatives = match self.lists.get(&laid) {
+                    Some(known) => *known,
+                    None => {
+                        let slice = append(&mut self.alternatives, laid.iter().copied());
+                        self.lists.insert(laid, slice);
+                        slice
+                    }
+                };
                 Ok(Step::Item { alternatives, heads, longest, optional: *optional })
             }
         }
     }
 
     fn sequence(&mut self, sequence: &[phrase::Word]) -> Result<Alternative, Problem> {
+        if let Some(known) = self.sequences.get(sequence) {
+            return Ok(*known);
+        }
         let words: Vec<_> = sequence
             .iter()
             .map(|word| Word {
@@ -204,7 +221,9 @@ impl Builder {
             .collect();
         let head = words.first().map_or(0, |word| head(word.key));
         let Slice { first, count } = append(&mut self.words, words);
-        Ok(Alternative { head, count: u16::try_from(count).map_err(|_| Problem::TooLong)?, first })
+        let laid = Alternative { head, count: u16::try_from(count).map_err(|_| Problem::TooLong)?, first };
+        self.sequences.insert(sequence.to_vec(), laid);
+        Ok(laid)
     }
 
     fn raw(&mut self, rule: u32, pieces: &[(u32, Vec<Vec<u8>>)]) -> Result<(), Problem> {
@@ -241,7 +260,7 @@ impl Builder {
             let posting =
                 Posting::Raw { raw, piece: small(piece)?, literal: small(literal)?, offset: small(offset)? };
             match anchor.place {
-                Place::Raw6 | Place::Raw3 => {
+                Place::Raw6 | Place::Raw3 | Place::Tail => {
                     self.hang_with_breaks(&anchor, text.get(offset..).unwrap_or_default(), posting)
                 }
                 _ => self.hang(&anchor, posting),
@@ -332,6 +351,19 @@ fn reach(parts: &[Part]) -> usize {
     parts.iter().map(span).sum()
 }
 
+/// The heads of the most telling item, besides the anchor, that surely lies near it.
+fn needs(parts: &[Part], anchor: usize) -> u64 {
+    let heads = parts.iter().enumerate().filter_map(|(at, part)| {
+        let Part::Item { alternatives, optional: false } = part else { return None };
+        // From the anchor's far end to the item's far end.
+        let between = parts.get(at.min(anchor)..=at.max(anchor))?;
+        let near = at != anchor && reach(between) <= NEARBY;
+        let heads = alternatives.iter().filter_map(|sequence| sequence.first());
+        near.then(|| heads.fold(0, |bits, word| bits | head_bit(head(literal_key(&word.text, 8)))))
+    });
+    heads.min_by_key(|heads| heads.count_ones()).unwrap_or(0)
+}
+
 /// The rarest word of each alternative. `None` if one of them has none to search for.
 fn anchors(alternatives: &[Vec<phrase::Word>]) -> Option<Vec<(usize, Anchor)>> {
     let rarest = |sequence: &Vec<phrase::Word>| {
@@ -373,13 +405,14 @@ fn firsts(texts: &[Vec<u8>]) -> Class {
 /// Each place in a raw literal where a search may begin.
 pub(super) fn raw_anchors(text: &[u8]) -> impl Iterator<Item = (usize, Anchor)> {
     let symbols = text.iter().enumerate().filter(|(_, byte)| words::is_symbol_byte(**byte));
-    symbols.filter_map(move |(offset, _)| {
-        let rest = text.get(offset..)?;
-        let place = match rest.len() {
-            6.. => Place::Raw6,
-            3.. => Place::Raw3,
-            _ => Place::Raw1,
+    symbols.filter_map(move |(symbol, _)| {
+        let (place, offset) = match (text.len() - symbol, symbol.checked_sub(TAIL)) {
+            (6.., _) => (Place::Raw6, symbol),
+            (3.., _) => (Place::Raw3, symbol),
+            (_, Some(before)) => (Place::Tail, before),
+            (_, None) => (Place::Raw1, symbol),
         };
+        let rest = text.get(offset..)?;
         let compared = rest.get(..place.width())?;
         Some((offset, Anchor::new(place, rest, frequency::of_raw(compared))))
     })

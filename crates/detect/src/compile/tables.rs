@@ -41,7 +41,7 @@ pub struct Word {
 }
 
 /// A sequence of words, one of several that an item allows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Alternative {
     /// The [`head`] of its first word.
     pub head: u16,
@@ -189,6 +189,9 @@ pub struct Token {
     pub stopwords: Slice,
 }
 
+/// Words on each side of a hit that tell whether a phrase is worth verifying.
+pub const NEARBY: usize = 16;
+
 /// What hangs on a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Posting {
@@ -202,6 +205,8 @@ pub enum Posting {
         alternative: u16,
         /// The word, counted within the alternative.
         word: u16,
+        /// The [`head_bit`]s of which one must be there among the [`NEARBY`] words on either side; 0 asks nothing.
+        needs: u64,
     },
     /// A place in a raw literal.
     Raw {
@@ -262,13 +267,14 @@ impl Tables {
     /// The keys of one place.
     #[inline]
     pub const fn keys(&self, place: Place) -> &KeyTable {
-        let [word, prefix, long, raw6, raw3, raw1] = &self.keys;
+        let [word, prefix, long, raw6, raw3, tail, raw1] = &self.keys;
         match place {
             Place::Word => word,
             Place::Prefix => prefix,
             Place::Long => long,
             Place::Raw6 => raw6,
             Place::Raw3 => raw3,
+            Place::Tail => tail,
             Place::Raw1 => raw1,
         }
     }

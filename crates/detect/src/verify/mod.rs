@@ -44,6 +44,11 @@ impl Around {
         self.forward.begin(hit.at);
         self.backward.begin(hit.at);
     }
+
+    /// The [`head_bit`](crate::compile::tables::head_bit)s of the words nearby.
+    pub(crate) fn nearby(&mut self, text: &Text<'_>) -> u64 {
+        self.forward.heads(text) | self.backward.heads(text)
+    }
 }
 
 impl Default for Around {
@@ -108,6 +113,14 @@ pub(crate) fn rule(posting: &Posting, tables: &Tables) -> Option<u32> {
     }
 }
 
+/// Whether a posting may match where these words are nearby; `false` is certain.
+pub(crate) const fn may_match(posting: &Posting, nearby: u64) -> bool {
+    match *posting {
+        Posting::Phrase { needs, .. } => needs == 0 || needs & nearby != 0,
+        Posting::Raw { .. } | Posting::Token { .. } => true,
+    }
+}
+
 /// Where the pattern of a posting matches, if it does. `around` has begun at the hit.
 pub(crate) fn verify(
     posting: &Posting,
@@ -118,7 +131,7 @@ pub(crate) fn verify(
     steps: &mut Steps,
 ) -> Option<Place> {
     match *posting {
-        Posting::Phrase { phrase, step, alternative, word } => {
+        Posting::Phrase { phrase, step, alternative, word, .. } => {
             phrase::verify(phrase, [step, alternative, word], around, text, tables, steps)
                 .map(Place::Comparable)
         }
