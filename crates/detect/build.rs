@@ -232,7 +232,7 @@ fn write(rules: &[Rule], tables: &Tables) -> Result<String, Box<dyn Error>> {
     }
     tables! {
         bytes: "u8", "";
-        words: "Word", "use crate::compile::tables::{Slice, Word};";
+        words: "Word", "use crate::compile::tables::Word;";
         alternatives: "Alternative", "use crate::compile::tables::Alternative;";
         steps: "Step", "use crate::compile::tables::{Slice, Step, Step::*};";
         phrases: "Phrase", "use crate::compile::tables::{Phrase, Slice};";

@@ -195,9 +195,34 @@ fn speed_lost_on_postings() {
             tables.keys(place).filter.len() * 8
         );
     }
+    let sizes = sizes(tables);
+    eprintln!("{} bytes of tables: {sizes:?}", sizes.iter().map(|(_, size)| size).sum::<usize>());
     let mut counts: Vec<_> = counts.into_iter().collect();
     counts.sort_by_key(|(_, (_, postings))| core::cmp::Reverse(*postings));
     for (word, (hits, postings)) in counts.iter().take(70) {
         eprintln!("{word:<20} {hits:>6} hits {postings:>8} postings");
     }
+}
+
+/// The bytes of each table.
+fn sizes(tables: &crate::compile::Tables) -> [(&'static str, usize); 14] {
+    let keys = tables.keys.iter().map(|table| {
+        size_of_val(&*table.filter) + size_of_val(&*table.buckets) + size_of_val(&*table.entries)
+    });
+    [
+        ("bytes", size_of_val(&*tables.bytes)),
+        ("words", size_of_val(&*tables.words)),
+        ("alternatives", size_of_val(&*tables.alternatives)),
+        ("steps", size_of_val(&*tables.steps)),
+        ("phrases", size_of_val(&*tables.phrases)),
+        ("literals", size_of_val(&*tables.literals)),
+        ("pieces", size_of_val(&*tables.pieces)),
+        ("raws", size_of_val(&*tables.raws)),
+        ("classes", size_of_val(&*tables.classes)),
+        ("elements", size_of_val(&*tables.elements)),
+        ("stopwords", size_of_val(&*tables.stopwords)),
+        ("tokens", size_of_val(&*tables.tokens)),
+        ("postings", size_of_val(&*tables.postings)),
+        ("keys", keys.sum::<usize>()),
+    ]
 }

@@ -212,13 +212,12 @@ impl Builder {
         }
         let words: Vec<_> = sequence
             .iter()
-            .map(|word| Word {
-                key: literal_key(&word.text, 8),
-                mask: u64::MAX >> (64 - 8 * word.text.len().clamp(1, 8)),
-                text: self.intern(&word.text),
-                whole: word.whole,
+            .map(|word| {
+                let Slice { first, count } = self.intern(&word.text);
+                let length = u16::try_from(count).map_err(|_| Problem::TooLong)?;
+                Ok(Word { key: literal_key(&word.text, 8), first, length, whole: word.whole })
             })
-            .collect();
+            .collect::<Result<_, _>>()?;
         let head = words.first().map_or(0, |word| head(word.key));
         let Slice { first, count } = append(&mut self.words, words);
         let laid = Alternative { head, count: u16::try_from(count).map_err(|_| Problem::TooLong)?, first };

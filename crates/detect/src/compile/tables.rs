@@ -30,14 +30,22 @@ impl Slice {
 /// A word of a phrase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Word {
-    /// Its first eight bytes.
+    /// Its first eight bytes, zeros where it is shorter.
     pub key: u64,
-    /// The bytes of `key` that count.
-    pub mask: u64,
-    /// All of it, in [`Tables::bytes`].
-    pub text: Slice,
+    /// Where all of it begins, in [`Tables::bytes`].
+    pub first: u32,
+    /// How many bytes it has.
+    pub length: u16,
     /// Whether the word ends there, or may go on.
     pub whole: bool,
+}
+
+impl Word {
+    /// Its bytes.
+    #[inline]
+    pub fn text(self, bytes: &[u8]) -> &[u8] {
+        Slice { first: self.first, count: u32::from(self.length) }.of(bytes)
+    }
 }
 
 /// A sequence of words, one of several that an item allows.

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     compile::{
         Tables,
+        keys::first_bytes,
         tables::{Alternative, Step, Word, head_bit},
         words::is_word_byte,
     },
@@ -208,15 +209,15 @@ fn bits(mut set: u64) -> impl Iterator<Item = u32> {
 }
 
 fn word_at(word: &Word, start: usize, padded: &[u8], tables: &Tables) -> bool {
-    if eight_at(padded, start) & word.mask != word.key {
+    if first_bytes(eight_at(padded, start), u32::from(word.length)) != word.key {
         return false;
     }
+    let length = usize::from(word.length);
     let rest = padded.get(start..).unwrap_or_default();
-    let text = word.text.of(&tables.bytes);
-    if text.len() > 8 && !rest.starts_with(text) {
+    if length > 8 && !rest.starts_with(word.text(&tables.bytes)) {
         return false;
     }
-    !word.whole || rest.get(text.len()).is_none_or(|next| !is_word_byte(*next))
+    !word.whole || rest.get(length).is_none_or(|next| !is_word_byte(*next))
 }
 
 /// Whether a sentence ends between a word and the one before it: at `.`, `!` or `?` before white space,
