@@ -1,15 +1,17 @@
 //! Brings what the build and the stack need beyond rustup, Python and Node.
 
 use std::{
-    fs, io,
+    fs::{self, File, TryLockError},
+    io,
     path::{Path, PathBuf},
     process::Command,
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use crate::{
-    Paths, stack,
+    Paths, interrupt, stack,
     step::{self, say},
 };
 
@@ -17,6 +19,8 @@ use crate::{
 const PYTHON: (u32, u32) = (3, 11);
 /// The oldest Node that the tests run on.
 const NODE: u32 = 20;
+/// How long another set-up may take.
+const WAIT_FOR_ANOTHER: Duration = Duration::from_secs(15 * 60);
 
 /// Rust targets, the virtual environment, the node packages. What is there already costs some milliseconds.
 ///
@@ -24,9 +28,21 @@ const NODE: u32 = 20;
 /// When something is missing that we cannot bring, or a registry cannot be reached; the message says what to do.
 pub fn all(paths: &Paths) -> Result<()> {
     prerequisites(paths)?;
+    let _alone = alone(paths)?;
     rust_targets(paths)?;
     python(paths)?;
     node(paths)
+}
+
+/// Two set-ups at once would trip over each other. The lock ends with the file.
+fn alone(paths: &Paths) -> Result<File> {
+    fs::create_dir_all(&paths.tools)?;
+    let file = File::create(paths.tools.join("lock")).context("the set-up's lock")?;
+    if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+        say("waiting for another set-up to end");
+        interrupt::wait("the end of another set-up", WAIT_FOR_ANOTHER, || Ok(file.try_lock().ok()))?;
+    }
+    Ok(file)
 }
 
 /// All that a person has to bring, told at once and before anything long begins.

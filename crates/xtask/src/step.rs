@@ -15,8 +15,10 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::interrupt;
 
-/// How often a step that goes on says so.
+/// How often a silent step says that it goes on.
 const HEARTBEAT: Duration = Duration::from_secs(10);
+/// The same for a tool that reports by itself, or should.
+const SLOW_HEARTBEAT: Duration = Duration::from_secs(60);
 
 /// Prints a line of progress.
 pub fn say(text: &str) {
@@ -35,7 +37,7 @@ pub fn print(text: &str) {
 /// When it cannot be started, fails or is interrupted.
 pub fn shown(title: &str, command: &mut Command) -> Result<()> {
     say(title);
-    let status = follow(title, command, false)?;
+    let status = follow(title, command, SLOW_HEARTBEAT)?;
     if !status.success() {
         bail!("{title}: {} ended with {status}", name(command));
     }
@@ -53,7 +55,7 @@ pub fn quiet(title: &str, command: &mut Command, log: &Path) -> Result<()> {
     }
     let file = File::create(log).with_context(|| format!("{}", log.display()))?;
     command.stdout(file.try_clone()?).stderr(file);
-    let status = follow(title, command, true)?;
+    let status = follow(title, command, HEARTBEAT)?;
     if status.success() {
         return Ok(());
     }
@@ -84,14 +86,14 @@ fn name(command: &Command) -> String {
 }
 
 /// Starts a tool in a process group of its own, so that an interruption ends all of it.
-fn follow(title: &str, command: &mut Command, heartbeat: bool) -> Result<ExitStatus> {
+fn follow(title: &str, command: &mut Command, heartbeat: Duration) -> Result<ExitStatus> {
     let mut child = command
         .stdin(Stdio::null())
         .process_group(0)
         .spawn()
         .with_context(|| format!("{title}: starting {}", name(command)))?;
     let start = Instant::now();
-    let mut next = HEARTBEAT;
+    let mut next = heartbeat;
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(status);
@@ -100,9 +102,9 @@ fn follow(title: &str, command: &mut Command, heartbeat: bool) -> Result<ExitSta
             end_group(&mut child);
             return Err(error);
         }
-        if heartbeat && start.elapsed() > next {
+        if start.elapsed() > next {
             say(&format!("  … {title}: {} s", start.elapsed().as_secs()));
-            next += HEARTBEAT;
+            next += heartbeat;
         }
         thread::sleep(Duration::from_millis(if start.elapsed() < Duration::from_secs(1) { 5 } else { 50 }));
     }
