@@ -2,7 +2,7 @@
 
 use std::{net::Ipv4Addr, path::Path, time::Duration};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use super::cases::{self, Case, Expect};
 use crate::{
@@ -46,16 +46,7 @@ pub(super) fn run(ports: &Ports, mail: &Path, real_model: bool) -> Result<Vec<Ro
 }
 
 fn send(case: &Case, surface: &'static str, port: u16, real_model: bool) -> Row {
-    let mut row = Row {
-        case: case.name,
-        surface,
-        status: "-".to_owned(),
-        verdict: "-".to_owned(),
-        event: String::new(),
-        mailed: false,
-        wrong: Vec::new(),
-        wants_mail: case.expect.mail,
-    };
+    let mut row = Row::new(case.name, surface, case.expect.mail);
     let request = Request::post(port, case.path, case.body.clone());
     // A real model may think for a while.
     let request = if real_model { request.timeout(Duration::from_secs(120)) } else { request };
@@ -70,6 +61,21 @@ fn send(case: &Case, surface: &'static str, port: u16, real_model: bool) -> Row 
 }
 
 impl Row {
+    fn new(case: &'static str, surface: &'static str, wants_mail: bool) -> Self {
+        let dash = || "-".to_owned();
+        let (status, verdict) = (dash(), dash());
+        Self {
+            case,
+            surface,
+            status,
+            verdict,
+            event: String::new(),
+            mailed: false,
+            wrong: Vec::new(),
+            wants_mail,
+        }
+    }
+
     fn fill(&mut self, response: &Response) {
         self.status = response.status.to_string();
         self.verdict = response.header("x-modelgate-verdict").unwrap_or("-").to_owned();
@@ -105,16 +111,7 @@ fn differences(expect: &Expect, response: &Response, real_model: bool) -> Vec<St
 /// Sends until the limit is reached. From another address, so that whoever tries the demo by hand is not throttled.
 fn burst(surface: &'static str, port: u16, real_model: bool) -> Result<Row> {
     let address = Ipv4Addr::new(127, 0, 0, 2);
-    let mut row = Row {
-        case: "burst of requests",
-        surface,
-        status: "-".to_owned(),
-        verdict: "-".to_owned(),
-        event: String::new(),
-        mailed: false,
-        wrong: Vec::new(),
-        wants_mail: false,
-    };
+    let mut row = Row::new("burst of requests", surface, false);
     // A minute may begin during the burst, and with it a new allowance.
     for sent in 1..=2 * LIMIT + 1 {
         interrupt::check()?;
@@ -167,9 +164,6 @@ fn wait_for_mails(rows: &mut [Row], folder: &Path) -> Result<()> {
     }
     for row in rows.iter_mut().filter(|row| row.wants_mail && !row.mailed) {
         row.wrong.push("no mail names the event".to_owned());
-    }
-    if rows.is_empty() {
-        bail!("no traffic was sent");
     }
     Ok(())
 }
