@@ -3,6 +3,7 @@
 //! Shared by `build.rs`, which compiles `rules/*.toml` into statics, and by the engine, which adds an
 //! operator's own rules when it is built. So it knows nothing of the rest of the crate.
 
+mod anchor;
 pub mod error;
 mod frequency;
 pub mod keys;

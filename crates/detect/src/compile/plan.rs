@@ -1,41 +1,25 @@
-//! Lays patterns out in tables and decides what to search for.
+//! Lays patterns out in tables.
 
 use alloc::{borrow::Cow, collections::BTreeMap, string::ToString, vec::Vec};
 
 use super::{
     Patterns, Proof,
+    anchor::{Anchor, anchors, literal_anchor, needs, reach},
     error::{Error, Problem},
-    frequency,
-    keys::{Entry, KeyTable, Place, TAIL, literal_key},
+    keys::{Entry, KeyTable, Place, literal_key},
     phrase::{self, Part},
     plan_token,
     tables::{
-        Alternative, Class, Element, NEARBY, Phrase, Piece, Posting, Raw, Slice, Step, Tables, Token, Word,
-        head, head_bit,
+        Alternative, Class, Element, Phrase, Piece, Posting, Raw, Slice, Step, Tables, Token, Word, head,
+        head_bit,
     },
-    token, words,
+    token,
 };
 
 /// Words that a pattern may span: positions are bits of a word of 64.
 const MAX_REACH: usize = 60;
 /// The most of anything in one pattern: counted in 16 bits.
 const MAX_COUNT: usize = 4096;
-
-/// Something to search for, and how often it would be met for nothing.
-pub(super) struct Anchor {
-    pub(super) place: Place,
-    pub(super) key: u64,
-    /// What stands there, up to white space; the key is its beginning.
-    pub(super) text: Vec<u8>,
-    pub(super) cost: u32,
-}
-
-impl Anchor {
-    pub(super) fn new(place: Place, text: &[u8], cost: u32) -> Self {
-        let solid = text.iter().take_while(|byte| !matches!(byte, b' ' | b'\n')).copied();
-        Self { place, key: literal_key(text, place.width()), text: solid.collect(), cost }
-    }
-}
 
 /// What hangs on a key.
 #[derive(Debug)]
@@ -341,54 +325,6 @@ fn sorted(parts: &[Part]) -> Vec<Part> {
     parts
 }
 
-/// How many words a match can span at most.
-fn reach(parts: &[Part]) -> usize {
-    let span = |part: &Part| match part {
-        Part::Gap { most, .. } => usize::from(*most),
-        Part::Item { alternatives, .. } => alternatives.iter().map(Vec::len).max().unwrap_or(0),
-    };
-    parts.iter().map(span).sum()
-}
-
-/// The heads of the most telling item, besides the anchor, that surely lies near it.
-fn needs(parts: &[Part], anchor: usize) -> u64 {
-    let heads = parts.iter().enumerate().filter_map(|(at, part)| {
-        let Part::Item { alternatives, optional: false } = part else { return None };
-        // From the anchor's far end to the item's far end.
-        let between = parts.get(at.min(anchor)..=at.max(anchor))?;
-        let near = at != anchor && reach(between) <= NEARBY;
-        let heads = alternatives.iter().filter_map(|sequence| sequence.first());
-        near.then(|| heads.fold(0, |bits, word| bits | head_bit(head(literal_key(&word.text, 8)))))
-    });
-    heads.min_by_key(|heads| heads.count_ones()).unwrap_or(0)
-}
-
-/// The rarest word of each alternative. `None` if one of them has none to search for.
-fn anchors(alternatives: &[Vec<phrase::Word>]) -> Option<Vec<(usize, Anchor)>> {
-    let rarest = |sequence: &Vec<phrase::Word>| {
-        let words = sequence.iter().enumerate().filter_map(|(at, word)| Some((at, word_anchor(word)?)));
-        words.min_by_key(|(_, anchor)| anchor.cost)
-    };
-    alternatives.iter().map(rarest).collect()
-}
-
-fn word_anchor(word: &phrase::Word) -> Option<Anchor> {
-    let place = match word.text.len() {
-        _ if word.whole => Place::Word,
-        8.. => Place::Word,
-        4.. => Place::Prefix,
-        _ => return None,
-    };
-    Some(Anchor::new(place, &word.text, frequency::of_word(&word.text, word.whole)))
-}
-
-/// The cheapest place in a raw literal where a search may begin.
-fn literal_anchor(text: &[u8]) -> Option<(usize, Anchor)> {
-    // A literal without symbols may still hold a word that begins behind a space.
-    let in_words = plan_token::word_anchor(text, false, None, 0);
-    in_words.into_iter().chain(raw_anchors(text)).min_by_key(|(_, anchor)| anchor.cost)
-}
-
 /// The bytes with which the literals may begin in a text.
 fn firsts(texts: &[Vec<u8>]) -> Class {
     let mut firsts = Class::default();
@@ -399,22 +335,6 @@ fn firsts(texts: &[Vec<u8>]) -> Class {
         }
     }
     firsts
-}
-
-/// Each place in a raw literal where a search may begin.
-pub(super) fn raw_anchors(text: &[u8]) -> impl Iterator<Item = (usize, Anchor)> {
-    let symbols = text.iter().enumerate().filter(|(_, byte)| words::is_symbol_byte(**byte));
-    symbols.filter_map(move |(symbol, _)| {
-        let (place, offset) = match (text.len() - symbol, symbol.checked_sub(TAIL)) {
-            (6.., _) => (Place::Raw6, symbol),
-            (3.., _) => (Place::Raw3, symbol),
-            (_, Some(before)) => (Place::Tail, before),
-            (_, None) => (Place::Raw1, symbol),
-        };
-        let rest = text.get(offset..)?;
-        let compared = rest.get(..place.width())?;
-        Some((offset, Anchor::new(place, rest, frequency::of_raw(compared))))
-    })
 }
 
 fn append<T>(table: &mut Vec<T>, items: impl IntoIterator<Item = T>) -> Slice {

@@ -4,9 +4,9 @@
 //! is then compared with the text as it came.
 
 use super::{
+    anchor::{Anchor, raw_anchors},
     frequency,
     keys::{LONG, Place},
-    plan::{Anchor, raw_anchors},
     token::Piece,
     words::is_word_byte,
 };

@@ -1,0 +1,92 @@
+//! What to search for in place of a pattern: the part of it that ordinary text holds least often.
+
+use alloc::vec::Vec;
+
+use super::{
+    frequency,
+    keys::{Place, TAIL, literal_key},
+    phrase::{Part, Word},
+    plan_token,
+    tables::{NEARBY, head, head_bit},
+    words,
+};
+
+/// Something to search for, and how often it would be met for nothing.
+pub(super) struct Anchor {
+    pub(super) place: Place,
+    pub(super) key: u64,
+    /// What stands there, up to white space; the key is its beginning.
+    pub(super) text: Vec<u8>,
+    pub(super) cost: u32,
+}
+
+impl Anchor {
+    pub(super) fn new(place: Place, text: &[u8], cost: u32) -> Self {
+        let solid = text.iter().take_while(|byte| !matches!(byte, b' ' | b'\n')).copied();
+        Self { place, key: literal_key(text, place.width()), text: solid.collect(), cost }
+    }
+}
+
+/// How many words a match can span at most.
+pub(super) fn reach(parts: &[Part]) -> usize {
+    let span = |part: &Part| match part {
+        Part::Gap { most, .. } => usize::from(*most),
+        Part::Item { alternatives, .. } => alternatives.iter().map(Vec::len).max().unwrap_or(0),
+    };
+    parts.iter().map(span).sum()
+}
+
+/// The heads of the most telling item, besides the anchor, that surely lies near it.
+pub(super) fn needs(parts: &[Part], anchor: usize) -> u64 {
+    let heads = parts.iter().enumerate().filter_map(|(at, part)| {
+        let Part::Item { alternatives, optional: false } = part else { return None };
+        // From the anchor's far end to the item's far end.
+        let between = parts.get(at.min(anchor)..=at.max(anchor))?;
+        let near = at != anchor && reach(between) <= NEARBY;
+        let heads = alternatives.iter().filter_map(|sequence| sequence.first());
+        near.then(|| heads.fold(0, |bits, word| bits | head_bit(head(literal_key(&word.text, 8)))))
+    });
+    heads.min_by_key(|heads| heads.count_ones()).unwrap_or(0)
+}
+
+/// The rarest word of each alternative. `None` if one of them has none to search for.
+pub(super) fn anchors(alternatives: &[Vec<Word>]) -> Option<Vec<(usize, Anchor)>> {
+    let rarest = |sequence: &Vec<Word>| {
+        let words = sequence.iter().enumerate().filter_map(|(at, word)| Some((at, word_anchor(word)?)));
+        words.min_by_key(|(_, anchor)| anchor.cost)
+    };
+    alternatives.iter().map(rarest).collect()
+}
+
+fn word_anchor(word: &Word) -> Option<Anchor> {
+    let place = match word.text.len() {
+        _ if word.whole => Place::Word,
+        8.. => Place::Word,
+        4.. => Place::Prefix,
+        _ => return None,
+    };
+    Some(Anchor::new(place, &word.text, frequency::of_word(&word.text, word.whole)))
+}
+
+/// The cheapest place in a raw literal where a search may begin.
+pub(super) fn literal_anchor(text: &[u8]) -> Option<(usize, Anchor)> {
+    // A literal without symbols may still hold a word that begins behind a space.
+    let in_words = plan_token::word_anchor(text, false, None, 0);
+    in_words.into_iter().chain(raw_anchors(text)).min_by_key(|(_, anchor)| anchor.cost)
+}
+
+/// Each place in a raw literal where a search may begin.
+pub(super) fn raw_anchors(text: &[u8]) -> impl Iterator<Item = (usize, Anchor)> {
+    let symbols = text.iter().enumerate().filter(|(_, byte)| words::is_symbol_byte(**byte));
+    symbols.filter_map(move |(symbol, _)| {
+        let (place, offset) = match (text.len() - symbol, symbol.checked_sub(TAIL)) {
+            (6.., _) => (Place::Raw6, symbol),
+            (3.., _) => (Place::Raw3, symbol),
+            (_, Some(before)) => (Place::Tail, before),
+            (_, None) => (Place::Raw1, symbol),
+        };
+        let rest = text.get(offset..)?;
+        let compared = rest.get(..place.width())?;
+        Some((offset, Anchor::new(place, rest, frequency::of_raw(compared))))
+    })
+}
