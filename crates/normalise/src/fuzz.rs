@@ -45,7 +45,8 @@ pub fn decode(source: &str) {
         let encoded = source.get(view.source.clone());
         assert!(encoded.is_some(), "{:?} is on character boundaries", view.source);
         assert!(view.text.len() <= view.source.len());
-        assert!(view.transform == Transform::Tags || encoded.is_some_and(str::is_ascii));
+        let is_ascii = encoded.is_some_and(str::is_ascii);
+        assert!(matches!(view.transform, Transform::Tags | Transform::Invisibles) || is_ascii);
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod base64;
 mod hex;
+mod joined;
 mod percent;
 mod run;
 mod tags;
@@ -31,6 +32,7 @@ pub fn views(source: &str, budget: &mut Budget, out: &mut Vec<View>) {
     run::views(source, budget, out);
     percent::views(source, budget, out);
     tags::views(source, budget, out);
+    joined::views(source, budget, out);
 }
 
 /// Appends a view if it says something and the budget allows it.
