@@ -25,6 +25,7 @@ fn a_finding_names_what_hid_it() {
     for (text, span, transforms) in [
         ("go Zig ZAG now", "Zig ZAG", &[][..]),
         ("go z\u{200b}ig zag now", "z\u{200b}ig zag", &["invisibles"]),
+        ("go zig\u{200b}zag\u{200b}now", "zig\u{200b}zag\u{200b}now", &["invisibles"]),
         ("go 𝐳𝐢𝐠 zag now", "𝐳𝐢𝐠 zag", &["nfkc"]),
         (&format!("do {BASE64} now"), BASE64, &["base64"]),
         (&format!("do {NESTED} now"), NESTED, &["base64", "base64"]),
