@@ -31,8 +31,10 @@ pub struct View {
 pub fn views(source: &str, budget: &mut Budget, out: &mut Vec<View>) {
     run::views(source, budget, out);
     percent::views(source, budget, out);
-    tags::views(source, budget, out);
-    joined::views(source, budget, out);
+    if !source.is_ascii() {
+        tags::views(source, budget, out);
+        joined::views(source, budget, out);
+    }
 }
 
 /// Appends a view if it says something and the budget allows it.
