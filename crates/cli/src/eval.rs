@@ -81,7 +81,7 @@ pub(crate) fn eval(policy: &Policy, files: &[PathBuf], output: &mut impl Write) 
         let mut kinds: BTreeMap<&str, Group> = BTreeMap::new();
         for sample in &samples {
             let start = Instant::now();
-            let verdict = scan::judge(&inspector, policy, detect::Role::User, &sample.text);
+            let verdict = scan::judge(&inspector, policy, guard::Role::User, &sample.text);
             seconds += start.elapsed().as_secs_f64();
             bytes += sample.text.len();
             texts += 1;

@@ -33,20 +33,20 @@ struct Found {
 }
 
 /// Judges one text.
-pub(crate) fn judge(inspector: &Inspector, policy: &Policy, role: detect::Role, text: &str) -> Verdict {
+pub(crate) fn judge(inspector: &Inspector, policy: &Policy, role: guard::Role, text: &str) -> Verdict {
     let findings = inspector.inspect_text(role, text);
     let judgement = policy.judge(findings.iter().filter_map(guard::Judged::reason));
     Verdict { score: judgement.score, action: judgement.action, findings }
 }
 
 /// The role a line names; a text without one is the user's.
-fn role(name: Option<&str>) -> anyhow::Result<detect::Role> {
+fn role(name: Option<&str>) -> anyhow::Result<guard::Role> {
     Ok(match name {
-        None | Some("user") => detect::Role::User,
-        Some("system" | "developer") => detect::Role::System,
-        Some("assistant") => detect::Role::Assistant,
-        Some("tool" | "document") => detect::Role::Tool,
-        Some("unknown") => detect::Role::Unknown,
+        None | Some("user") => guard::Role::User,
+        Some("system" | "developer") => guard::Role::System,
+        Some("assistant") => guard::Role::Assistant,
+        Some("tool" | "document") => guard::Role::Tool,
+        Some("unknown") => guard::Role::Unknown,
         Some(other) => {
             bail!("role {other:?} is none of user, system, developer, assistant, tool, document, unknown")
         }

@@ -6,13 +6,10 @@ use alloc::{
     vec::Vec,
 };
 
-use decode::{ProblemKind, Protocol};
+use decode::ProblemKind;
 use policy::{Action, ClientBy, ConfigError, Mode, Policy};
 use sha2::{Digest as _, Sha256};
-use wire::{
-    Client, Event, EventId, EventKind, KeyIdentity, Score, Severity, Surface, VERSION, Verdict,
-    signature::Key,
-};
+use wire::{Client, Event, EventKind, KeyIdentity, Score, Severity, Surface, Verdict, signature::Key};
 
 use crate::{
     Head, Moment, Store,
@@ -20,16 +17,17 @@ use crate::{
     inspect::Inspector,
     ledger::{self, Admission},
     reason::{self, GuardRule, Judged},
-    reply::{self, Refusal, Reply},
+    reply::{Refusal, Reply},
+    settle::{Ruling, refusal, verdict_header},
 };
 
 /// Everything that requests share: the policy, its detectors, the identity of this guard.
 #[derive(Debug)]
 pub struct Guard {
-    policy: Policy,
+    pub(crate) policy: Policy,
     inspector: Inspector,
-    surface: Surface,
-    node: String,
+    pub(crate) surface: Surface,
+    pub(crate) node: String,
     /// Makes hashes of callers useless to whoever does not know it.
     identity_key: [u8; 32],
 }
@@ -52,34 +50,17 @@ pub struct Outcome {
 /// One request: opened with its head, decided at once or after its body.
 #[derive(Debug)]
 pub struct Exchange {
-    head: Head,
-    client: Client,
+    pub(crate) head: Head,
+    pub(crate) client: Client,
     body_limit: usize,
-    outcome: Option<Outcome>,
-    events: Vec<Event>,
+    pub(crate) outcome: Option<Outcome>,
+    pub(crate) events: Vec<Event>,
 }
 
 /// Characters of an API key that a report shows, for people.
 const KEY_PREFIX: usize = 6;
 /// Keys shorter than this show no prefix: it would be too much of them.
 const MIN_KEY_FOR_PREFIX: usize = 20;
-
-/// What was found out about a request, before the policy's mode is applied.
-struct Finding<'a> {
-    action: Action,
-    verdict: Verdict,
-    score: Score,
-    severity: Severity,
-    kind: EventKind,
-    protocol: Option<Protocol>,
-    parts: u32,
-    bytes: u64,
-    reasons: &'a [Judged],
-    refusal: Refusal,
-    extra: Vec<(&'static str, String)>,
-    /// Whether it is told to the relay.
-    report: bool,
-}
 
 impl Guard {
     /// Reads a policy and builds its detectors.
@@ -275,7 +256,7 @@ impl Exchange {
         if action == Action::Allow {
             return self.allow(score);
         }
-        let finding = Finding {
+        let ruling = Ruling {
             action,
             verdict: Verdict::Block,
             score,
@@ -289,7 +270,7 @@ impl Exchange {
             extra: Vec::new(),
             report: true,
         };
-        self.settle(guard, finding, moment)
+        self.settle(guard, ruling, moment)
     }
 
     /// Settles a matter of form, by one of the guard's own rules.
@@ -312,7 +293,7 @@ impl Exchange {
             return self.allow(Score::ZERO);
         }
         let reasons = [Judged::own(rule, String::new(), at.map(|at| at..at))];
-        let finding = Finding {
+        let ruling = Ruling {
             action,
             verdict: Verdict::Block,
             score: Score::ONE,
@@ -326,7 +307,7 @@ impl Exchange {
             extra: Vec::new(),
             report: true,
         };
-        self.settle(guard, finding, moment)
+        self.settle(guard, ruling, moment)
     }
 
     /// Refuses a caller over the limit. Of a flood only the 1st, 10th, 100th … refusal in a minute is reported.
@@ -335,7 +316,7 @@ impl Exchange {
         let seconds = retry_ms.div_ceil(1000).max(1);
         let reasons = [Judged::own(&reason::REQUESTS, String::new(), None)];
         let message = format!("Rate limit reached: {limit} requests a minute. Try again in {seconds} s.");
-        let finding = Finding {
+        let ruling = Ruling {
             action: Action::Block,
             verdict: Verdict::Throttle,
             score: Score::ONE,
@@ -356,109 +337,10 @@ impl Exchange {
         };
         // Monitoring lets the request go on, so its body still has to be judged.
         let enforced = guard.policy.document().mode == Mode::Enforce;
-        self.settle(guard, finding, moment);
+        self.settle(guard, ruling, moment);
         if !enforced {
             self.outcome = None;
         }
-    }
-
-    /// Applies the policy's mode, words the answer and writes the event.
-    fn settle(&mut self, guard: &Guard, finding: Finding<'_>, moment: &Moment) -> &Outcome {
-        let document = guard.policy.document();
-        let refused = finding.action == Action::Block && document.mode == Mode::Enforce;
-        let verdict = if refused { finding.verdict } else { Verdict::Flag };
-        let findings = reason::report(finding.reasons);
-        let mut headers = Vec::from([verdict_header(verdict)]);
-        if finding.report {
-            let id = EventId::new(moment.unix_ms, moment.entropy);
-            headers.push(("x-modelgate-event", id.to_string()));
-            let status = refused.then_some(finding.refusal.status);
-            let event = self.write_event(guard, &finding, id, moment, verdict, status, findings.clone());
-            self.events.push(event);
-        }
-        let reply = refused.then(|| {
-            let mut refusal = finding.refusal;
-            if document.report.explain_to_caller {
-                let rules: Vec<&str> = findings.iter().map(|finding| finding.rule.as_str()).collect();
-                refusal.message = format!("{} ({})", refusal.message, rules.join(", "));
-            }
-            Reply {
-                status: refusal.status,
-                content_type: "application/json",
-                body: reply::body(finding.protocol, &refusal),
-                headers: headers.iter().cloned().chain(finding.extra).collect(),
-            }
-        });
-        self.outcome.insert(Outcome { verdict, score: finding.score, reply, headers, findings })
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "the event's own fields")]
-    fn write_event(
-        &self,
-        guard: &Guard,
-        finding: &Finding<'_>,
-        id: EventId,
-        moment: &Moment,
-        verdict: Verdict,
-        status: Option<u16>,
-        findings: Vec<wire::Finding>,
-    ) -> Event {
-        Event {
-            v: VERSION,
-            id,
-            time_ms: moment.unix_ms,
-            kind: finding.kind,
-            model: guard.policy.document().model.name.as_str().to_string(),
-            surface: guard.surface,
-            node: guard.node.clone(),
-            route: self.head.route.clone(),
-            client: self.client.clone(),
-            request: wire::Request {
-                id: self.head.request_id.clone(),
-                traceparent: self.head.traceparent.clone(),
-                method: self.head.method.clone(),
-                path: self.head.path.clone(),
-                protocol: finding.protocol.map(|protocol| protocol.as_str().to_string()).unwrap_or_default(),
-                bytes: finding.bytes,
-                parts: finding.parts,
-                status,
-            },
-            verdict,
-            score: finding.score,
-            severity: finding.severity,
-            findings,
-        }
-    }
-}
-
-fn verdict_header(verdict: Verdict) -> (&'static str, String) {
-    ("x-modelgate-verdict", verdict.as_str().to_string())
-}
-
-/// What a caller is told of findings: nothing of an attack's rule, but what a numeric input breaks, since whoever
-/// calls a model by mistake with a NaN needs to find it.
-fn refusal(reasons: &[Judged]) -> Refusal {
-    let validation = reasons.iter().find(|reason| {
-        matches!(
-            reason.rule(),
-            "tensor.empty" | "tensor.null" | "tensor.size" | "tensor.range" | "tensor.non-finite"
-        )
-    });
-    let told = validation.map(|reason| {
-        let finding = reason.to_wire();
-        (finding.summary, finding.location.map(|location| location.place).unwrap_or_default())
-    });
-    match told {
-        Some((summary, place)) => Refusal {
-            status: 400,
-            code: "invalid_input",
-            message: format!("The input was refused: {summary}, at {place}."),
-        },
-        None => Refusal {
-            status: 400,
-            code: "content_filter",
-            message: "The request was refused by the content policy.".into(),
-        },
     }
 }
 

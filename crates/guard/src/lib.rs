@@ -20,6 +20,7 @@ mod ledger;
 mod reason;
 mod reply;
 mod reporter;
+mod settle;
 
 pub use exchange::{Exchange, Guard, Outcome};
 pub use head::{Head, HeadFacts, is_own_header};
@@ -29,6 +30,7 @@ pub use reason::Judged;
 pub use reply::Reply;
 pub use reporter::{Callout, CalloutId, Reporter};
 
+pub use detect::Role;
 pub use policy;
 pub use wire;
 

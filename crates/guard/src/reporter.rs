@@ -86,6 +86,12 @@ impl Reporter {
         urgent
     }
 
+    /// Counts events that were lost before they came here, for example with an instance that trapped; the next batch
+    /// tells of them.
+    pub const fn lose(&mut self, events: u64) {
+        self.dropped = self.dropped.saturating_add(events);
+    }
+
     /// Drops what is over the capacity: the oldest ordinary event, or the oldest if all are urgent.
     fn shrink(&mut self) {
         while self.queued() > self.capacity && !self.queue.is_empty() {
