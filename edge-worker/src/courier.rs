@@ -94,6 +94,11 @@ impl Courier {
         self.errand(at_once, now_ms)
     }
 
+    /// Counts events that went down with another instance, so that the next batch tells of them.
+    pub(crate) fn lose(&mut self, events: u32) {
+        self.reporter.lose(u64::from(events));
+    }
+
     /// Takes an event that must not wait for others: another trap would take it along.
     pub(crate) fn take_at_once(&mut self, event: Event, now_ms: u64) -> Option<Errand> {
         self.reporter.push(event);

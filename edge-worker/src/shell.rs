@@ -157,7 +157,11 @@ impl Guard {
         let event = self.0.trap_event(method, path, address, lost, &moment);
         let outcome = failure::outcome(&self.0.guard, path, self.0.courier.as_ref().map(|_| event.id));
         let courier = self.0.courier.as_ref();
-        let errand = courier.and_then(|courier| courier.borrow_mut().take_at_once(event, moment.unix_ms));
+        let errand = courier.and_then(|courier| {
+            let mut courier = courier.borrow_mut();
+            courier.lose(lost);
+            courier.take_at_once(event, moment.unix_ms)
+        });
         answer::outcome(&outcome, errand)
     }
 }
