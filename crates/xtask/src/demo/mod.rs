@@ -66,6 +66,16 @@ pub(crate) fn chat_body(bytes: usize) -> Vec<u8> {
     cases::body(&cases::prose(bytes), false)
 }
 
+/// Sends the demo's sample traffic through a stack: the table that the demo prints, and whether every case met its
+/// expectation.
+///
+/// # Errors
+/// When a mail cannot be read, or somebody interrupts.
+pub fn sample(stack: &Stack) -> Result<(String, bool)> {
+    let rows = traffic::run(&stack.ports(), &stack.data().join("mail"), false)?;
+    Ok((table::render(&rows), rows.iter().all(|row| row.wrong.is_empty())))
+}
+
 /// Ends the demo that runs, detached or not.
 ///
 /// # Errors
