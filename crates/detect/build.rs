@@ -245,6 +245,12 @@ fn write(rules: &[Rule], tables: &Tables) -> Result<String, Box<dyn Error>> {
         tokens: "Token", "use crate::compile::tables::{Checksum::*, Slice, Token};";
         postings: "Posting", "use crate::compile::tables::{Posting, Posting::*};";
     }
+    put("signs", "u64", "", &tables.signs.signs, tables.signs.signs.len())?;
+    writeln!(
+        fields,
+        "signs: SignTable {{ shift: {}, signs: Cow::Borrowed(&signs::TABLE) }},",
+        tables.signs.shift
+    )?;
     fields.push_str("keys: [\n");
     for (place, KeyTable { filter_shift, filter, bucket_shift, buckets, entries }) in
         Place::ALL.iter().zip(&tables.keys)
@@ -267,7 +273,10 @@ fn write(rules: &[Rule], tables: &Tables) -> Result<String, Box<dyn Error>> {
         )?;
     }
     fields.push_str("],\n");
-    writeln!(out, "use alloc::borrow::Cow;\nuse crate::compile::{{keys::KeyTable, tables::Tables}};")?;
+    writeln!(
+        out,
+        "use alloc::borrow::Cow;\nuse crate::compile::{{keys::KeyTable, signs::SignTable, tables::Tables}};"
+    )?;
     writeln!(out, "pub(super) static TABLES: Tables = Tables {{\n{fields}}};")?;
     Ok(out)
 }

@@ -16,9 +16,6 @@ use crate::{
     verify::{self, Place, Steps, Text},
 };
 
-/// Postings of a hit from which on it pays to look at the words around first.
-const MANY: usize = 12;
-
 /// The rules in use, ready to judge texts. Immutable: one serves any number of texts and threads.
 #[derive(Debug)]
 pub struct Engine {
@@ -153,10 +150,14 @@ impl Engine {
         for hit in &scratch.found.hits {
             let first = hit.first as usize;
             let postings = self.tables.postings.get(first..first + hit.count as usize).unwrap_or_default();
-            scratch.around.begin(hit);
-            // Where much hangs on a word, the words around it tell most of it apart.
-            let nearby = if postings.len() < MANY { u64::MAX } else { scratch.around.nearby(&subject) };
+            // The words around tell most of what hangs on a word apart.
+            let nearby = scratch.found.signs_round(hit);
+            let mut begun = false;
             for posting in postings.iter().filter(|posting| verify::may_match(posting, nearby)) {
+                if !begun {
+                    scratch.around.begin(hit);
+                    begun = true;
+                }
                 if steps.is_exhausted() || out.len() >= most {
                     scratch.exhausted |= steps.is_exhausted();
                     return;

@@ -7,6 +7,7 @@ use normalise::swar;
 use crate::compile::{
     Tables,
     keys::{KeyTable, LONG, Place, TAIL, first_bytes, word_key},
+    signs::{NEARBY, SignTable},
     words::{symbol_flags, word_flags},
 };
 use crate::words::Words;
@@ -20,6 +21,8 @@ pub(crate) struct Hit {
     pub(crate) first: u32,
     /// How many follow on it.
     pub(crate) count: u32,
+    /// The words before it.
+    pub(crate) word: u32,
 }
 
 /// What a pass gives. Reused, so that nothing is allocated for a text.
@@ -27,8 +30,23 @@ pub(crate) struct Hit {
 pub(crate) struct Found {
     /// Where words begin.
     pub(crate) words: Words,
+    /// The signs of each word.
+    signs: Vec<u64>,
     /// The keys found, block by block of 64 bytes.
     pub(crate) hits: Vec<Hit>,
+}
+
+impl Found {
+    /// The signs of the words behind a hit and before it, as far as phrases ask for them.
+    pub(crate) fn signs_round(&self, hit: &Hit) -> [u64; 2] {
+        let all = |signs: &[u64]| signs.iter().fold(0, |all, signs| all | signs);
+        let (before, rest) = self.signs.split_at_checked(hit.word as usize).unwrap_or_default();
+        let behind = rest.get(1..).unwrap_or_default();
+        [
+            all(behind.get(..NEARBY).unwrap_or(behind)),
+            all(before.get(before.len().saturating_sub(NEARBY)..).unwrap_or_default()),
+        ]
+    }
 }
 
 /// A filter and its shift, taken out of the tables for the length of a pass.
@@ -50,7 +68,20 @@ impl<'a> Filter<'a> {
     }
 }
 
+/// A block of 64 bytes.
+#[derive(Clone, Copy)]
+struct Block {
+    /// Where it begins.
+    at: usize,
+    /// Where words begin in it.
+    starts: u64,
+    /// The words before it.
+    words_before: usize,
+}
+
 struct Filters<'a> {
+    signs: &'a [u64],
+    signs_shift: u32,
     word: Filter<'a>,
     prefix: Filter<'a>,
     raw6: Filter<'a>,
@@ -63,11 +94,14 @@ struct Filters<'a> {
 /// [`normalise::Normalised::padded`] gives it; a text of 4 GiB and more is left alone.
 pub(crate) fn search(padded: &[u8], tables: &Tables, found: &mut Found) {
     found.words.clear();
+    found.signs.clear();
     found.hits.clear();
     if u32::try_from(padded.len()).is_err() {
         return;
     }
     let filters = Filters {
+        signs: &tables.signs.signs,
+        signs_shift: tables.signs.shift,
         word: Filter::of(tables.keys(Place::Word)),
         prefix: Filter::of(tables.keys(Place::Prefix)),
         raw6: Filter::of(tables.keys(Place::Raw6)),
@@ -85,18 +119,20 @@ pub(crate) fn search(padded: &[u8], tables: &Tables, found: &mut Found) {
         inside = words >> 63;
         found.words.push(starts);
         let at = number * 64;
-        let [whole, prefix, long] = look_up_words(padded, at, starts, [words, next.0], &filters);
+        let block = Block { at, starts, words_before: found.signs.len() };
+        let [whole, prefix, long] =
+            look_up_words(padded, at, starts, [words, next.0], &filters, &mut found.signs);
         if whole | prefix | long != 0 {
-            push_all(Place::Word, whole, padded, at, tables, found);
-            push_all(Place::Prefix, prefix, padded, at, tables, found);
-            push_all(Place::Long, long, padded, at, tables, found);
+            push_all(Place::Word, whole, padded, block, tables, found);
+            push_all(Place::Prefix, prefix, padded, block, tables, found);
+            push_all(Place::Long, long, padded, block, tables, found);
         }
         let [raw, tail] = look_up_symbols(padded, at, symbols, &filters);
         if raw | tail != 0 {
-            push_all(Place::Raw6, raw, padded, at, tables, found);
-            push_all(Place::Raw3, raw, padded, at, tables, found);
-            push_all(Place::Raw1, raw, padded, at, tables, found);
-            push_all(Place::Tail, tail, padded, at, tables, found);
+            push_all(Place::Raw6, raw, padded, block, tables, found);
+            push_all(Place::Raw3, raw, padded, block, tables, found);
+            push_all(Place::Raw1, raw, padded, block, tables, found);
+            push_all(Place::Tail, tail, padded, block, tables, found);
         }
         this = next;
     }
@@ -125,18 +161,27 @@ fn look_up_words(
     mut starts: u64,
     [words, next]: [u64; 2],
     filters: &Filters<'_>,
+    signs: &mut Vec<u64>,
 ) -> [u64; 3] {
     let (mut whole, mut prefix, mut long) = (0, 0, 0);
+    // Every other byte may begin a word.
+    let (mut each, mut count) = ([0; 32], 0);
     while starts != 0 {
         let bit = starts.trailing_zeros();
         starts &= starts - 1;
         let eight = eight_at(padded, base + bit as usize);
         // The word may go on in the next block. Eight bytes of it are compared.
         let length = ((words >> bit) | ((next << 1) << (63 - bit))).trailing_ones();
-        whole |= filters.word.pass(first_bytes(eight, length)) << bit;
+        let word = first_bytes(eight, length);
+        if let Some(into) = each.get_mut(count) {
+            *into = SignTable::of(filters.signs, filters.signs_shift, word);
+        }
+        count += 1;
+        whole |= filters.word.pass(word) << bit;
         prefix |= filters.prefix.pass(Place::Prefix.key(eight)) << bit;
         long |= u64::from(length >= LONG) << bit;
     }
+    signs.extend_from_slice(each.get(..count).unwrap_or_default());
     [whole, prefix, long]
 }
 
@@ -161,10 +206,11 @@ fn look_up_symbols(padded: &[u8], base: usize, mut symbols: u64, filters: &Filte
 /// Adds the hits among the places of a block that passed a filter: those whose key is there, and where what is known
 /// of its words or literals stands in the text.
 #[inline(never)]
-fn push_all(place: Place, mut passed: u64, padded: &[u8], base: usize, tables: &Tables, found: &mut Found) {
+fn push_all(place: Place, mut passed: u64, padded: &[u8], block: Block, tables: &Tables, found: &mut Found) {
     let table = tables.keys(place);
     while passed != 0 {
-        let found_at = base + passed.trailing_zeros() as usize;
+        let bit = passed.trailing_zeros();
+        let found_at = block.at + bit as usize;
         passed &= passed - 1;
         let back = if place == Place::Tail { TAIL } else { 0 };
         let Some(at) = found_at.checked_sub(back) else { continue };
@@ -174,7 +220,9 @@ fn push_all(place: Place, mut passed: u64, padded: &[u8], base: usize, tables: &
             && padded.get(at..).is_some_and(|rest| rest.starts_with(entry.common.of(&tables.bytes)))
             && let Ok(at) = u32::try_from(at)
         {
-            found.hits.push(Hit { at, first: entry.first, count: entry.count });
+            let words_before = block.words_before + (block.starts & ((1 << bit) - 1)).count_ones() as usize;
+            let word = u32::try_from(words_before).unwrap_or(u32::MAX);
+            found.hits.push(Hit { at, first: entry.first, count: entry.count, word });
         }
     }
 }

@@ -6,9 +6,7 @@ use super::{
     frequency,
     keys::{Place, TAIL, literal_key},
     phrase::{Part, Word},
-    plan_token,
-    tables::{NEARBY, head, head_bit},
-    words,
+    plan_token, words,
 };
 
 /// Something to search for, and how often it would be met for nothing.
@@ -34,19 +32,6 @@ pub(super) fn reach(parts: &[Part]) -> usize {
         Part::Item { alternatives, .. } => alternatives.iter().map(Vec::len).max().unwrap_or(0),
     };
     parts.iter().map(span).sum()
-}
-
-/// The heads of the most telling item, besides the anchor, that surely lies near it.
-pub(super) fn needs(parts: &[Part], anchor: usize) -> u64 {
-    let heads = parts.iter().enumerate().filter_map(|(at, part)| {
-        let Part::Item { alternatives, optional: false } = part else { return None };
-        // From the anchor's far end to the item's far end.
-        let between = parts.get(at.min(anchor)..=at.max(anchor))?;
-        let near = at != anchor && reach(between) <= NEARBY;
-        let heads = alternatives.iter().filter_map(|sequence| sequence.first());
-        near.then(|| heads.fold(0, |bits, word| bits | head_bit(head(literal_key(&word.text, 8)))))
-    });
-    heads.min_by_key(|heads| heads.count_ones()).unwrap_or(0)
 }
 
 /// The rarest word of each alternative. `None` if one of them has none to search for.

@@ -10,6 +10,7 @@ pub mod keys;
 pub mod phrase;
 mod plan;
 mod plan_token;
+pub mod signs;
 pub mod tables;
 pub mod token;
 pub mod words;

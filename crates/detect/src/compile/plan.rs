@@ -4,11 +4,12 @@ use alloc::{borrow::Cow, collections::BTreeMap, string::ToString, vec::Vec};
 
 use super::{
     Patterns, Proof,
-    anchor::{Anchor, anchors, literal_anchor, needs, reach},
+    anchor::{Anchor, anchors, literal_anchor, reach},
     error::{Error, Problem},
     keys::{Entry, KeyTable, Place, literal_key},
     phrase::{self, Part},
     plan_token,
+    signs::{self, Laid},
     tables::{
         Alternative, Class, Element, Phrase, Piece, Posting, Raw, Slice, Step, Tables, Token, Word, head,
         head_bit,
@@ -117,7 +118,16 @@ impl Builder {
                 entries.push(Entry { key, first, count, common });
             }
         }
+        let laid = Laid {
+            bytes: &self.bytes,
+            words: &self.words,
+            alternatives: &self.alternatives,
+            steps: &self.steps,
+            phrases: &self.phrases,
+        };
+        let signs = signs::sign(&mut postings, laid);
         Tables {
+            signs,
             bytes: Cow::Owned(self.bytes),
             words: Cow::Owned(self.words),
             alternatives: Cow::Owned(self.alternatives),
@@ -152,14 +162,14 @@ impl Builder {
             anchors.iter().map(|(_, anchor)| u64::from(anchor.cost)).sum::<u64>()
         };
         let (step, anchors) = anchored.min_by_key(|(_, anchors)| cost(anchors)).ok_or(Problem::NoAnchor)?;
-        let needs = needs(parts, step);
         for (alternative, (word, anchor)) in anchors.into_iter().enumerate() {
             let posting = Posting::Phrase {
                 phrase,
                 step: small(step)?,
                 alternative: small(alternative)?,
                 word: small(word)?,
-                needs,
+                ahead: 0,
+                behind: 0,
             };
             self.hang(&anchor, posting);
         }

@@ -6,6 +6,7 @@ use alloc::borrow::Cow;
 
 use super::{
     keys::{KeyTable, Place},
+    signs::SignTable,
     words::is_word_byte,
 };
 
@@ -197,9 +198,6 @@ pub struct Token {
     pub stopwords: Slice,
 }
 
-/// Words on each side of a hit that tell whether a phrase is worth verifying.
-pub const NEARBY: usize = 16;
-
 /// What hangs on a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Posting {
@@ -213,8 +211,10 @@ pub enum Posting {
         alternative: u16,
         /// The word, counted within the alternative.
         word: u16,
-        /// The [`head_bit`]s of which one must be there among the [`NEARBY`] words on either side; 0 asks nothing.
-        needs: u64,
+        /// The signs that must be there among the words behind the anchor, see [`super::signs`].
+        ahead: u64,
+        /// The signs that must be there among the words before it.
+        behind: u64,
     },
     /// A place in a raw literal.
     Raw {
@@ -265,6 +265,8 @@ pub struct Tables {
     pub stopwords: Cow<'static, [Slice]>,
     /// Token patterns.
     pub tokens: Cow<'static, [Token]>,
+    /// What tells from the words round a hit which of its postings cannot match.
+    pub signs: SignTable,
     /// What hangs on the keys.
     pub postings: Cow<'static, [Posting]>,
     /// The keys of each [`Place`], in the order of [`Place::ALL`].

@@ -1,10 +1,7 @@
 //! The words on one side of a hit, read once for all the patterns that hang on it.
 
 use super::{Text, phrase::sentence_ends_before};
-use crate::{
-    compile::tables::{NEARBY, head, head_bit},
-    search::eight_at,
-};
+use crate::{compile::tables::head, search::eight_at};
 
 /// Words kept on one side: a window of 64, and the longest alternative that may begin within.
 const MOST: usize = 96;
@@ -54,13 +51,6 @@ impl Line {
             self.read(text)?;
         }
         self.seen.get(number).copied()
-    }
-
-    /// The [`head_bit`]s of the nearest words.
-    pub(super) fn heads(&mut self, text: &Text<'_>) -> u64 {
-        (1..=NEARBY)
-            .map_while(|number| self.get(number, text))
-            .fold(0, |bits, seen| bits | head_bit(seen.head))
     }
 
     /// Reads one more word.

@@ -44,11 +44,6 @@ impl Around {
         self.forward.begin(hit.at);
         self.backward.begin(hit.at);
     }
-
-    /// The [`head_bit`](crate::compile::tables::head_bit)s of the words nearby.
-    pub(crate) fn nearby(&mut self, text: &Text<'_>) -> u64 {
-        self.forward.heads(text) | self.backward.heads(text)
-    }
 }
 
 impl Default for Around {
@@ -113,10 +108,10 @@ pub(crate) fn rule(posting: &Posting, tables: &Tables) -> Option<u32> {
     }
 }
 
-/// Whether a posting may match where these words are nearby; `false` is certain.
-pub(crate) const fn may_match(posting: &Posting, nearby: u64) -> bool {
+/// Whether a posting may match where words with these signs stand behind the anchor and before it; `false` is certain.
+pub(crate) const fn may_match(posting: &Posting, [signs_ahead, signs_behind]: [u64; 2]) -> bool {
     match *posting {
-        Posting::Phrase { needs, .. } => needs == 0 || needs & nearby != 0,
+        Posting::Phrase { ahead, behind, .. } => (ahead & !signs_ahead) | (behind & !signs_behind) == 0,
         Posting::Raw { .. } | Posting::Token { .. } => true,
     }
 }
