@@ -163,7 +163,7 @@ fn look_up_words(
     filters: &Filters<'_>,
     signs: &mut Vec<u64>,
 ) -> [u64; 3] {
-    let (mut whole, mut prefix, mut long) = (0, 0, 0);
+    let (mut whole, mut prefix, mut long, mut keys) = (0, 0, 0, 0u64);
     // Every other byte may begin a word.
     let (mut each, mut count) = ([0; 32], 0);
     while starts != 0 {
@@ -173,15 +173,22 @@ fn look_up_words(
         // The word may go on in the next block. Eight bytes of it are compared.
         let length = ((words >> bit) | ((next << 1) << (63 - bit))).trailing_ones();
         let word = first_bytes(eight, length);
+        let signs_of_word = SignTable::of(filters.signs, filters.signs_shift, word);
         if let Some(into) = each.get_mut(count) {
-            *into = SignTable::of(filters.signs, filters.signs_shift, word);
+            *into = signs_of_word;
         }
         count += 1;
-        whole |= filters.word.pass(word) << bit;
-        prefix |= filters.prefix.pass(Place::Prefix.key(eight)) << bit;
+        keys |= SignTable::may_be_key(signs_of_word) << bit;
         long |= u64::from(length >= LONG) << bit;
     }
     signs.extend_from_slice(each.get(..count).unwrap_or_default());
+    while keys != 0 {
+        let bit = keys.trailing_zeros();
+        keys &= keys - 1;
+        let eight = eight_at(padded, base + bit as usize);
+        whole |= filters.word.pass(word_key(eight)) << bit;
+        prefix |= filters.prefix.pass(Place::Prefix.key(eight)) << bit;
+    }
     [whole, prefix, long]
 }
 

@@ -125,7 +125,13 @@ impl Builder {
             steps: &self.steps,
             phrases: &self.phrases,
         };
-        let signs = signs::sign(&mut postings, laid);
+        let of_words: Vec<_> = [Place::Word, Place::Prefix]
+            .iter()
+            .filter_map(|place| keys.get(*place as usize))
+            .flatten()
+            .map(|entry: &Entry| entry.key)
+            .collect();
+        let signs = signs::sign(&mut postings, laid, &of_words);
         Tables {
             signs,
             bytes: Cow::Owned(self.bytes),

@@ -1,20 +1,24 @@
 //! Which phrases the words round a hit rule out.
 //!
 //! A phrase matches only where a word of each of its items stands near the anchor. So every list of words that a
-//! phrase asks for gets one of 64 bits, its sign, and every word of a text the signs of all the lists that it may
+//! phrase asks for gets one of 63 bits, its sign, and every word of a text the signs of all the lists that it may
 //! be on: one look into a small table. The signs of the words nearby, taken together, must hold all that a phrase
-//! asks for; most phrases are told apart by that alone.
+//! asks for; most phrases are told apart by that alone. The last bit tells
+//! whether a key may begin with the word, so that most words are looked up but once.
 
 use alloc::{borrow::Cow, collections::BTreeMap, vec, vec::Vec};
 
 use super::{
     frequency,
-    keys::first_bytes,
+    keys::{first_bytes, word_key},
     tables::{Alternative, Phrase, Posting, Slice, Step, Word},
 };
 
 /// Words on each side of a hit that are looked at.
 pub const NEARBY: usize = 16;
+
+/// The sign of a word that a key may begin with.
+const KEY: u32 = 63;
 
 /// Bytes of a word that signs go by.
 const WIDTH: u32 = 4;
@@ -42,6 +46,12 @@ impl SignTable {
     #[inline(always)]
     pub fn of(signs: &[u64], shift: u32, word: u64) -> u64 {
         signs.get(place(beginning(word), shift)).copied().unwrap_or(0)
+    }
+
+    /// 1 if a key may begin with the word that has these signs; 0 is certain.
+    #[inline(always)]
+    pub const fn may_be_key(signs: u64) -> u64 {
+        signs >> KEY
     }
 
     /// Room for so many words: one place in four is taken.
@@ -78,8 +88,8 @@ pub(super) struct Laid<'a> {
     pub(super) phrases: &'a [Phrase],
 }
 
-/// Gives the words of all phrases their signs, and each posting those it asks for.
-pub(super) fn sign(postings: &mut [Posting], laid: Laid<'_>) -> SignTable {
+/// Gives the words of all phrases and keys their signs, and each posting those it asks for.
+pub(super) fn sign(postings: &mut [Posting], laid: Laid<'_>, keys: &[u64]) -> SignTable {
     let mut lists = Lists { laid, known: BTreeMap::new(), frequencies: BTreeMap::new() };
     let wants: Vec<_> = postings.iter().map(|posting| lists.wants(posting).unwrap_or_default()).collect();
     let signs = lists.signs();
@@ -91,7 +101,9 @@ pub(super) fn sign(postings: &mut [Posting], laid: Laid<'_>) -> SignTable {
             (*ahead, *behind) = (all(behind_it), all(before_it));
         }
     }
-    let mut table = SignTable::with_room(lists.frequencies.len());
+    let mut table = SignTable::with_room(lists.frequencies.len() + keys.len());
+    // A key of raw bytes may go on behind the word that it begins with.
+    keys.iter().for_each(|key| table.add(beginning(word_key(*key)), 1 << KEY));
     for (list, number) in &lists.known {
         let sign = signs.get(*number).copied().unwrap_or(0);
         list.iter().for_each(|word| table.add(*word, sign));
@@ -204,7 +216,7 @@ impl Lists<'_> {
                     }
                 }
             }
-            if bit < u64::BITS {
+            if bit < KEY {
                 return signs;
             }
             most += most / 4;
