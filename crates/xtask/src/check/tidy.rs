@@ -11,8 +11,8 @@ use crate::{Paths, paths::shown, step::say};
 
 /// A file of more lines is hard to keep in mind.
 const LINES: usize = 400;
-/// The only place that crates come from.
-const CRATES_IO: &str = "registry+https://github.com/rust-lang/crates.io-index";
+/// How Cargo.lock begins a crate that comes from a registry, not from somebody's repository.
+const REGISTRY: &str = "source = \"registry+";
 
 /// # Errors
 /// When a lock file names a host, two versions that must agree do not, or a source holds what it must not.
@@ -44,8 +44,11 @@ pub(super) fn check(paths: &Paths) -> Result<()> {
 /// Which registry a package is fetched from is the matter of whoever fetches it.
 fn lock_files(cargo: &str, npm: &str, pip: &str) -> Vec<String> {
     let mut wrong = Vec::new();
-    let foreign = |line: &&str| line.starts_with("source = ") && !line.contains(CRATES_IO);
-    wrong.extend(cargo.lines().filter(foreign).map(|line| format!("Cargo.lock: {line}")));
+    let sources = || cargo.lines().filter(|line| line.starts_with("source = "));
+    // cargo writes its own registry alike for every crate.
+    let first = sources().find(|line| line.starts_with(REGISTRY));
+    let foreign = |line: &&str| Some(*line) != first;
+    wrong.extend(sources().filter(foreign).map(|line| format!("Cargo.lock: {line}")));
     if npm.contains("\"resolved\"") {
         wrong.push(
             "tests/node/package-lock.json names hosts: npm config set omit-lockfile-registry-resolved true"
@@ -120,7 +123,7 @@ mod tests {
         let cargo = "source = \"registry+https://crates.example/index\"\n";
         let wrong = lock_files(cargo, "{\"resolved\": \"https://x\"}", "openai\n# a remark\na==1\n");
         assert_eq!(wrong.len(), 3, "{wrong:?}");
-        assert!(lock_files(&format!("source = \"{CRATES_IO}\""), "{}", "a==1").is_empty());
+        assert!(lock_files(&format!("{REGISTRY}a\"\n{REGISTRY}a\""), "{}", "a==1").is_empty());
     }
 
     #[test]
