@@ -120,9 +120,9 @@ mod tests {
 
     #[test]
     fn hosts_in_lock_files_are_found() {
-        let cargo = "source = \"registry+https://crates.example/index\"\n";
-        let wrong = lock_files(cargo, "{\"resolved\": \"https://x\"}", "openai\n# a remark\na==1\n");
-        assert_eq!(wrong.len(), 3, "{wrong:?}");
+        let cargo = format!("{REGISTRY}a\"\n{REGISTRY}b\"\nsource = \"git+https://a.example/b\"\n");
+        let wrong = lock_files(&cargo, "{\"resolved\": \"https://x\"}", "openai\n# a remark\na==1\n");
+        assert_eq!(wrong.len(), 4, "{wrong:?}");
         assert!(lock_files(&format!("{REGISTRY}a\"\n{REGISTRY}a\""), "{}", "a==1").is_empty());
     }
 
