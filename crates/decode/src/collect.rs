@@ -72,6 +72,26 @@ impl<'a, 'd> Collector<'a, 'd> {
         fault(self.document, id, ProblemKind::Form, detail)
     }
 
+    /// Protocols are objects; so must be a body that its path promises one.
+    pub(crate) fn root_object(&self) -> Result<(), Problem> {
+        match self.document.kind(NodeId::ROOT) {
+            Kind::Object => Ok(()),
+            _ => Err(self.form(NodeId::ROOT, "the body is no object")),
+        }
+    }
+
+    /// A list that must have something in it; the three texts say that it is empty, null, or no list.
+    pub(crate) fn filled(&self, id: NodeId, [empty, null, other]: [&'static str; 3]) -> Result<(), Problem> {
+        match self.document.kind(id) {
+            Kind::Array if self.document.count(id) == 0 => {
+                Err(fault(self.document, id, ProblemKind::Empty, empty))
+            }
+            Kind::Array => Ok(()),
+            Kind::Null => Err(fault(self.document, id, ProblemKind::Null, null)),
+            _ => Err(self.form(id, other)),
+        }
+    }
+
     /// Takes a string or name as a part; an empty one says nothing.
     pub(crate) fn push(&mut self, id: NodeId, text: Cow<'a, str>, role: Role) -> Result<(), Problem> {
         if text.is_empty() {

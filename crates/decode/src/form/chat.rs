@@ -17,9 +17,7 @@ impl Collector<'_, '_> {
     /// Reads a conversation.
     pub(crate) fn chat(&mut self, anthropic: bool) -> Result<(), Problem> {
         let document = self.document;
-        if document.kind(NodeId::ROOT) != Kind::Object {
-            return Err(self.form(NodeId::ROOT, "the body is no object"));
-        }
+        self.root_object()?;
         let mut found = false;
         for (key, value) in document.members(NodeId::ROOT) {
             let name = document.text(key);
@@ -39,14 +37,7 @@ impl Collector<'_, '_> {
 
     fn messages(&mut self, id: NodeId) -> Result<(), Problem> {
         let document = self.document;
-        match document.kind(id) {
-            Kind::Array if document.count(id) == 0 => {
-                return Err(fault(document, id, ProblemKind::Empty, "`messages` is empty"));
-            }
-            Kind::Array => {}
-            Kind::Null => return Err(fault(document, id, ProblemKind::Null, "`messages` is null")),
-            _ => return Err(self.form(id, "`messages` is no array")),
-        }
+        self.filled(id, ["`messages` is empty", "`messages` is null", "`messages` is no array"])?;
         self.facts.messages = self.length(id);
         for (number, message) in (0_u32..).zip(document.elements(id)) {
             self.message = Some(number);
@@ -91,12 +82,8 @@ impl Collector<'_, '_> {
     /// Reads what a message says: a string, blocks, or a single block.
     fn content(&mut self, id: NodeId, key: &str, role: Role) -> Result<(), Problem> {
         match self.document.kind(id) {
-            Kind::String => {
-                let text = self.document.text(id);
-                self.push(id, text, role)
-            }
             Kind::Array => self.document.elements(id).try_for_each(|block| self.block(block, key, role)),
-            Kind::Object => self.block(id, key, role),
+            Kind::String | Kind::Object => self.block(id, key, role),
             Kind::Null => Ok(()),
             _ => Err(self.form(id, "a message's `content` is neither text nor blocks")),
         }

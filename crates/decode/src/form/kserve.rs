@@ -21,9 +21,7 @@ impl<'a> Collector<'a, '_> {
     /// Reads an inference request.
     pub(crate) fn kserve(&mut self) -> Result<(), Problem> {
         let document = self.document;
-        if document.kind(NodeId::ROOT) != Kind::Object {
-            return Err(self.form(NodeId::ROOT, "the body is no object"));
-        }
+        self.root_object()?;
         let mut found = false;
         for (key, value) in document.members(NodeId::ROOT) {
             let name = document.text(key);
@@ -39,14 +37,7 @@ impl<'a> Collector<'a, '_> {
 
     fn inference_inputs(&mut self, id: NodeId) -> Result<(), Problem> {
         let document = self.document;
-        match document.kind(id) {
-            Kind::Array if document.count(id) == 0 => {
-                return Err(fault(document, id, ProblemKind::Empty, "`inputs` is empty"));
-            }
-            Kind::Array => {}
-            Kind::Null => return Err(fault(document, id, ProblemKind::Null, "`inputs` is null")),
-            _ => return Err(self.form(id, "`inputs` is no array")),
-        }
+        self.filled(id, ["`inputs` is empty", "`inputs` is null", "`inputs` is no array"])?;
         self.facts.messages = self.length(id);
         for (number, input) in (0_u32..).zip(document.elements(id)) {
             self.message = Some(number);

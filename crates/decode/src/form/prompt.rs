@@ -10,9 +10,7 @@ impl Collector<'_, '_> {
     /// Reads a body whose texts stand in the member `field`.
     pub(crate) fn prompts(&mut self, field: &str) -> Result<(), Problem> {
         let document = self.document;
-        if document.kind(NodeId::ROOT) != Kind::Object {
-            return Err(self.form(NodeId::ROOT, "the body is no object"));
-        }
+        self.root_object()?;
         let mut found = false;
         for (key, value) in document.members(NodeId::ROOT) {
             let name = document.text(key);
@@ -36,12 +34,12 @@ impl Collector<'_, '_> {
                 let text = document.text(id);
                 self.push(id, text, Role::User)?;
             }
-            Kind::Array if document.count(id) == 0 => {
-                return Err(fault(document, id, ProblemKind::Empty, "the input is empty"));
+            _ => {
+                let wrong =
+                    ["the input is empty", "the input is null", "the input is neither text nor an array"];
+                self.filled(id, wrong)?;
+                self.inputs(id)?;
             }
-            Kind::Array => self.inputs(id)?,
-            Kind::Null => return Err(fault(document, id, ProblemKind::Null, "the input is null")),
-            _ => return Err(self.form(id, "the input is neither text nor an array")),
         }
         self.message = None;
         Ok(())
