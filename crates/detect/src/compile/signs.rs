@@ -15,7 +15,7 @@ use super::{
 };
 
 /// Words on each side of a hit that are looked at.
-pub const NEARBY: usize = 16;
+pub const NEARBY: usize = 10;
 
 /// The sign of a word that a key may begin with.
 const KEY: u32 = 63;
