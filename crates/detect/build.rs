@@ -246,9 +246,10 @@ fn write(rules: &[Rule], tables: &Tables) -> Result<String, Box<dyn Error>> {
         postings: "Posting", "use crate::compile::tables::{Posting, Posting::*};";
     }
     put("signs", "u64", "", &tables.signs.signs, tables.signs.signs.len())?;
+    put("needs", "[u64; 2]", "", &tables.signs.needs, tables.signs.needs.len())?;
     writeln!(
         fields,
-        "signs: SignTable {{ shift: {}, signs: Cow::Borrowed(&signs::TABLE) }},",
+        "signs: SignTable {{ shift: {}, signs: Cow::Borrowed(&signs::TABLE), needs: Cow::Borrowed(&needs::TABLE) }},",
         tables.signs.shift
     )?;
     fields.push_str("keys: [\n");

@@ -153,7 +153,9 @@ impl Engine {
             // The words around tell most of what hangs on a word apart.
             let nearby = scratch.found.signs_round(hit);
             let mut begun = false;
-            for posting in postings.iter().filter(|posting| verify::may_match(posting, nearby)) {
+            for posting in
+                postings.iter().filter(|posting| verify::may_match(posting, &self.tables.signs, nearby))
+            {
                 if !begun {
                     scratch.around.begin(hit);
                     begun = true;

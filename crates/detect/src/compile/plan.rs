@@ -174,8 +174,7 @@ impl Builder {
                 step: small(step)?,
                 alternative: small(alternative)?,
                 word: small(word)?,
-                ahead: 0,
-                behind: 0,
+                needs: 0,
             };
             self.hang(&anchor, posting);
         }

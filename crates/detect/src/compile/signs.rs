@@ -39,6 +39,8 @@ pub struct SignTable {
     pub shift: u32,
     /// The signs of all the words with one hash.
     pub signs: Cow<'static, [u64]>,
+    /// The signs that must be there among the words behind an anchor and before it. Many postings ask for the same.
+    pub needs: Cow<'static, [[u64; 2]]>,
 }
 
 impl SignTable {
@@ -54,10 +56,10 @@ impl SignTable {
         signs >> KEY
     }
 
-    /// Room for so many words: one place in four is taken.
+    /// Room for so many words: up to one place in two is taken. Twice the room saves 3 % of the time, for 64 KiB.
     fn with_room(words: usize) -> Self {
-        let bits = (words * 4).next_power_of_two().trailing_zeros().clamp(6, 16);
-        Self { shift: 32 - bits, signs: Cow::Owned(vec![0; 1 << bits]) }
+        let bits = (words * 2).next_power_of_two().trailing_zeros().clamp(6, 16);
+        Self { shift: 32 - bits, signs: Cow::Owned(vec![0; 1 << bits]), needs: Cow::default() }
     }
 
     fn add(&mut self, word: Beginning, signs: u64) {
@@ -90,20 +92,36 @@ pub(super) struct Laid<'a> {
 
 /// Gives the words of all phrases and keys their signs, and each posting those it asks for.
 pub(super) fn sign(postings: &mut [Posting], laid: Laid<'_>, keys: &[u64]) -> SignTable {
-    let mut lists = Lists { laid, known: BTreeMap::new(), frequencies: BTreeMap::new() };
+    let mut lists = Lists {
+        laid,
+        known: BTreeMap::new(),
+        frequencies: BTreeMap::new(),
+        of_items: BTreeMap::new(),
+        of_words: BTreeMap::new(),
+    };
     let wants: Vec<_> = postings.iter().map(|posting| lists.wants(posting).unwrap_or_default()).collect();
     let signs = lists.signs();
-    for (posting, [behind_it, before_it]) in postings.iter_mut().zip(wants) {
-        if let Posting::Phrase { ahead, behind, .. } = posting {
-            let all = |lists: Vec<usize>| {
+    let mut needed = BTreeMap::new();
+    for (posting, want) in postings.iter_mut().zip(wants) {
+        if let Posting::Phrase { needs, .. } = posting {
+            let pair = want.map(|lists| {
                 lists.into_iter().filter_map(|list| signs.get(list)).fold(0, |all, sign| all | sign)
-            };
-            (*ahead, *behind) = (all(behind_it), all(before_it));
+            });
+            let number = needed.len();
+            // Fewer than there are postings, which are counted in 32 bits.
+            *needs = u32::try_from(*needed.entry(pair).or_insert(number)).unwrap_or(u32::MAX);
         }
     }
     let mut table = SignTable::with_room(lists.frequencies.len() + keys.len());
     // A key of raw bytes may go on behind the word that it begins with.
     keys.iter().for_each(|key| table.add(beginning(word_key(*key)), 1 << KEY));
+    let mut needs = vec![[0; 2]; needed.len()];
+    for (pair, number) in needed {
+        if let Some(into) = needs.get_mut(number) {
+            *into = pair;
+        }
+    }
+    table.needs = Cow::Owned(needs);
     for (list, number) in &lists.known {
         let sign = signs.get(*number).copied().unwrap_or(0);
         list.iter().for_each(|word| table.add(*word, sign));
@@ -117,6 +135,10 @@ struct Lists<'a> {
     /// By their words in ascending order.
     known: BTreeMap<Vec<Beginning>, usize>,
     frequencies: BTreeMap<Beginning, u64>,
+    /// The list of each item met so far, by the place of its alternatives: patterns share them.
+    of_items: BTreeMap<(u32, u32), Option<usize>>,
+    /// How often words are met, by their beginning and whether there is more: counting takes long.
+    of_words: BTreeMap<(Beginning, bool), u64>,
 }
 
 impl Lists<'_> {
@@ -140,9 +162,13 @@ impl Lists<'_> {
 
     /// The lists of single words next to an anchor.
     fn words<'w>(&mut self, words: impl Iterator<Item = &'w Word>) -> Vec<usize> {
-        let bytes = self.laid.bytes;
-        let words = words.take(NEARBY).filter_map(|word| word_beginning(word, bytes));
-        words.map(|(word, frequency)| self.list(vec![(word, frequency)])).collect()
+        let mut lists = Vec::new();
+        for word in words.take(NEARBY) {
+            if let Some(word) = self.beginning(word) {
+                lists.push(self.list(vec![word]));
+            }
+        }
+        lists
     }
 
     /// The lists of the items that surely stand near an anchor, `reach` words of which are taken up by its own.
@@ -156,8 +182,8 @@ impl Lists<'_> {
                     if reach > NEARBY {
                         break;
                     }
-                    if !optional && let Some(words) = self.rarest(alternatives) {
-                        lists.push(self.list(words));
+                    if !optional {
+                        lists.extend(self.item(alternatives));
                     }
                 }
             }
@@ -165,14 +191,37 @@ impl Lists<'_> {
         lists
     }
 
+    /// The list of an item.
+    fn item(&mut self, alternatives: Slice) -> Option<usize> {
+        let place = (alternatives.first, alternatives.count);
+        if let Some(known) = self.of_items.get(&place) {
+            return *known;
+        }
+        let list = self.rarest(alternatives).map(|words| self.list(words));
+        self.of_items.insert(place, list);
+        list
+    }
+
     /// The rarest word of each alternative. `None` if one has none that signs can go by.
-    fn rarest(&self, alternatives: Slice) -> Option<Vec<(Beginning, u64)>> {
+    fn rarest(&mut self, alternatives: Slice) -> Option<Vec<(Beginning, u64)>> {
         let laid = self.laid;
         let rarest = |sequence: &Alternative| {
             let words = sequence.of(laid.words).iter();
-            words.filter_map(|word| word_beginning(word, laid.bytes)).min_by_key(|(_, frequency)| *frequency)
+            words.filter_map(|word| self.beginning(word)).min_by_key(|(_, frequency)| *frequency)
         };
         alternatives.of(laid.alternatives).iter().map(rarest).collect()
+    }
+
+    /// By what a word has its signs, and how often that is met. `None` for a stem that is too short.
+    fn beginning(&mut self, word: &Word) -> Option<(Beginning, u64)> {
+        let text = word.text(self.laid.bytes);
+        let cut = text.get(..WIDTH as usize);
+        if cut.is_none() && !word.whole {
+            return None;
+        }
+        let beginning = beginning(first_bytes(word.key, WIDTH));
+        let count = || frequency::of_word(cut.unwrap_or(text), cut.is_none()).into();
+        Some((beginning, *self.of_words.entry((beginning, cut.is_some())).or_insert_with(count)))
     }
 
     fn list(&mut self, words: Vec<(Beginning, u64)>) -> usize {
@@ -222,15 +271,4 @@ impl Lists<'_> {
             most += most / 4;
         }
     }
-}
-
-/// By what a word has its signs, and how often that is met. `None` for a stem that is too short.
-fn word_beginning(word: &Word, bytes: &[u8]) -> Option<(Beginning, u64)> {
-    let text = word.text(bytes);
-    let cut = text.get(..WIDTH as usize);
-    let frequency = match cut {
-        Some(stem) => frequency::of_word(stem, false),
-        None => word.whole.then(|| frequency::of_word(text, true))?,
-    };
-    Some((beginning(first_bytes(word.key, WIDTH)), frequency.into()))
 }

@@ -211,10 +211,8 @@ pub enum Posting {
         alternative: u16,
         /// The word, counted within the alternative.
         word: u16,
-        /// The signs that must be there among the words behind the anchor, see [`super::signs`].
-        ahead: u64,
-        /// The signs that must be there among the words before it.
-        behind: u64,
+        /// What must be near, in [`SignTable::needs`].
+        needs: u32,
     },
     /// A place in a raw literal.
     Raw {

@@ -10,7 +10,7 @@ use core::ops::Range;
 use line::Line;
 
 use crate::{
-    compile::{Tables, tables::Posting},
+    compile::{Tables, signs::SignTable, tables::Posting},
     search::Hit,
     words::Words,
 };
@@ -109,9 +109,12 @@ pub(crate) fn rule(posting: &Posting, tables: &Tables) -> Option<u32> {
 }
 
 /// Whether a posting may match where words with these signs stand behind the anchor and before it; `false` is certain.
-pub(crate) const fn may_match(posting: &Posting, [signs_ahead, signs_behind]: [u64; 2]) -> bool {
+pub(crate) fn may_match(posting: &Posting, signs: &SignTable, [ahead, behind]: [u64; 2]) -> bool {
     match *posting {
-        Posting::Phrase { ahead, behind, .. } => (ahead & !signs_ahead) | (behind & !signs_behind) == 0,
+        Posting::Phrase { needs, .. } => {
+            let [needs_ahead, needs_behind] = signs.needs.get(needs as usize).copied().unwrap_or_default();
+            (needs_ahead & !ahead) | (needs_behind & !behind) == 0
+        }
         Posting::Raw { .. } | Posting::Token { .. } => true,
     }
 }
