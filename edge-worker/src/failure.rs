@@ -4,7 +4,6 @@ use guard::{
     Guard, Outcome, Reply,
     wire::{EventId, Score, Verdict},
 };
-use serde_json::{Value, json};
 
 /// What failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,16 +39,7 @@ impl Failure {
 
     /// The JSON body for a caller that asked for this path.
     pub(crate) fn body(self, guard: &Guard, path: &str) -> String {
-        let protocol = guard.inspector().protocol_for(path).map_or("", |protocol| protocol.as_str());
-        let (code, message) = (self.code(), self.message());
-        let value: Value = match protocol {
-            "anthropic_messages" => {
-                json!({"type": "error", "error": {"type": "api_error", "message": message}})
-            }
-            "kserve_v2" => json!({"error": message}),
-            _ => json!({"error": {"message": message, "type": "server_error", "param": null, "code": code}}),
-        };
-        value.to_string()
+        guard.failure_body(path, self.status(), self.code(), self.message())
     }
 }
 
@@ -71,7 +61,7 @@ mod tests {
     use super::*;
     use guard::wire::Surface;
 
-    fn body(failure: Failure, path: &str) -> Value {
+    fn body(failure: Failure, path: &str) -> serde_json::Value {
         let guard = Guard::from_json(br#"{"model":{"name":"demo"}}"#, None, Surface::Edge, "").unwrap();
         serde_json::from_str(&failure.body(&guard, path)).unwrap()
     }

@@ -8,6 +8,8 @@ use alloc::{
 
 use decode::Protocol;
 
+use crate::Guard;
+
 /// The answer to a refused request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
@@ -39,7 +41,7 @@ pub(crate) fn body(protocol: Option<Protocol>, refusal: &Refusal) -> String {
             let kind = match refusal.status {
                 413 => "request_too_large",
                 429 => "rate_limit_error",
-                503 => "overloaded_error",
+                500.. => "api_error",
                 _ => "invalid_request_error",
             };
             format!(r#"{{"type":"error","error":{{"type":"{kind}","message":{message}}}}}"#)
@@ -47,9 +49,23 @@ pub(crate) fn body(protocol: Option<Protocol>, refusal: &Refusal) -> String {
         // KServe's open inference protocol and TF-Serving: one field.
         Some(Protocol::KserveV2) => format!(r#"{{"error":{message}}}"#),
         _ => {
-            let kind = if refusal.status == 429 { "requests" } else { "invalid_request_error" };
+            let kind = match refusal.status {
+                429 => "requests",
+                500.. => "server_error",
+                _ => "invalid_request_error",
+            };
             format!(r#"{{"error":{{"message":{message},"type":"{kind}","param":null,"code":"{code}"}}}}"#)
         }
+    }
+}
+
+impl Guard {
+    /// The body of an answer to a failure that is nobody's verdict, for a caller that asked for `path`: the model is
+    /// away, the guard failed. `status` is that of the answer, `code` the machine-readable reason.
+    #[must_use]
+    pub fn failure_body(&self, path: &str, status: u16, code: &'static str, message: &str) -> String {
+        let refusal = Refusal { status, code, message: message.to_string() };
+        body(self.inspector().protocol_for(path), &refusal)
     }
 }
 
