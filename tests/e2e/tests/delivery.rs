@@ -2,11 +2,16 @@
 
 #![allow(clippy::indexing_slicing, reason = "a missing field is null and fails the test")]
 
-use std::{thread, time::Duration};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result, ensure};
-use modelgate_e2e::{ATTACK, CHAT, Door, ask, event_id, eventually, log_lines, stack, stored, times_stored};
-use wire::{EventId, Surface, Verdict};
+use modelgate_e2e::{
+    ATTACK, CHAT, Door, ask, event_id, eventually, log_lines, stack, stack_with, stored, times_stored,
+};
+use wire::{EventId, Severity, Surface, Verdict};
 use xtask::{
     http::Request,
     stack::{Mail, Part, Stack},
@@ -79,6 +84,29 @@ fn a_refusal_becomes_an_event_a_log_line_and_one_mail() -> Result<()> {
     let summary = Request::get(stack.ports().relay, "/v1/summary?hours=24").send()?;
     let summary: serde_json::Value = serde_json::from_slice(&summary.body)?;
     ensure!(summary["total"] == 2, "{summary}");
+    Ok(())
+}
+
+#[test]
+fn a_critical_event_does_not_wait_for_the_batch() -> Result<()> {
+    // So long that only what leaves at once is there in time; the worker's longest interval is ten seconds.
+    let stack = stack_with("critical", |options| {
+        let path = r#""path": "/v1/events""#;
+        options.envoy_edits.push((path.into(), format!(r#"{path}, "batch_interval_ms": 60000"#)));
+        let limits = r#"\"limits\":{\"enabled\":false}"#;
+        let interval = r#"\"relay\":{\"batch_interval_ms\":10000}"#;
+        options.edge_edits.push((limits.into(), format!("{limits},{interval}")));
+    })?;
+    for door in Door::ALL {
+        // Put together here, so that no scanner takes this file for a leak.
+        let key = ["AKIA", "Q3EGRT7ZKLMW2XPV"].concat();
+        let start = Instant::now();
+        let response =
+            ask(door.unlimited(&stack.ports()), &format!("Why is aws_access_key_id = {key} refused?"))?;
+        let event = stored(&stack, event_id(&response)?)?;
+        ensure!(event.severity == Severity::Critical, "{door:?}: {event:?}");
+        ensure!(start.elapsed() < Duration::from_secs(5), "{door:?}: stored after {:?}", start.elapsed());
+    }
     Ok(())
 }
 
