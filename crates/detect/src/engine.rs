@@ -161,7 +161,8 @@ impl Engine {
                     begun = true;
                 }
                 if steps.is_exhausted() || out.len() >= most {
-                    scratch.exhausted |= steps.is_exhausted();
+                    // What stands behind the last finding that there is room for was not judged either.
+                    scratch.exhausted = true;
                     return;
                 }
                 let Some(number) = verify::rule(posting, &self.tables) else { continue };

@@ -28,12 +28,11 @@ pub struct Inspection {
     pub protocol: Protocol,
     /// Parts and tensors read.
     pub parts: u32,
-    /// What was found, in the order of the body.
+    /// What was found, each rule once, at its first place in the body: a rule counts once for the verdict, and no body
+    /// can crowd out one finding with many of another.
     pub findings: Vec<Judged>,
 }
 
-/// Findings kept of one body: enough for any report, few enough that a hostile body cannot fill the memory.
-const MAX_FINDINGS: usize = 256;
 /// Longest evidence in characters.
 const MAX_EVIDENCE: usize = 160;
 /// Characters of a credential that evidence shows.
@@ -128,16 +127,19 @@ impl Inspector {
         let mut found = Vec::new();
         for part in &decoded.parts {
             found.clear();
-            if !self.scan(role(part.role), &part.text, &mut found) {
+            let complete = self.scan(role(part.role), &part.text, &mut found);
+            if !complete && is_new(findings, reason::DECODE_BUDGET.id) {
                 let span = part.body_span(body, 0..part.text.len());
                 findings.push(Judged::own(&reason::DECODE_BUDGET, part.place(), Some(span)));
             }
-            let room = MAX_FINDINGS.saturating_sub(findings.len());
-            findings.extend(found.drain(..).take(room).map(|finding| {
+            for finding in found.drain(..) {
+                if !is_new(findings, finding.rule.id) {
+                    continue;
+                }
                 let evidence = self.evidence.then(|| evidence(&finding, part)).flatten();
                 let span = part.body_span(body, finding.span.clone());
-                Judged::detected(finding, part.place(), Some(span), evidence)
-            }));
+                findings.push(Judged::detected(finding, part.place(), Some(span), evidence));
+            }
         }
     }
 
@@ -152,18 +154,25 @@ impl Inspector {
                 has_null: tensor.has_null,
             };
             detect::check_tensor(&view, &self.tensor_limits, &mut found);
-            let room = MAX_FINDINGS.saturating_sub(findings.len());
-            findings.extend(found.drain(..).take(room).map(|finding| {
+            for finding in found.drain(..) {
+                if !is_new(findings, finding.rule.id) {
+                    continue;
+                }
                 let mut place = tensor.place();
                 // With more dimensions the data may be nested or flat, and only one of the two has this pointer.
                 if finding.span.len() == 1 && tensor.shape.len() == 1 {
                     place.push('/');
                     place.push_str(&alloc::format!("{}", finding.span.start));
                 }
-                Judged::detected(finding, place, Some(tensor.span.clone()), None)
-            }));
+                findings.push(Judged::detected(finding, place, Some(tensor.span.clone()), None));
+            }
         }
     }
+}
+
+/// Whether a rule was not found yet.
+fn is_new(findings: &[Judged], rule: &str) -> bool {
+    findings.iter().all(|known| known.rule() != rule)
 }
 
 const fn protocol(protocol: policy::Protocol) -> Protocol {

@@ -62,7 +62,7 @@ guard_rules! {
     CHARSET: "unscannable.charset", "The body is not UTF-8", Unscannable, Medium, 400;
     TOO_COMPLEX: "unscannable.too-complex", "The body is deeper or larger than what is inspected",
         Unscannable, Medium, 400;
-    DECODE_BUDGET: "unscannable.decode-budget", "More encoded text than is decoded", Unscannable, Medium, 400;
+    DECODE_BUDGET: "unscannable.decode-budget", "More encoded text or matches than are looked at", Unscannable, Medium, 400;
     CONTENT_TYPE: "unscannable.content-type", "The content type cannot be inspected", Unscannable, Low, 415;
     CONTENT_ENCODING: "unscannable.content-encoding", "The body is compressed", Unscannable, Medium, 415;
     REQUESTS: "limit.requests-per-minute", "The client sent too many requests in a minute", RateLimit, Low, 429;
@@ -187,19 +187,14 @@ impl Judged {
     }
 }
 
-/// The reported findings: each rule once, at its first place, worst first, as many as a report may hold.
+/// The reported findings, worst first, as many as a report may hold.
 pub(crate) fn report(findings: &[Judged]) -> Vec<wire::Finding> {
-    let mut once: Vec<&Judged> = Vec::new();
-    for finding in findings {
-        if !once.iter().any(|known| known.rule() == finding.rule()) {
-            once.push(finding);
-        }
-    }
-    once.sort_by(|a, b| {
+    let mut worst: Vec<&Judged> = findings.iter().collect();
+    worst.sort_by(|a, b| {
         (b.severity(), b.score()).cmp(&(a.severity(), a.score())).then_with(|| a.rule().cmp(b.rule()))
     });
-    once.truncate(wire::limits::MAX_FINDINGS);
-    once.into_iter().map(Judged::to_wire).collect()
+    worst.truncate(wire::limits::MAX_FINDINGS);
+    worst.into_iter().map(Judged::to_wire).collect()
 }
 
 const fn category(category: detect::Category) -> Category {
