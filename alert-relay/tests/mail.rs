@@ -8,7 +8,11 @@
 
 mod common;
 
-use std::{fs, sync::Arc, time::Duration};
+use std::{
+    fs,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use common::{
     Scratch,
@@ -262,11 +266,14 @@ async fn mail_that_is_too_old_is_parked() {
         Smtp::scripted(|at, _, _| (at == Stage::Mail).then_some(Fault::Reply("451 4.3.0 never"))).await;
     let outbox = "[outbox]\nretry_min = \"20ms\"\nretry_max = \"50ms\"\ngive_up_after = \"300ms\"\n";
     let relay = start(&scratch, &format!("{}{outbox}", smtp.toml(ONE, ""))).await;
+    let asked = Instant::now();
     post(relay.address(), &[event("203.0.113.1", "high")]).await;
     settled(&scratch).await;
+    // How often it was tried in that time is the machine's affair.
+    assert!(asked.elapsed() >= Duration::from_millis(300), "parked early");
     relay.shut_down().await;
     assert_eq!(state(&scratch, "ops@example.org"), "parked");
-    assert!(scratch.count("SELECT attempts FROM outbox") >= 3);
+    assert!(scratch.count("SELECT attempts FROM outbox") >= 1);
 }
 
 /// A certificate for localhost, as a server's acceptor and as PEM to trust.
