@@ -47,6 +47,7 @@ struct Rule {
     owasp: Vec<String>,
     #[serde(default)]
     atlas: Vec<String>,
+    roles: Option<Vec<String>>,
     #[serde(default)]
     patterns: Vec<String>,
     #[serde(default)]
@@ -180,8 +181,29 @@ fn category(id: &str) -> Result<&'static str, String> {
         Some("jailbreak") => Ok("Jailbreak"),
         Some("extraction") => Ok("PromptExtraction"),
         Some("secret") => Ok("Secret"),
+        Some("pii") => Ok("Pii"),
+        Some("exfiltration") => Ok("Exfiltration"),
+        Some("web") => Ok("WebPayload"),
+        Some("structure") => Ok("Structure"),
         _ => Err("no pack begins this id".into()),
     }
+}
+
+/// The roles that a rule judges, as the expression that makes them.
+fn roles(rule: &Rule) -> Result<String, String> {
+    let Some(names) = &rule.roles else {
+        return Ok(format!("Roles::judged_by(Category::{})", category(&rule.id)?));
+    };
+    let role = |name: &String| match name.as_str() {
+        "system" => Ok("Role::System"),
+        "user" => Ok("Role::User, Role::Unknown"),
+        "assistant" => Ok("Role::Assistant"),
+        "tool" => Ok("Role::Tool"),
+        "field" => Ok("Role::Field"),
+        _ => Err(format!("no role is called {name}")),
+    };
+    let roles: Vec<_> = names.iter().map(role).collect::<Result<_, _>>()?;
+    Ok(format!("Roles::of(&[{}])", roles.join(", ")))
 }
 
 fn severity(name: &str) -> Result<&'static str, String> {
@@ -196,19 +218,23 @@ fn severity(name: &str) -> Result<&'static str, String> {
 
 /// Writes the rules and the tables as Rust. The tables' types print as the expressions that make them.
 fn write(rules: &[Rule], tables: &Tables) -> Result<String, Box<dyn Error>> {
-    let mut out = String::from("use crate::finding::{Category, Rule, Severity};\n");
+    let mut out = String::from(
+        "#[allow(unused_imports, reason = \"a rule may name its roles\")]\nuse crate::role::Role;\n\
+         use crate::{finding::{Category, Rule, Severity}, role::Roles};\n",
+    );
     writeln!(out, "pub(super) static RULES: [Rule; {}] = [", rules.len())?;
     for rule in rules {
         writeln!(
             out,
             "Rule {{ id: {:?}, summary: {:?}, category: Category::{}, severity: Severity::{}, weight: {}, \
-             paranoia: {}, owasp: &{:?}, atlas: &{:?} }},",
+             paranoia: {}, roles: {}, owasp: &{:?}, atlas: &{:?} }},",
             rule.id,
             rule.summary,
             category(&rule.id)?,
             severity(&rule.severity)?,
             rule.weight,
             rule.paranoia,
+            roles(rule)?,
             rule.owasp,
             rule.atlas,
         )?;

@@ -25,6 +25,9 @@ pub(crate) struct Sample {
     pub(crate) label: Label,
     #[serde(default)]
     pub(crate) kind: String,
+    /// Whose words it is; the user's, if nothing is said.
+    #[serde(default)]
+    pub(crate) role: Option<String>,
 }
 
 /// Reads a corpus, gzipped if its name ends in `.gz`.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, io::Write, path::PathBuf, time::Instant};
 
 use guard::Inspector;
-use policy::{Action, Policy};
+use policy::Policy;
 
 use crate::{
     corpus::{self, Label},
@@ -15,23 +15,23 @@ use crate::{
 struct Group {
     attacks: Vec<u16>,
     benign: Vec<u16>,
-    /// Attacks that the policy blocks.
-    blocked: usize,
-    /// Benign texts that it blocks.
+    /// Attacks that reach the policy's threshold.
+    caught: usize,
+    /// Benign texts that reach it.
     alarms: usize,
 }
 
 impl Group {
-    fn add(&mut self, label: Label, score: u16, action: Action) {
-        let blocks = usize::from(action == Action::Block);
+    fn add(&mut self, label: Label, score: u16, threshold: u16) {
+        let reaches = usize::from(score >= threshold);
         match label {
             Label::Attack => {
                 self.attacks.push(score);
-                self.blocked += blocks;
+                self.caught += reaches;
             }
             Label::Benign => {
                 self.benign.push(score);
-                self.alarms += blocks;
+                self.alarms += reaches;
             }
         }
     }
@@ -40,7 +40,7 @@ impl Group {
         vec![
             name,
             self.attacks.len().to_string(),
-            percent(self.blocked, self.attacks.len()),
+            percent(self.caught, self.attacks.len()),
             self.benign.len().to_string(),
             percent(self.alarms, self.benign.len()),
             auc(&self.attacks, &self.benign).map_or("-".into(), |auc| format!("{auc:.3}")),
@@ -72,6 +72,7 @@ const HEAD: [&str; 8] =
 /// When a corpus cannot be read or the output not be written.
 pub(crate) fn eval(policy: &Policy, files: &[PathBuf], output: &mut impl Write) -> anyhow::Result<()> {
     let inspector = Inspector::new(policy);
+    let threshold = policy.document().detect.suspicious_pattern_threshold.thousandths();
     let mut rows = Vec::new();
     let mut all = Group::default();
     let (mut bytes, mut texts, mut seconds) = (0_usize, 0_usize, 0.0);
@@ -80,13 +81,14 @@ pub(crate) fn eval(policy: &Policy, files: &[PathBuf], output: &mut impl Write) 
         let mut whole = Group::default();
         let mut kinds: BTreeMap<&str, Group> = BTreeMap::new();
         for sample in &samples {
+            let role = scan::role(sample.role.as_deref())?;
             let start = Instant::now();
-            let verdict = scan::judge(&inspector, policy, guard::Role::User, &sample.text);
+            let verdict = scan::judge(&inspector, policy, role, &sample.text);
             seconds += start.elapsed().as_secs_f64();
             bytes += sample.text.len();
             texts += 1;
             for group in [&mut all, &mut whole, kinds.entry(&sample.kind).or_default()] {
-                group.add(sample.label, verdict.score, verdict.action);
+                group.add(sample.label, verdict.score, threshold);
             }
         }
         let name = file.file_name().map_or_else(|| "-".into(), |name| name.to_string_lossy().into_owned());

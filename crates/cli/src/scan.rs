@@ -40,15 +40,18 @@ pub(crate) fn judge(inspector: &Inspector, policy: &Policy, role: guard::Role, t
 }
 
 /// The role a line names; a text without one is the user's.
-fn role(name: Option<&str>) -> anyhow::Result<guard::Role> {
+pub(crate) fn role(name: Option<&str>) -> anyhow::Result<guard::Role> {
     Ok(match name {
         None | Some("user") => guard::Role::User,
         Some("system" | "developer") => guard::Role::System,
         Some("assistant") => guard::Role::Assistant,
         Some("tool" | "document") => guard::Role::Tool,
+        Some("field") => guard::Role::Field,
         Some("unknown") => guard::Role::Unknown,
         Some(other) => {
-            bail!("role {other:?} is none of user, system, developer, assistant, tool, document, unknown")
+            bail!(
+                "role {other:?} is none of user, system, developer, assistant, tool, document, field, unknown"
+            )
         }
     })
 }

@@ -16,6 +16,8 @@ pub enum Role {
     Assistant,
     /// What tools declare and answer, and documents handed in: the way of indirect attacks.
     Tool,
+    /// A value that is no prose: a name, an identifier, metadata.
+    Field,
     /// Nobody knows: an unknown role, a field outside the protocol, any string of other JSON.
     Unknown,
 }
@@ -29,6 +31,7 @@ impl Role {
             Self::User => "user",
             Self::Assistant => "assistant",
             Self::Tool => "tool",
+            Self::Field => "field",
             Self::Unknown => "unknown",
         }
     }

@@ -8,6 +8,7 @@ use normalise::{Budget, Transform, undone_in, views};
 use crate::{
     builtin,
     compile::{Builder, Error, Patterns, Tables},
+    detector::{Installed, Subject},
     finding::{Finding, Rule},
     options::Options,
     role::Role,
@@ -25,9 +26,10 @@ pub struct Engine {
     /// Those of them that are in use.
     rules: Vec<Arc<Rule>>,
     tables: Cow<'static, Tables>,
-    /// The rules in use as bits: in the system role, and in any other.
-    in_system: Vec<u64>,
-    elsewhere: Vec<u64>,
+    /// The rules in use as bits, for each role in the order of [`Role::ALL`].
+    judged: [Vec<u64>; Role::ALL.len()],
+    /// What looks by its own code.
+    detectors: Vec<Installed>,
 }
 
 impl Engine {
@@ -57,11 +59,11 @@ impl Engine {
     }
 
     fn assemble(options: &Options, numbered: Vec<Arc<Rule>>, tables: Cow<'static, Tables>) -> Self {
-        let is_used =
-            |rule: &Rule| rule.paranoia <= options.paranoia && options.packs.contains(rule.category);
-        let used = numbered.iter().filter(|rule| is_used(rule)).cloned().collect();
-        let bits = |role: Role| {
-            let judged = numbered.iter().map(|rule| is_used(rule) && role.is_judged_by(rule.category));
+        let detectors = Vec::new();
+        let mut rules: Vec<_> = numbered.iter().filter(|rule| options.uses(rule)).cloned().collect();
+        rules.extend(detectors.iter().flat_map(Installed::rules).cloned());
+        let judged = Role::ALL.map(|role| {
+            let judged = numbered.iter().map(|rule| options.uses(rule) && rule.roles.contains(role));
             let mut bits = alloc::vec![0u64; numbered.len().div_ceil(64)];
             for (at, judged) in judged.enumerate() {
                 if let Some(word) = bits.get_mut(at / 64) {
@@ -69,9 +71,8 @@ impl Engine {
                 }
             }
             bits
-        };
-        let (in_system, elsewhere) = (bits(Role::System), bits(Role::Unknown));
-        Self { options: options.clone(), numbered, rules: used, tables, in_system, elsewhere }
+        });
+        Self { options: options.clone(), numbered, rules, tables, judged, detectors }
     }
 
     /// The rules in use.
@@ -91,15 +92,14 @@ impl Engine {
     /// for each encoded stretch.
     pub fn scan_text(&self, text: &str, role: Role, scratch: &mut Scratch, out: &mut Vec<Finding>) {
         let most = out.len().saturating_add(self.options.max_findings);
-        let judged = if role == Role::System { &self.in_system } else { &self.elsewhere };
         let mut budget = Budget::new(self.options.decode_bytes, Budget::VIEWS);
         scratch.exhausted = false;
         scratch.layers.clear();
-        self.scan_layer(text, &Layer::default(), judged, &mut budget, scratch, most, out);
+        self.scan_layer(text, &Layer::default(), role, &mut budget, scratch, most, out);
         let mut next = 0;
         while let Some(layer) = scratch.layers.get_mut(next).map(core::mem::take) {
             next += 1;
-            self.scan_layer(&layer.text, &layer, judged, &mut budget, scratch, most, out);
+            self.scan_layer(&layer.text, &layer, role, &mut budget, scratch, most, out);
         }
         scratch.exhausted |= budget.exhausted;
     }
@@ -109,7 +109,7 @@ impl Engine {
         &self,
         text: &str,
         layer: &Layer,
-        judged: &[u64],
+        role: Role,
         budget: &mut Budget,
         scratch: &mut Scratch,
         most: usize,
@@ -118,9 +118,13 @@ impl Engine {
         scratch.normalised.set(text);
         search(scratch.normalised.padded(), &self.tables, &mut scratch.found);
         scratch.open.clear();
-        scratch.open.extend_from_slice(judged);
+        scratch.open.extend_from_slice(self.judged.get(role as usize).map_or(&[], Vec::as_slice));
         let before = out.len();
         self.verify_hits(text, layer, scratch, most, out);
+        let subject = Subject { text, normalised: &scratch.normalised, role };
+        for detector in &self.detectors {
+            detector.scan(&subject, layer, &mut scratch.buffers, most, out);
+        }
         if let Some(new) = out.get_mut(before..) {
             new.sort_by(|a, b| {
                 (a.span.start, a.span.end, a.rule.id).cmp(&(b.span.start, b.span.end, b.rule.id))
@@ -174,7 +178,7 @@ impl Engine {
                 {
                     *open &= !bit;
                     let (span, transforms) = locate(place, text, layer, &subject);
-                    out.push(Finding { rule: rule.clone(), span, transforms });
+                    out.push(Finding { rule: rule.clone(), weight: rule.weight, span, transforms });
                 }
             }
         }

@@ -5,6 +5,8 @@ use core::ops::Range;
 
 use normalise::Transform;
 
+use crate::role::Roles;
+
 /// What kind of thing a rule looks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Category {
@@ -16,6 +18,14 @@ pub enum Category {
     PromptExtraction,
     /// A credential in a text.
     Secret,
+    /// Data about a person.
+    Pii,
+    /// Data carried out by a text: links, images, active content, the application's own prompt.
+    Exfiltration,
+    /// A payload for another interpreter: HTML, SQL, a shell, a template engine.
+    WebPayload,
+    /// Text whose shape is an attack: repetition, token bombs, adversarial suffixes.
+    Structure,
     /// A numeric input outside what the model takes.
     Tensor,
 }
@@ -48,6 +58,8 @@ pub struct Rule {
     pub weight: u16,
     /// The lowest paranoia level (1 to 4) at which it is used.
     pub paranoia: u8,
+    /// The roles whose texts it judges.
+    pub roles: Roles,
     /// OWASP Top 10 for LLM applications, such as `LLM01:2025`.
     pub owasp: &'static [&'static str],
     /// MITRE ATLAS techniques, such as `AML.T0051.000`.
@@ -59,6 +71,8 @@ pub struct Rule {
 pub struct Finding {
     /// The rule that matched.
     pub rule: Arc<Rule>,
+    /// How sure this match is, in thousandths: the rule's weight, unless the detector measures it.
+    pub weight: u16,
     /// Byte range in the text or, for a tensor, index range of the values that were judged.
     pub span: Range<usize>,
     /// What was undone before the rule matched, outermost first.

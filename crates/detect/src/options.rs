@@ -1,6 +1,6 @@
 //! What an engine looks for, and how hard.
 
-use crate::finding::Category;
+use crate::finding::{Category, Rule};
 
 /// How an engine is built.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +30,13 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// Whether a rule is in use.
+    pub(crate) const fn uses(&self, rule: &Rule) -> bool {
+        rule.paranoia <= self.paranoia && self.packs.contains(rule.category)
+    }
+}
+
 /// Which packs of rules are in use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packs {
@@ -41,12 +48,32 @@ pub struct Packs {
     pub extraction: bool,
     /// Credentials.
     pub secret: bool,
+    /// Personal data.
+    pub pii: bool,
+    /// Data carried out.
+    pub exfiltration: bool,
+    /// Payloads for other interpreters.
+    pub web_payload: bool,
+    /// Texts whose shape is an attack.
+    pub structure: bool,
+    /// The learnt models beside the rules of injection, jailbreak and extraction.
+    pub classifier: bool,
 }
 
 impl Default for Packs {
     /// All of them.
     fn default() -> Self {
-        Self { injection: true, jailbreak: true, extraction: true, secret: true }
+        Self {
+            injection: true,
+            jailbreak: true,
+            extraction: true,
+            secret: true,
+            pii: true,
+            exfiltration: true,
+            web_payload: true,
+            structure: true,
+            classifier: true,
+        }
     }
 }
 
@@ -59,6 +86,10 @@ impl Packs {
             Category::Jailbreak => self.jailbreak,
             Category::PromptExtraction => self.extraction,
             Category::Secret => self.secret,
+            Category::Pii => self.pii,
+            Category::Exfiltration => self.exfiltration,
+            Category::WebPayload => self.web_payload,
+            Category::Structure => self.structure,
             Category::Tensor => false,
         }
     }

@@ -18,7 +18,12 @@ pub struct Scratch {
     /// The rules that may still match, as bits.
     pub(crate) open: Vec<u64>,
     pub(crate) exhausted: bool,
+    pub(crate) buffers: Buffers,
 }
+
+/// The buffers of the detectors that look by their own code.
+#[derive(Debug, Default)]
+pub(crate) struct Buffers {}
 
 impl Scratch {
     /// Whether the last scan left something out because a budget ran out.

@@ -78,6 +78,7 @@ fn own_rules(count: usize) -> Vec<(Rule, Patterns)> {
         severity: Severity::Low,
         weight: 100,
         paranoia: 1,
+        roles: crate::Roles::ALL,
         owasp: &[],
         atlas: &[],
     };

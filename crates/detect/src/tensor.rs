@@ -152,7 +152,7 @@ fn first_run(len: usize, mut offends: impl Iterator<Item = bool>) -> Option<Rang
 }
 
 fn report(rule: Rule, span: Range<usize>, out: &mut Vec<Finding>) {
-    out.push(Finding { rule: Arc::new(rule), span, transforms: Vec::new() });
+    out.push(Finding { weight: rule.weight, rule: Arc::new(rule), span, transforms: Vec::new() });
 }
 
 #[cfg(test)]

@@ -193,6 +193,7 @@ const fn role(role: decode::Role) -> Role {
         decode::Role::User => Role::User,
         decode::Role::Assistant => Role::Assistant,
         decode::Role::Tool => Role::Tool,
+        decode::Role::Field => Role::Field,
         decode::Role::Unknown => Role::Unknown,
     }
 }

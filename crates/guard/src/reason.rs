@@ -23,7 +23,8 @@ pub struct Judged {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
-    Detector(Arc<Rule>),
+    /// A rule, and how sure the match is in thousandths.
+    Detector(Arc<Rule>, u16),
     Guard(&'static GuardRule),
 }
 
@@ -92,7 +93,7 @@ impl Judged {
         evidence: Option<String>,
     ) -> Self {
         Self {
-            source: Source::Detector(finding.rule),
+            source: Source::Detector(finding.rule, finding.weight),
             place,
             span,
             transforms: finding.transforms.iter().map(|transform| transform.as_str()).collect(),
@@ -108,7 +109,7 @@ impl Judged {
     #[must_use]
     pub fn rule(&self) -> &str {
         match &self.source {
-            Source::Detector(rule) => rule.id,
+            Source::Detector(rule, _) => rule.id,
             Source::Guard(rule) => rule.id,
         }
     }
@@ -117,7 +118,7 @@ impl Judged {
     #[must_use]
     pub fn category(&self) -> Category {
         match &self.source {
-            Source::Detector(rule) => category(rule.category),
+            Source::Detector(rule, _) => category(rule.category),
             Source::Guard(rule) => rule.category,
         }
     }
@@ -126,16 +127,16 @@ impl Judged {
     #[must_use]
     pub fn severity(&self) -> Severity {
         match &self.source {
-            Source::Detector(rule) => severity(rule.severity),
+            Source::Detector(rule, _) => severity(rule.severity),
             Source::Guard(rule) => rule.severity,
         }
     }
 
-    /// What a match of the rule alone says. The guard's own rules state facts.
+    /// What this match alone says. The guard's own rules state facts.
     #[must_use]
     pub fn score(&self) -> Score {
         match &self.source {
-            Source::Detector(rule) => Score::from_thousandths(rule.weight),
+            Source::Detector(_, weight) => Score::from_thousandths(*weight),
             Source::Guard(_) => Score::ONE,
         }
     }
@@ -143,11 +144,11 @@ impl Judged {
     /// What the policy's judgement needs of it; `None` for the guard's own.
     pub fn reason(&self) -> Option<policy::Reason<'_>> {
         match &self.source {
-            Source::Detector(rule) => Some(policy::Reason {
+            Source::Detector(rule, weight) => Some(policy::Reason {
                 rule: rule.id,
                 category: rule.category,
                 severity: rule.severity,
-                weight: rule.weight,
+                weight: *weight,
             }),
             Source::Guard(_) => None,
         }
@@ -156,7 +157,7 @@ impl Judged {
     /// What the policy does about it, if it is one of the guard's own.
     pub(crate) fn own_action(&self, unscannable: &Unscannable) -> Option<Action> {
         match &self.source {
-            Source::Detector(_) => None,
+            Source::Detector(..) => None,
             Source::Guard(rule) => Some(rule.action(unscannable)),
         }
     }
@@ -166,7 +167,7 @@ impl Judged {
     pub fn to_wire(&self) -> wire::Finding {
         let strings = |list: &[&'static str]| list.iter().map(ToString::to_string).collect();
         let (summary, owasp, atlas) = match &self.source {
-            Source::Detector(rule) => (rule.summary, strings(rule.owasp), strings(rule.atlas)),
+            Source::Detector(rule, _) => (rule.summary, strings(rule.owasp), strings(rule.atlas)),
             Source::Guard(rule) => (rule.summary, Vec::new(), Vec::new()),
         };
         let span = self.span.as_ref().map(|span| Span { start: span.start as u64, end: span.end as u64 });
@@ -203,6 +204,10 @@ const fn category(category: detect::Category) -> Category {
         detect::Category::Jailbreak => Category::Jailbreak,
         detect::Category::PromptExtraction => Category::PromptExtraction,
         detect::Category::Secret => Category::Secret,
+        detect::Category::Pii => Category::Pii,
+        detect::Category::Exfiltration => Category::Exfiltration,
+        detect::Category::WebPayload => Category::WebPayload,
+        detect::Category::Structure => Category::Structure,
         detect::Category::Tensor => Category::Tensor,
     }
 }

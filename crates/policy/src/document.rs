@@ -148,6 +148,14 @@ pub struct Detect {
     pub prompt_extraction: Action,
     /// What to do about credentials.
     pub secret: Action,
+    /// What to do about personal data.
+    pub pii: Action,
+    /// What to do about data carried out: links and images that hold it, active content.
+    pub exfiltration: Action,
+    /// What to do about payloads for other interpreters.
+    pub web_payload: Action,
+    /// What to do about texts whose shape is an attack.
+    pub structure: Action,
     /// What to do about numeric inputs outside their bounds.
     pub tensor: Action,
 }
@@ -162,6 +170,10 @@ impl Default for Detect {
             jailbreak: Action::Block,
             prompt_extraction: Action::Block,
             secret: Action::Block,
+            pii: Action::Flag,
+            exfiltration: Action::Block,
+            web_payload: Action::Block,
+            structure: Action::Block,
             tensor: Action::Block,
         }
     }

@@ -37,19 +37,30 @@ enum Group {
     Instructions,
     /// Credentials.
     Secrets,
+    /// Data about persons.
+    Persons,
+    /// Data carried out.
+    Exfiltration,
+    /// Payloads for other interpreters.
+    Payloads,
     /// Numeric inputs.
     Numbers,
 }
 
 impl Group {
-    const ALL: [Self; 3] = [Self::Instructions, Self::Secrets, Self::Numbers];
+    const ALL: [Self; 6] =
+        [Self::Instructions, Self::Secrets, Self::Persons, Self::Exfiltration, Self::Payloads, Self::Numbers];
 
     const fn of(category: Category) -> Self {
         match category {
-            Category::PromptInjection | Category::Jailbreak | Category::PromptExtraction => {
-                Self::Instructions
-            }
+            Category::PromptInjection
+            | Category::Jailbreak
+            | Category::PromptExtraction
+            | Category::Structure => Self::Instructions,
             Category::Secret => Self::Secrets,
+            Category::Pii => Self::Persons,
+            Category::Exfiltration => Self::Exfiltration,
+            Category::WebPayload => Self::Payloads,
             Category::Tensor => Self::Numbers,
         }
     }
@@ -63,6 +74,10 @@ impl Detect {
             Category::Jailbreak => self.jailbreak,
             Category::PromptExtraction => self.prompt_extraction,
             Category::Secret => self.secret,
+            Category::Pii => self.pii,
+            Category::Exfiltration => self.exfiltration,
+            Category::WebPayload => self.web_payload,
+            Category::Structure => self.structure,
             Category::Tensor => self.tensor,
         }
     }

@@ -110,6 +110,9 @@ impl Policy {
             ("detect.jailbreak", detect.jailbreak),
             ("detect.prompt_extraction", detect.prompt_extraction),
             ("detect.secret", detect.secret),
+            ("detect.exfiltration", detect.exfiltration),
+            ("detect.web_payload", detect.web_payload),
+            ("detect.structure", detect.structure),
             ("detect.tensor", detect.tensor),
         ] {
             warn(passes(action), setting, "what is found passes");

@@ -1,7 +1,10 @@
 //! What is known of each tensor rule. All compare against a bound that the operator owns, so a match
 //! is a fact and each of them blocks alone.
 
-use crate::finding::{Category, Rule, Severity};
+use crate::{
+    finding::{Category, Rule, Severity},
+    role::Roles,
+};
 
 /// MITRE ATLAS "Craft Adversarial Data".
 const CRAFTED: &[&str] = &["AML.T0043"];
@@ -18,7 +21,17 @@ const fn rule(
     owasp: &'static [&'static str],
     atlas: &'static [&'static str],
 ) -> Rule {
-    Rule { id, summary, category: Category::Tensor, severity, weight, paranoia: 1, owasp, atlas }
+    Rule {
+        id,
+        summary,
+        category: Category::Tensor,
+        severity,
+        weight,
+        paranoia: 1,
+        roles: Roles::ALL,
+        owasp,
+        atlas,
+    }
 }
 
 /// No values at all.

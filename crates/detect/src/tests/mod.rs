@@ -23,6 +23,7 @@ pub(crate) const RULE: Rule = Rule {
     severity: Severity::Low,
     weight: 100,
     paranoia: 1,
+    roles: crate::Roles::judged_by(Category::PromptInjection),
     owasp: &[],
     atlas: &[],
 };

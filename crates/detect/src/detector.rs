@@ -1,0 +1,111 @@
+//! What the detectors that look by their own code, rather than by patterns, have in common.
+
+use alloc::{sync::Arc, vec::Vec};
+use core::{fmt::Debug, ops::Range};
+
+use normalise::{Normalised, undone_in};
+
+use crate::{
+    finding::{Finding, Rule},
+    options::Options,
+    role::Role,
+    scratch::{Buffers, Layer},
+};
+
+/// Looks at one layer of a text at a time.
+pub(crate) trait Detector: Debug + Send + Sync {
+    /// Appends what it finds. The cost is bounded by the length of the text.
+    fn scan(&self, subject: &Subject<'_>, buffers: &mut Buffers, sink: &mut Sink<'_>);
+}
+
+/// What there is to look at.
+pub(crate) struct Subject<'a> {
+    /// The text of the layer.
+    pub(crate) text: &'a str,
+    /// The same in its comparable form.
+    pub(crate) normalised: &'a Normalised,
+    /// Whose words they are.
+    pub(crate) role: Role,
+}
+
+/// A detector with the rules it reports by.
+#[derive(Debug)]
+pub(crate) struct Installed {
+    detector: alloc::boxed::Box<dyn Detector>,
+    /// Its rules by the numbers it uses; `None` for those that the options leave out.
+    rules: Vec<Option<Arc<Rule>>>,
+}
+
+impl Installed {
+    pub(crate) fn new(detector: impl Detector + 'static, rules: &[Rule], options: &Options) -> Self {
+        let used = |rule: &Rule| options.uses(rule).then(|| Arc::new(*rule));
+        Self { detector: alloc::boxed::Box::new(detector), rules: rules.iter().map(used).collect() }
+    }
+
+    /// The rules in use.
+    pub(crate) fn rules(&self) -> impl Iterator<Item = &Arc<Rule>> {
+        self.rules.iter().flatten()
+    }
+
+    pub(crate) fn scan(
+        &self,
+        subject: &Subject<'_>,
+        layer: &Layer,
+        buffers: &mut Buffers,
+        most: usize,
+        out: &mut Vec<Finding>,
+    ) {
+        let rules = self.rules.as_slice();
+        let first = out.len();
+        let mut sink = Sink { rules, subject, layer, first, most, out };
+        self.detector.scan(subject, buffers, &mut sink);
+    }
+}
+
+/// Takes what a detector finds in one layer, each rule once: where it matched first.
+pub(crate) struct Sink<'a> {
+    rules: &'a [Option<Arc<Rule>>],
+    subject: &'a Subject<'a>,
+    layer: &'a Layer,
+    /// Where the findings of this detector in this layer begin.
+    first: usize,
+    most: usize,
+    out: &'a mut Vec<Finding>,
+}
+
+impl Sink<'_> {
+    /// Whether a finding of this rule would be kept: it is in use and judges this role. Lets a detector
+    /// leave out work that nobody asks for.
+    pub(crate) fn is_open(&self, rule: usize) -> bool {
+        self.open(rule).is_some()
+    }
+
+    fn open(&self, rule: usize) -> Option<&Arc<Rule>> {
+        self.rules.get(rule)?.as_ref().filter(|rule| rule.roles.contains(self.subject.role))
+    }
+
+    /// Reports a match of the detector's rule of that number in a byte range of the layer's text.
+    pub(crate) fn push(&mut self, rule: usize, weight: u16, span: Range<usize>) {
+        let Some(rule) = self.open(rule).cloned() else { return };
+        let known = self.out.get_mut(self.first..).unwrap_or_default();
+        if let Some(known) = known.iter_mut().find(|known| known.rule.id == rule.id) {
+            known.weight = known.weight.max(weight);
+            return;
+        }
+        if self.out.len() >= self.most {
+            return;
+        }
+        let text = self.subject.text;
+        let span = text.floor_char_boundary(span.start)..text.ceil_char_boundary(span.end);
+        let mut transforms = self.layer.transforms.clone();
+        transforms.extend(undone_in(text.get(span.clone()).unwrap_or_default()).iter());
+        let span = self.layer.span.clone().unwrap_or(span);
+        self.out.push(Finding { rule, weight, span, transforms });
+    }
+
+    /// The same for a byte range of the comparable text.
+    pub(crate) fn push_comparable(&mut self, rule: usize, weight: u16, range: Range<usize>) {
+        let span = self.subject.normalised.source_range(range);
+        self.push(rule, weight, span);
+    }
+}
