@@ -13,5 +13,6 @@ pub mod paths;
 pub mod setup;
 pub mod stack;
 pub mod step;
+pub mod train;
 
 pub use paths::Paths;

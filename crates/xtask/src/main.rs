@@ -9,7 +9,7 @@ use xtask::{
     interrupt::{self, Interrupted},
     setup,
     stack::{PortInUse, Upstream},
-    step,
+    step, train,
 };
 
 const USAGE: &str = "usage: cargo xtask COMMAND
@@ -23,6 +23,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   bench       measure what the filter costs in Envoy, against an empty one
   build       build all into target/dist
   dist        the same, and show what it weighs
+  train --check
+              check the grammars of crates/xtask/train and show what they hold
   setup       bring the Rust targets, Envoy, workerd and the packages the tests need
 ";
 
@@ -65,6 +67,12 @@ fn run(arguments: &[String]) -> Result<bool> {
     }
     if command == "test" {
         return check::run(&paths, options).map(|()| true);
+    }
+    if command == "train" {
+        return match options {
+            [option] if option == "--check" => train::check(&paths).map(|()| true),
+            _ => bail!(Usage("train takes --check".to_owned())),
+        };
     }
     if let Some(option) = options.first() {
         bail!(Usage(format!("{command} takes no {option}")));
