@@ -31,6 +31,7 @@ pub(crate) fn event(n: u8) -> Event {
         verdict: Verdict::Block,
         score: Score::from_thousandths(920),
         severity: Severity::High,
+        shadow: None,
         findings: vec![Finding {
             rule: "injection.override.ignore-previous".to_owned(),
             category: Category::PromptInjection,

@@ -276,6 +276,7 @@ impl Shared {
             verdict: Verdict::Block,
             score: Score::ONE,
             severity: Severity::High,
+            shadow: None,
             findings: vec![finding],
         }
     }

@@ -219,6 +219,7 @@ mod tests {
             verdict: Verdict::Block,
             score: Score::ONE,
             severity,
+            shadow: None,
             findings: Vec::new(),
         }
     }

@@ -102,6 +102,7 @@ fn test_event(id: EventId, now_ms: u64) -> Event {
         verdict: Verdict::Flag,
         score: Score::ZERO,
         severity: Severity::Low,
+        shadow: None,
         findings: vec![Finding {
             rule: "guard.test-alert".to_owned(),
             category: Category::Guard,

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufWriter, Write};
 
 use anyhow::{Context as _, bail};
 use guard::Inspector;
-use policy::{Action, Policy};
+use policy::{Action, Circumstances, Policy};
 use serde::{Deserialize, Serialize};
 
 #[derive(Deserialize)]
@@ -35,8 +35,15 @@ struct Found {
 /// Judges one text.
 pub(crate) fn judge(inspector: &Inspector, policy: &Policy, role: guard::Role, text: &str) -> Verdict {
     let findings = inspector.inspect_text(role, text);
-    let judgement = policy.judge(findings.iter().filter_map(guard::Judged::reason));
+    let here = Circumstances { now_ms: now_ms(), ..Circumstances::default() };
+    let judgement = policy.judge(findings.iter().filter_map(guard::Judged::reason), &here);
     Verdict { score: judgement.score, action: judgement.action, findings }
+}
+
+/// The clock, for exceptions that end.
+fn now_ms() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The role a line names; a text without one is the user's.

@@ -7,9 +7,11 @@ use alloc::{
 };
 
 use decode::ProblemKind;
-use policy::{Action, ClientBy, ConfigError, Mode, Policy};
+use policy::{Action, Circumstances, ClientBy, ConfigError, Mode, Policy};
 use sha2::{Digest as _, Sha256};
-use wire::{Client, Event, EventKind, KeyIdentity, Score, Severity, Surface, Verdict, signature::Key};
+use wire::{
+    Client, Event, EventKind, KeyIdentity, Score, Severity, Shadow, Surface, Verdict, signature::Key,
+};
 
 use crate::{
     Head, Moment, Store,
@@ -247,26 +249,51 @@ impl Exchange {
         bytes: u64,
         moment: &Moment,
     ) -> &Outcome {
-        let reasons = &inspection.findings;
-        let judgement = guard.policy.judge(reasons.iter().filter_map(Judged::reason));
+        let policy = &guard.policy;
+        let key_hash = self.client.key.as_ref().map(|key| key.hash.clone());
+        let here = Circumstances {
+            now_ms: moment.unix_ms,
+            path: &self.head.path,
+            route: &self.head.route,
+            address: self.client.address.as_deref(),
+            key_hash: key_hash.as_deref(),
+        };
+        let unscannable = &policy.document().unscannable;
+        let own = inspection.findings.iter().filter_map(|reason| reason.own_action(unscannable)).max();
+        let judged = inspection.findings.iter().filter_map(Judged::reason);
+        let judgement = policy.judge(judged.clone(), &here);
         let score = Score::from_thousandths(judgement.score);
-        let unscannable = &guard.policy.document().unscannable;
-        let own = reasons.iter().filter_map(|reason| reason.own_action(unscannable)).max();
         let action = judgement.action.max(own.unwrap_or(Action::Allow));
-        if action == Action::Allow {
+        let shadow = policy.judge_in_shadow(judged, &here).map(|shadow| {
+            let action = shadow.action.max(own.unwrap_or(Action::Allow));
+            (action, Shadow { verdict: verdict_of(action), score: Score::from_thousandths(shadow.score) })
+        });
+        let differs = shadow.is_some_and(|(other, _)| other != action);
+        if action == Action::Allow && !differs {
             return self.allow(score);
         }
+        // A finding that no judgement counts is none. Where the shadow differs, what it counts is told, too.
+        let counts = |finding: &&Judged| {
+            differs || finding.reason().is_none_or(|reason| policy.counts(&reason, &here))
+        };
+        let reasons: Vec<Judged> = inspection.findings.iter().filter(counts).cloned().collect();
         let ruling = Ruling {
             action,
             verdict: Verdict::Block,
             score,
-            severity: reasons.iter().map(Judged::severity).max().unwrap_or(Severity::Low),
+            // What only the shadow minds alarms nobody.
+            severity: if action == Action::Allow {
+                Severity::Low
+            } else {
+                reasons.iter().map(Judged::severity).max().unwrap_or(Severity::Low)
+            },
+            shadow: shadow.map(|(_, shadow)| shadow),
             kind: EventKind::Detection,
             protocol: Some(inspection.protocol),
             parts: inspection.parts,
             bytes,
-            reasons,
-            refusal: refusal(reasons),
+            reasons: &reasons,
+            refusal: refusal(&reasons),
             extra: Vec::new(),
             report: true,
         };
@@ -298,6 +325,7 @@ impl Exchange {
             verdict: Verdict::Block,
             score: Score::ONE,
             severity: rule.severity,
+            shadow: None,
             kind: EventKind::Detection,
             protocol: guard.inspector.protocol_for(&self.head.path),
             parts: 0,
@@ -321,6 +349,7 @@ impl Exchange {
             verdict: Verdict::Throttle,
             score: Score::ONE,
             severity: reason::REQUESTS.severity,
+            shadow: None,
             kind: EventKind::RateLimit,
             protocol: guard.inspector.protocol_for(&self.head.path),
             parts: 0,
@@ -358,6 +387,14 @@ fn rule_of(kind: &ProblemKind) -> (&'static GuardRule, &'static str) {
         ProblemKind::Shape => (&reason::SHAPE, "invalid_shape"),
         ProblemKind::UnsupportedType => (&reason::CONTENT_TYPE, "unsupported_content_type"),
         ProblemKind::Form => (&reason::FORM, "invalid_form"),
+    }
+}
+
+const fn verdict_of(action: Action) -> Verdict {
+    match action {
+        Action::Allow => Verdict::Allow,
+        Action::Flag => Verdict::Flag,
+        Action::Block => Verdict::Block,
     }
 }
 

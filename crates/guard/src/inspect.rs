@@ -1,13 +1,16 @@
 //! From a body to what was found in it. Shared by the shells and by `modelgate scan`.
 
 use alloc::{string::String, vec::Vec};
-use core::{cell::RefCell, ops::Range};
+use core::cell::RefCell;
 
-use decode::{Decoded, Input, Limits, Part, Problem, Protocol};
-use detect::{Engine, Finding, Options, Role, Scratch, TensorLimits, TensorView};
+use decode::{Decoded, Input, Limits, Problem, Protocol};
+use detect::{Engine, Finding, Role, Scratch, TensorLimits, TensorView};
 use policy::Policy;
 
-use crate::reason::{self, Judged};
+use crate::{
+    joined::joined,
+    reason::{self, Judged},
+};
 
 /// The detectors, built once for a policy.
 #[derive(Debug)]
@@ -28,8 +31,8 @@ pub struct Inspection {
     pub protocol: Protocol,
     /// Parts and tensors read.
     pub parts: u32,
-    /// What was found, each rule once, at its first place in the body: a rule counts once for the verdict, and no body
-    /// can crowd out one finding with many of another.
+    /// What was found, each rule once for each role, where it matched most surely: a rule counts once for the verdict,
+    /// and no body can crowd out one finding with many of another.
     pub findings: Vec<Judged>,
 }
 
@@ -46,10 +49,7 @@ impl Inspector {
         let input = &document.input;
         let defaults = Limits::default();
         Self {
-            engine: Engine::new(&Options {
-                paranoia: document.detect.paranoia.level(),
-                ..Options::default()
-            }),
+            engine: Engine::new(&policy.options()),
             limits: Limits {
                 max_bytes: usize::try_from(input.max_size).unwrap_or(usize::MAX),
                 max_depth: usize::from(input.max_depth),
@@ -90,6 +90,7 @@ impl Inspector {
         let decoded = decode::decode(&input, &self.limits)?;
         let mut findings = Vec::new();
         self.texts(&decoded, body, &mut findings);
+        self.joined(&decoded, body, &mut findings);
         self.tensors(&decoded, &mut findings);
         let parts = u32::try_from(decoded.parts.len() + decoded.tensors.len()).unwrap_or(u32::MAX);
         Ok(Inspection { protocol: decoded.protocol, parts, findings })
@@ -102,7 +103,7 @@ impl Inspector {
         self.scan(role, text, &mut found);
         let judged = |finding: Finding| {
             let span = finding.span.clone();
-            Judged::detected(finding, String::new(), Some(span), None)
+            Judged::detected(finding, String::new(), Some(span), None, Some(role))
         };
         found.into_iter().map(judged).collect()
     }
@@ -127,18 +128,37 @@ impl Inspector {
         let mut found = Vec::new();
         for part in &decoded.parts {
             found.clear();
-            let complete = self.scan(role(part.role), &part.text, &mut found);
-            if !complete && is_new(findings, reason::DECODE_BUDGET.id) {
-                let span = part.body_span(body, 0..part.text.len());
-                findings.push(Judged::own(&reason::DECODE_BUDGET, part.place(), Some(span)));
+            let role = role(part.role);
+            if !self.scan(role, &part.text, &mut found) {
+                keep(findings, reason::DECODE_BUDGET.id, None, 1000, || {
+                    let span = part.body_span(body, 0..part.text.len());
+                    Judged::own(&reason::DECODE_BUDGET, part.place(), Some(span))
+                });
             }
             for finding in found.drain(..) {
-                if !is_new(findings, finding.rule.id) {
-                    continue;
-                }
-                let evidence = self.evidence.then(|| evidence(&finding, part)).flatten();
-                let span = part.body_span(body, finding.span.clone());
-                findings.push(Judged::detected(finding, part.place(), Some(span), evidence));
+                keep(findings, finding.rule.id, Some(role.into()), finding.weight, || {
+                    let evidence = self.evidence.then(|| evidence(&finding, &part.text)).flatten();
+                    let span = part.body_span(body, finding.span.clone());
+                    Judged::detected(finding.clone(), part.place(), Some(span), evidence, Some(role))
+                });
+            }
+        }
+    }
+
+    /// Judges what the parts say together. What one part says alone was judged already.
+    fn joined(&self, decoded: &Decoded<'_>, body: &[u8], findings: &mut Vec<Judged>) {
+        let mut found = Vec::new();
+        for joined in joined(&decoded.parts) {
+            found.clear();
+            let role = role(joined.role());
+            self.scan(role, &joined.text, &mut found);
+            for finding in found.drain(..) {
+                let Some(part) = joined.crossing(&finding.span) else { continue };
+                keep(findings, finding.rule.id, Some(role.into()), finding.weight, || {
+                    let evidence = self.evidence.then(|| evidence(&finding, &joined.text)).flatten();
+                    let span = joined.body_span(body, &finding.span);
+                    Judged::detected(finding.clone(), part.place(), Some(span), evidence, Some(role))
+                });
             }
         }
     }
@@ -155,24 +175,33 @@ impl Inspector {
             };
             detect::check_tensor(&view, &self.tensor_limits, &mut found);
             for finding in found.drain(..) {
-                if !is_new(findings, finding.rule.id) {
-                    continue;
-                }
                 let mut place = tensor.place();
                 // With more dimensions the data may be nested or flat, and only one of the two has this pointer.
                 if finding.span.len() == 1 && tensor.shape.len() == 1 {
                     place.push('/');
                     place.push_str(&alloc::format!("{}", finding.span.start));
                 }
-                findings.push(Judged::detected(finding, place, Some(tensor.span.clone()), None));
+                keep(findings, finding.rule.id, None, finding.weight, || {
+                    Judged::detected(finding.clone(), place, Some(tensor.span.clone()), None, None)
+                });
             }
         }
     }
 }
 
-/// Whether a rule was not found yet.
-fn is_new(findings: &[Judged], rule: &str) -> bool {
-    findings.iter().all(|known| known.rule() != rule)
+/// Adds a finding unless the rule was found before in the same role, and as surely.
+fn keep(
+    findings: &mut Vec<Judged>,
+    rule: &str,
+    role: Option<policy::Role>,
+    weight: u16,
+    judged: impl FnOnce() -> Judged,
+) {
+    match findings.iter_mut().find(|known| known.rule() == rule && known.role == role) {
+        Some(known) if known.score().thousandths() >= weight => {}
+        Some(known) => *known = judged(),
+        None => findings.push(judged()),
+    }
 }
 
 const fn protocol(protocol: policy::Protocol) -> Protocol {
@@ -200,9 +229,8 @@ const fn role(role: decode::Role) -> Role {
 
 /// What a report may show of a match: of a credential its first characters, of a text the match with its digits
 /// masked, so that no number of a person travels along.
-fn evidence(finding: &Finding, part: &Part<'_>) -> Option<String> {
-    let Range { start, end } = finding.span;
-    let text = part.text.get(start..end)?;
+fn evidence(finding: &Finding, text: &str) -> Option<String> {
+    let text = text.get(finding.span.clone())?;
     if finding.rule.category == detect::Category::Secret {
         let shown: String = text.chars().take(SECRET_PREFIX).collect();
         return Some(alloc::format!("{shown}… ({} characters)", text.chars().count()));

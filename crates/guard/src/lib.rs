@@ -16,6 +16,7 @@ extern crate alloc;
 mod exchange;
 mod head;
 mod inspect;
+mod joined;
 mod ledger;
 mod reason;
 mod reply;

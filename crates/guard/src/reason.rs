@@ -19,6 +19,8 @@ pub struct Judged {
     pub(crate) span: Option<Range<usize>>,
     pub(crate) transforms: Vec<&'static str>,
     pub(crate) evidence: Option<String>,
+    /// Whose words it was found in; `None` for numbers and for the guard's own.
+    pub(crate) role: Option<policy::Role>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +93,7 @@ impl Judged {
         place: String,
         span: Option<Range<usize>>,
         evidence: Option<String>,
+        role: Option<detect::Role>,
     ) -> Self {
         Self {
             source: Source::Detector(finding.rule, finding.weight),
@@ -98,11 +101,12 @@ impl Judged {
             span,
             transforms: finding.transforms.iter().map(|transform| transform.as_str()).collect(),
             evidence,
+            role: role.map(policy::Role::from),
         }
     }
 
     pub(crate) const fn own(rule: &'static GuardRule, place: String, span: Option<Range<usize>>) -> Self {
-        Self { source: Source::Guard(rule), place, span, transforms: Vec::new(), evidence: None }
+        Self { source: Source::Guard(rule), place, span, transforms: Vec::new(), evidence: None, role: None }
     }
 
     /// The rule's id.
@@ -149,6 +153,8 @@ impl Judged {
                 category: rule.category,
                 severity: rule.severity,
                 weight: *weight,
+                paranoia: rule.paranoia,
+                role: self.role,
             }),
             Source::Guard(_) => None,
         }

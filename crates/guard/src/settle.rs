@@ -8,7 +8,7 @@ use alloc::{
 
 use decode::Protocol;
 use policy::{Action, Mode};
-use wire::{Event, EventId, EventKind, Score, Severity, VERSION, Verdict};
+use wire::{Event, EventId, EventKind, Score, Severity, Shadow, VERSION, Verdict};
 
 use crate::{
     Exchange, Guard, Moment, Outcome,
@@ -22,6 +22,7 @@ pub(crate) struct Ruling<'a> {
     pub(crate) verdict: Verdict,
     pub(crate) score: Score,
     pub(crate) severity: Severity,
+    pub(crate) shadow: Option<Shadow>,
     pub(crate) kind: EventKind,
     pub(crate) protocol: Option<Protocol>,
     pub(crate) parts: u32,
@@ -38,7 +39,11 @@ impl Exchange {
     pub(crate) fn settle(&mut self, guard: &Guard, ruling: Ruling<'_>, moment: &Moment) -> &Outcome {
         let document = guard.policy.document();
         let refused = ruling.action == Action::Block && document.mode == Mode::Enforce;
-        let verdict = if refused { ruling.verdict } else { Verdict::Flag };
+        let verdict = match ruling.action {
+            Action::Allow => Verdict::Allow,
+            _ if refused => ruling.verdict,
+            _ => Verdict::Flag,
+        };
         let findings = reason::report(ruling.reasons);
         let mut headers = Vec::from([verdict_header(verdict)]);
         if ruling.report {
@@ -99,6 +104,7 @@ impl Exchange {
             score: ruling.score,
             severity: ruling.severity,
             findings,
+            shadow: ruling.shadow,
         }
     }
 }

@@ -31,6 +31,7 @@ fn event(number: u8, severity: Severity) -> Event {
         verdict: Verdict::Block,
         score: Score::ONE,
         severity,
+        shadow: None,
         findings: Vec::new(),
     }
 }

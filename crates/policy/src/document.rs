@@ -1,11 +1,15 @@
 //! The raw policy document. Every field but the model's name has a default; unknown fields are errors, since a
 //! misspelt limit is no limit.
 
-use alloc::{format, string::String};
+use alloc::{format, string::String, vec::Vec};
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::values::{Action, ClientBy, Mode, ModelName, Paranoia, Protocol, Share, bounded};
+use crate::{
+    detection::Detect,
+    exception::Exception,
+    values::{Action, ClientBy, Mode, ModelName, Protocol, Share, at_most, bounded},
+};
 
 /// A whole policy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,6 +27,13 @@ pub struct Document {
     /// What is looked for in it.
     #[serde(default)]
     pub detect: Detect,
+    /// Where findings do not count. At most 256.
+    #[serde(default, deserialize_with = "exceptions")]
+    #[cfg_attr(feature = "schema", schemars(length(max = 256)))]
+    pub exceptions: Vec<Exception>,
+    /// A second judgement beside the live one, which is reported and never carried out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<Shadow>,
     /// What to do about input that cannot be inspected.
     #[serde(default)]
     pub unscannable: Unscannable,
@@ -38,6 +49,23 @@ pub struct Document {
     /// Where reports go.
     #[serde(default)]
     pub relay: Relay,
+}
+
+fn exceptions<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Exception>, D::Error> {
+    at_most(deserializer, "exceptions", 256)
+}
+
+/// What the next policy looks for: tried on live traffic before it decides anything.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct Shadow {
+    /// In place of the live `detect`; what is left out has its default, not the live value.
+    pub detect: Detect,
+    /// In place of the live `exceptions`.
+    #[serde(deserialize_with = "exceptions")]
+    #[cfg_attr(feature = "schema", schemars(length(max = 256)))]
+    pub exceptions: Vec<Exception>,
 }
 
 /// The guarded model.
@@ -127,56 +155,6 @@ impl Default for Tensor {
 
 fn max_values<'de, D: Deserializer<'de>>(d: D) -> Result<u32, D::Error> {
     narrow(bounded(d, "max_values", 1, 1 << 22)?)
-}
-
-/// What is looked for.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(default, deny_unknown_fields)]
-pub struct Detect {
-    /// How much suspicion is enough.
-    pub paranoia: Paranoia,
-    /// The score from which the category's action is taken.
-    pub suspicious_pattern_threshold: Share,
-    /// The score from which an exchange is reported as `flag`; not above the other threshold.
-    pub flag_threshold: Share,
-    /// What to do about injected instructions.
-    pub prompt_injection: Action,
-    /// What to do about jailbreaks.
-    pub jailbreak: Action,
-    /// What to do about attempts to read hidden context.
-    pub prompt_extraction: Action,
-    /// What to do about credentials.
-    pub secret: Action,
-    /// What to do about personal data.
-    pub pii: Action,
-    /// What to do about data carried out: links and images that hold it, active content.
-    pub exfiltration: Action,
-    /// What to do about payloads for other interpreters.
-    pub web_payload: Action,
-    /// What to do about texts whose shape is an attack.
-    pub structure: Action,
-    /// What to do about numeric inputs outside their bounds.
-    pub tensor: Action,
-}
-
-impl Default for Detect {
-    fn default() -> Self {
-        Self {
-            paranoia: Paranoia::default(),
-            suspicious_pattern_threshold: Share::from_thousandths(800),
-            flag_threshold: Share::from_thousandths(500),
-            prompt_injection: Action::Block,
-            jailbreak: Action::Block,
-            prompt_extraction: Action::Block,
-            secret: Action::Block,
-            pii: Action::Flag,
-            exfiltration: Action::Block,
-            web_payload: Action::Block,
-            structure: Action::Block,
-            tensor: Action::Block,
-        }
-    }
 }
 
 /// What to do about input that cannot be inspected, by its kind.
@@ -307,13 +285,13 @@ fn queue<'de, D: Deserializer<'de>>(d: D) -> Result<u32, D::Error> {
 impl Document {
     /// Holds fields against each other. An error names the field that is at fault and what is wrong.
     pub(crate) fn check(&self) -> Result<(), (&'static str, String)> {
-        let Detect { flag_threshold, suspicious_pattern_threshold, .. } = self.detect;
-        if flag_threshold > suspicious_pattern_threshold {
-            let message = format!(
-                "flag_threshold {flag_threshold:?} is above suspicious_pattern_threshold \
-                 {suspicious_pattern_threshold:?}"
-            );
-            return Err(("flag_threshold", message));
+        self.detect.check()?;
+        if let Some(shadow) = &self.shadow {
+            shadow.detect.check()?;
+        }
+        let shadowed = self.shadow.iter().flat_map(|shadow| &shadow.exceptions);
+        for exception in self.exceptions.iter().chain(shadowed) {
+            exception.check().map_err(|message| ("exceptions", message))?;
         }
         let tensor = &self.input.tensor;
         // YAML can write NaN, which is neither above nor below anything.

@@ -4,7 +4,12 @@ use alloc::vec::Vec;
 
 use detect::{Category, Severity};
 
-use crate::{Action, Policy, document::Detect};
+use crate::{
+    Action, Policy,
+    detection::Detect,
+    exception::{Circumstances, Exception},
+    values::Role,
+};
 
 /// The part of a finding that a judgement needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,8 +20,12 @@ pub struct Reason<'a> {
     pub category: Category,
     /// The rule's severity.
     pub severity: Severity,
-    /// The rule's weight in thousandths.
+    /// How sure the match is, in thousandths.
     pub weight: u16,
+    /// The lowest paranoia level at which the rule is used.
+    pub paranoia: u8,
+    /// Whose words it was found in; `None` for numbers.
+    pub role: Option<Role>,
 }
 
 /// What the policy makes of the findings.
@@ -66,52 +75,93 @@ impl Group {
     }
 }
 
-impl Detect {
-    /// What the policy does about a category that reached the threshold.
-    const fn action(&self, category: Category) -> Action {
-        match category {
-            Category::PromptInjection => self.prompt_injection,
-            Category::Jailbreak => self.jailbreak,
-            Category::PromptExtraction => self.prompt_extraction,
-            Category::Secret => self.secret,
-            Category::Pii => self.pii,
-            Category::Exfiltration => self.exfiltration,
-            Category::WebPayload => self.web_payload,
-            Category::Structure => self.structure,
-            Category::Tensor => self.tensor,
-        }
+impl Policy {
+    /// Whether a finding counts for the live verdict: its detector is in use, its rule is not set to `allow`, and no
+    /// exception covers it here.
+    #[must_use]
+    pub fn counts(&self, reason: &Reason<'_>, here: &Circumstances<'_>) -> bool {
+        let document = self.document();
+        counts(&document.detect, &document.exceptions, reason, here)
+    }
+
+    /// What the live policy makes of the reasons that count.
+    #[must_use]
+    pub fn judge<'a>(
+        &self,
+        reasons: impl IntoIterator<Item = Reason<'a>>,
+        here: &Circumstances<'_>,
+    ) -> Judgement {
+        let document = self.document();
+        judge(&document.detect, &document.exceptions, reasons, here)
+    }
+
+    /// What the policy in its shadow makes of them, if there is one.
+    #[must_use]
+    pub fn judge_in_shadow<'a>(
+        &self,
+        reasons: impl IntoIterator<Item = Reason<'a>>,
+        here: &Circumstances<'_>,
+    ) -> Option<Judgement> {
+        let shadow = self.document().shadow.as_ref()?;
+        Some(judge(&shadow.detect, &shadow.exceptions, reasons, here))
     }
 }
 
-impl Policy {
-    /// Combines reasons: within a group of categories by noisy-or (the chance that at least one of independent signs
-    /// is true, Pearl 1988), over the groups by the largest. Whole-number arithmetic in a fixed order, so every
-    /// target computes the same score.
-    #[must_use]
-    pub fn judge<'a>(&self, reasons: impl IntoIterator<Item = Reason<'a>>) -> Judgement {
-        let detect = &self.document().detect;
-        let mut reasons: Vec<Reason<'a>> = reasons.into_iter().collect();
-        reasons.sort_by(|a, b| a.rule.cmp(b.rule).then(b.weight.cmp(&a.weight)));
-        reasons.dedup_by(|a, b| a.rule == b.rule);
-        let mut judgement = Judgement { action: Action::Allow, score: 0, severity: None };
-        for group in Group::ALL {
-            let members = || reasons.iter().filter(move |reason| Group::of(reason.category) == group);
-            let score = noisy_or(members().map(|reason| reason.weight));
-            judgement.score = judgement.score.max(score);
-            let action = if score >= detect.suspicious_pattern_threshold.thousandths() {
-                members().map(|reason| detect.action(reason.category)).max().unwrap_or(Action::Allow)
-            } else if score >= detect.flag_threshold.thousandths() {
-                members()
-                    .map(|reason| detect.action(reason.category).min(Action::Flag))
-                    .max()
-                    .unwrap_or(Action::Allow)
-            } else {
-                Action::Allow
-            };
+fn counts(detect: &Detect, exceptions: &[Exception], reason: &Reason<'_>, here: &Circumstances<'_>) -> bool {
+    detect.uses(reason)
+        && detect.action_of(reason.rule) != Some(Action::Allow)
+        && !exceptions.iter().any(|exception| exception.covers(reason.rule, reason.role, here))
+}
+
+/// Combines reasons: within a group of categories by noisy-or (the chance that at least one of independent signs is
+/// true, Pearl 1988), over the groups by the largest. Whole-number arithmetic in a fixed order, so every target
+/// computes the same score. A rule with an action of its own acts by itself and adds to no score.
+fn judge<'a>(
+    detect: &Detect,
+    exceptions: &[Exception],
+    reasons: impl IntoIterator<Item = Reason<'a>>,
+    here: &Circumstances<'_>,
+) -> Judgement {
+    let mut reasons: Vec<Reason<'a>> =
+        reasons.into_iter().filter(|reason| counts(detect, exceptions, reason, here)).collect();
+    reasons.sort_by(|a, b| a.rule.cmp(b.rule).then(b.weight.cmp(&a.weight)));
+    reasons.dedup_by(|a, b| a.rule == b.rule);
+    let severity = reasons.iter().map(|reason| reason.severity).max();
+    let mut judgement = Judgement { action: Action::Allow, score: 0, severity };
+    reasons.retain(|reason| {
+        let own = detect.action_of(reason.rule);
+        if let Some(action) = own {
             judgement.action = judgement.action.max(action);
+            judgement.score = judgement.score.max(reason.weight);
         }
-        judgement.severity = reasons.iter().map(|reason| reason.severity).max();
-        judgement
+        own.is_none()
+    });
+    for group in Group::ALL {
+        let members = || reasons.iter().filter(move |reason| Group::of(reason.category) == group);
+        let score = noisy_or(members().map(|reason| reason.weight));
+        judgement.score = judgement.score.max(score);
+        let most = if score >= detect.suspicious_pattern_threshold.thousandths() {
+            Action::Block
+        } else if score >= detect.flag_threshold.thousandths() {
+            Action::Flag
+        } else {
+            Action::Allow
+        };
+        let action = members().map(|reason| detect.action(reason.category).min(most)).max();
+        judgement.action = judgement.action.max(action.unwrap_or(Action::Allow));
+    }
+    judgement
+}
+
+impl Detect {
+    /// Whether what led to a finding is in use. The engine serves the live policy and its shadow, so it may look for
+    /// more than one of them wants.
+    fn uses(&self, reason: &Reason<'_>) -> bool {
+        let own = reason.rule.starts_with("own.");
+        reason.paranoia <= self.paranoia.level()
+            && self.packs.contains(reason.category)
+            && (self.packs.classifier || !reason.rule.contains(".model."))
+            && (!own || self.own_rules.iter().any(|rule| rule.id == reason.rule))
     }
 }
 
@@ -126,51 +176,56 @@ fn noisy_or(weights: impl Iterator<Item = u16>) -> u16 {
 mod tests {
     use super::*;
 
+    const HERE: Circumstances<'_> =
+        Circumstances { now_ms: 0, path: "/v1/chat", route: "", address: Some("192.0.2.7"), key_hash: None };
+
     fn policy(json: &str) -> Policy {
         Policy::from_json(json.as_bytes()).unwrap()
     }
 
     fn reason(rule: &str, category: Category, weight: u16) -> Reason<'_> {
-        Reason { rule, category, severity: Severity::High, weight }
+        Reason { rule, category, severity: Severity::High, weight, paranoia: 1, role: Some(Role::User) }
     }
 
     #[test]
     fn nothing_found_is_allowed_with_score_zero() {
-        let judgement = policy(r#"{"model":{"name":"m"}}"#).judge([]);
+        let judgement = policy(r#"{"model":{"name":"m"}}"#).judge([], &HERE);
         assert_eq!(judgement, Judgement { action: Action::Allow, score: 0, severity: None });
     }
 
     #[test]
     fn signs_of_one_attack_add_up_over_its_categories() {
         let policy = policy(r#"{"model":{"name":"m"}}"#);
-        let one = policy.judge([reason("a", Category::PromptInjection, 600)]);
+        let one = policy.judge([reason("a", Category::PromptInjection, 600)], &HERE);
         assert_eq!((one.action, one.score), (Action::Flag, 600));
-        let two = policy
-            .judge([reason("a", Category::PromptInjection, 600), reason("b", Category::Jailbreak, 600)]);
+        let two = policy.judge(
+            [reason("a", Category::PromptInjection, 600), reason("b", Category::Jailbreak, 600)],
+            &HERE,
+        );
         assert_eq!((two.action, two.score), (Action::Block, 840));
     }
 
     #[test]
     fn a_rule_counts_once_however_often_it_matched() {
         let policy = policy(r#"{"model":{"name":"m"}}"#);
-        let judgement = policy.judge([0; 5].map(|_| reason("a", Category::PromptInjection, 600)));
+        let judgement = policy.judge([0; 5].map(|_| reason("a", Category::PromptInjection, 600)), &HERE);
         assert_eq!(judgement.score, 600);
     }
 
     #[test]
     fn signs_of_different_things_do_not_add_up() {
         let policy = policy(r#"{"model":{"name":"m"}}"#);
-        let judgement =
-            policy.judge([reason("a", Category::PromptInjection, 600), reason("b", Category::Secret, 600)]);
+        let judgement = policy
+            .judge([reason("a", Category::PromptInjection, 600), reason("b", Category::Secret, 600)], &HERE);
         assert_eq!((judgement.action, judgement.score), (Action::Flag, 600));
     }
 
     #[test]
     fn the_category_says_what_happens() {
         let policy = policy(r#"{"model":{"name":"m"},"detect":{"secret":"flag","jailbreak":"allow"}}"#);
-        assert_eq!(policy.judge([reason("a", Category::Secret, 950)]).action, Action::Flag);
-        assert_eq!(policy.judge([reason("a", Category::Jailbreak, 950)]).action, Action::Allow);
-        assert_eq!(policy.judge([reason("a", Category::PromptInjection, 950)]).action, Action::Block);
+        assert_eq!(policy.judge([reason("a", Category::Secret, 950)], &HERE).action, Action::Flag);
+        assert_eq!(policy.judge([reason("a", Category::Jailbreak, 950)], &HERE).action, Action::Allow);
+        assert_eq!(policy.judge([reason("a", Category::PromptInjection, 950)], &HERE).action, Action::Block);
     }
 
     #[test]
@@ -180,6 +235,65 @@ mod tests {
             [("a", 333), ("b", 555), ("c", 777)].map(|(rule, w)| reason(rule, Category::Jailbreak, w));
         let mut turned = found;
         turned.reverse();
-        assert_eq!(policy.judge(found), policy.judge(turned));
+        assert_eq!(policy.judge(found, &HERE), policy.judge(turned, &HERE));
+    }
+
+    #[test]
+    fn a_rule_with_an_action_of_its_own_acts_alone() {
+        let policy = policy(
+            r#"{"model":{"name":"m"},"detect":{"rules":{"a.*":"flag","a.sure.thing":"block","b.x":"allow"}}}"#,
+        );
+        let judge = |rule, weight| policy.judge([reason(rule, Category::Jailbreak, weight)], &HERE);
+        assert_eq!(judge("a.b.c", 950).action, Action::Flag, "flagged, however sure");
+        assert_eq!(
+            judge("a.sure.thing", 100).action,
+            Action::Block,
+            "the longer name decides, whatever the score"
+        );
+        assert_eq!(judge("b.x", 950), Judgement { action: Action::Allow, score: 0, severity: None });
+        let both = [reason("a.b.c", Category::Jailbreak, 600), reason("d", Category::Jailbreak, 600)];
+        assert_eq!(policy.judge(both, &HERE).action, Action::Flag, "it adds nothing to the others");
+    }
+
+    #[test]
+    fn an_exception_holds_where_and_while_all_it_names_fits() {
+        let policy = policy(
+            r#"{"model":{"name":"m"},"exceptions":[{"rules":["a.*"],"paths":["/v1/*"],"clients":["192.0.2.0/24"],
+                "roles":["user"],"until":"1970-01-02T00:00:00Z","reason":"red team"}]}"#,
+        );
+        let action = |rule, here: &Circumstances<'_>| {
+            policy.judge([reason(rule, Category::Jailbreak, 950)], here).action
+        };
+        assert_eq!(action("a.b", &HERE), Action::Allow);
+        assert!(!policy.counts(&reason("a.b", Category::Jailbreak, 950), &HERE));
+        assert_eq!(action("b.b", &HERE), Action::Block, "another rule");
+        assert_eq!(action("a.b", &Circumstances { now_ms: 86_400_000, ..HERE }), Action::Block, "expired");
+        assert_eq!(action("a.b", &Circumstances { path: "/v2/chat", ..HERE }), Action::Block, "elsewhere");
+        assert_eq!(action("a.b", &Circumstances { address: Some("198.51.100.7"), ..HERE }), Action::Block);
+        assert_eq!(
+            action("a.b", &Circumstances { address: None, ..HERE }),
+            Action::Block,
+            "nobody knows who"
+        );
+        let in_tool = Reason { role: Some(Role::Tool), ..reason("a.b", Category::Jailbreak, 950) };
+        assert_eq!(policy.judge([in_tool], &HERE).action, Action::Block, "another role");
+    }
+
+    #[test]
+    fn the_shadow_judges_beside_the_live_policy() {
+        let policy = policy(
+            r#"{"model":{"name":"m"},"detect":{"packs":{"jailbreak":false}},
+                "shadow":{"detect":{"paranoia":2,"secret":"flag"}}}"#,
+        );
+        let both = |reason: Reason<'static>| {
+            let shadow = policy.judge_in_shadow([reason], &HERE).map(|judgement| judgement.action);
+            (policy.judge([reason], &HERE).action, shadow)
+        };
+        assert_eq!(both(reason("a", Category::Jailbreak, 950)), (Action::Allow, Some(Action::Block)));
+        assert_eq!(both(reason("a", Category::Secret, 950)), (Action::Block, Some(Action::Flag)));
+        let strict = Reason { paranoia: 2, ..reason("a", Category::PromptInjection, 950) };
+        assert_eq!(both(strict), (Action::Allow, Some(Action::Block)));
+        let plain = self::policy(r#"{"model":{"name":"m"}}"#);
+        assert_eq!(plain.judge_in_shadow([strict], &HERE), None);
     }
 }

@@ -6,12 +6,23 @@
 
 extern crate alloc;
 
+mod detection;
 mod document;
+mod engine;
+mod exception;
 mod judge;
+mod own_rule;
 mod policy;
+mod time;
 mod values;
 
-pub use document::{Detect, Document, Identity, Input, Limits, Model, Relay, Report, Tensor, Unscannable};
+pub use detection::{Detect, Packs};
+pub use document::{Document, Identity, Input, Limits, Model, Relay, Report, Shadow, Tensor, Unscannable};
+pub use exception::{Circumstances, ClientName, Exception};
 pub use judge::{Judgement, Reason};
+pub use own_rule::OwnRule;
 pub use policy::{ConfigError, Policy, Warning};
-pub use values::{Action, ClientBy, Mode, ModelName, Paranoia, Protocol, Share};
+pub use time::UnixMs;
+pub use values::{
+    Action, Category, ClientBy, Mode, ModelName, Paranoia, Protocol, Role, RuleName, Severity, Share,
+};

@@ -7,7 +7,7 @@ use alloc::{
 };
 use core::fmt;
 
-use crate::{Action, Document, Mode};
+use crate::{Action, Document, Exception, Mode, Packs};
 
 /// A policy that holds together. Made by [`Policy::from_json`] or from a [`Document`]; never changes.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,7 +88,7 @@ impl Policy {
     /// What the policy lets through that a guard with the defaults would not.
     #[must_use]
     pub fn warnings(&self) -> Vec<Warning> {
-        let Document { mode, input, detect, unscannable, limits, .. } = &self.0;
+        let Document { mode, input, detect, exceptions, unscannable, limits, .. } = &self.0;
         let mut warnings = Vec::new();
         let mut warn = |is: bool, setting, message| {
             if is {
@@ -104,6 +104,34 @@ impl Policy {
             "input.tensor.allow_non_finite",
             "NaN and infinities reach the model",
         );
+        let Packs {
+            injection,
+            jailbreak,
+            extraction,
+            secret,
+            pii,
+            exfiltration,
+            web_payload,
+            structure,
+            classifier,
+        } = detect.packs;
+        for (setting, is_on) in [
+            ("detect.packs.injection", injection),
+            ("detect.packs.jailbreak", jailbreak),
+            ("detect.packs.extraction", extraction),
+            ("detect.packs.secret", secret),
+            ("detect.packs.pii", pii),
+            ("detect.packs.exfiltration", exfiltration),
+            ("detect.packs.web_payload", web_payload),
+            ("detect.packs.structure", structure),
+            ("detect.packs.classifier", classifier),
+        ] {
+            warn(!is_on, setting, "the detector is switched off");
+        }
+        let weakened = detect.rules.values().any(|action| *action != Action::Block);
+        warn(weakened, "detect.rules", "what some rules find passes");
+        let unlimited = |exception: &Exception| exception.until.is_none();
+        warn(exceptions.iter().any(unlimited), "exceptions", "an exception has no end");
         let passes = |action: Action| action != Action::Block;
         for (setting, action) in [
             ("detect.prompt_injection", detect.prompt_injection),

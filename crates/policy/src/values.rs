@@ -1,6 +1,6 @@
 //! The values a policy may hold, each checked where it is read, so that an error names its line and column.
 
-use alloc::{format, string::String};
+use alloc::{format, string::String, vec::Vec};
 use core::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
@@ -41,6 +41,141 @@ pub enum ClientBy {
     /// The API key where there is one, else the address. For upstreams that refuse unknown keys: a caller who may
     /// make up keys makes up clients.
     ApiKey,
+}
+
+/// The name of a rule, or the beginning of one followed by `*`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(transparent)]
+pub struct RuleName(
+    #[cfg_attr(feature = "schema", schemars(extend("pattern" = r"^[a-z0-9.-]{0,128}\*?$")))] String,
+);
+
+impl RuleName {
+    /// The name as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether a rule is meant.
+    #[must_use]
+    pub fn fits(&self, rule: &str) -> bool {
+        match self.0.strip_suffix('*') {
+            Some(beginning) => rule.starts_with(beginning),
+            None => rule == self.0,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for RuleName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let plain = name.strip_suffix('*').unwrap_or(&name);
+        let is_name =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'.' || byte == b'-';
+        if !name.is_empty() && plain.len() <= 128 && plain.bytes().all(is_name) {
+            Ok(Self(name))
+        } else {
+            Err(D::Error::custom(format!(
+                "{name:?} is no rule's id (a-z, 0-9, dots, hyphens; `*` at its end)"
+            )))
+        }
+    }
+}
+
+/// Whose words a text is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// The application's own instructions.
+    System,
+    /// The person, or whoever is not known.
+    User,
+    /// The model.
+    Assistant,
+    /// The result of a tool, or a document.
+    Tool,
+    /// A value that is no prose: a name, an identifier, metadata.
+    Field,
+}
+
+impl From<detect::Role> for Role {
+    fn from(role: detect::Role) -> Self {
+        match role {
+            detect::Role::System => Self::System,
+            detect::Role::User | detect::Role::Unknown => Self::User,
+            detect::Role::Assistant => Self::Assistant,
+            detect::Role::Tool => Self::Tool,
+            detect::Role::Field => Self::Field,
+        }
+    }
+}
+
+/// What kind of thing a rule looks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Category {
+    /// An instruction that tries to replace those of the application.
+    PromptInjection,
+    /// A persona or frame meant to switch the model's safety off.
+    Jailbreak,
+    /// An attempt to read hidden context.
+    PromptExtraction,
+    /// A credential.
+    Secret,
+    /// Data about a person.
+    Pii,
+    /// Data carried out.
+    Exfiltration,
+    /// A payload for another interpreter.
+    WebPayload,
+    /// Text whose shape is an attack.
+    Structure,
+}
+
+impl From<Category> for detect::Category {
+    fn from(category: Category) -> Self {
+        match category {
+            Category::PromptInjection => Self::PromptInjection,
+            Category::Jailbreak => Self::Jailbreak,
+            Category::PromptExtraction => Self::PromptExtraction,
+            Category::Secret => Self::Secret,
+            Category::Pii => Self::Pii,
+            Category::Exfiltration => Self::Exfiltration,
+            Category::WebPayload => Self::WebPayload,
+            Category::Structure => Self::Structure,
+        }
+    }
+}
+
+/// How bad a match is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth counting.
+    Low,
+    /// Worth reading.
+    #[default]
+    Medium,
+    /// An attack, or the loss of something that matters.
+    High,
+    /// Somebody should look now.
+    Critical,
+}
+
+impl From<Severity> for detect::Severity {
+    fn from(severity: Severity) -> Self {
+        match severity {
+            Severity::Low => Self::Low,
+            Severity::Medium => Self::Medium,
+            Severity::High => Self::High,
+            Severity::Critical => Self::Critical,
+        }
+    }
 }
 
 /// The protocol of the guarded model's API.
@@ -183,6 +318,19 @@ impl<'de> Deserialize<'de> for Paranoia {
             level => Err(D::Error::custom(format!("paranoia level {level} does not lie between 1 and 4"))),
         }
     }
+}
+
+/// A list of at most so many items.
+pub(crate) fn at_most<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+    what: &str,
+    most: usize,
+) -> Result<Vec<T>, D::Error> {
+    let list = Vec::deserialize(deserializer)?;
+    if list.len() > most {
+        return Err(D::Error::custom(format!("{what} has {} items, it takes at most {most}", list.len())));
+    }
+    Ok(list)
 }
 
 /// A whole number within bounds, read with an error that names them.

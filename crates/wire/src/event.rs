@@ -81,6 +81,18 @@ pub struct Event {
     /// What was found, worst first.
     #[serde(default)]
     pub findings: Vec<Finding>,
+    /// What the policy in the shadow of the live one made of it, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<Shadow>,
+}
+
+/// The judgement of a policy that is tried and not carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shadow {
+    /// What it would have done.
+    pub verdict: Verdict,
+    /// The combined score of the findings that count for it.
+    pub score: Score,
 }
 
 impl Event {

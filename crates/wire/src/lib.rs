@@ -19,7 +19,7 @@ pub mod signature;
 mod tags;
 
 pub use batch::{Batch, BatchError, DecodedBatch, EventError};
-pub use event::{Client, Event, EventKind, Finding, KeyIdentity, Location, Request, Span, Surface};
+pub use event::{Client, Event, EventKind, Finding, KeyIdentity, Location, Request, Shadow, Span, Surface};
 pub use id::{EventId, InvalidEventId};
 pub use score::Score;
 pub use tags::{Category, Severity, Verdict};

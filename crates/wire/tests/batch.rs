@@ -94,6 +94,7 @@ fn the_json_of_an_event_is_fixed() {
             "transforms": ["base64"],
             "evidence": "ig…us",
         }],
+        "shadow": {"verdict": "block", "score": 0.912},
     });
     assert_eq!(full_json(), expected);
 }

@@ -38,6 +38,7 @@ pub(crate) fn full_event() -> Event {
         verdict: Verdict::Block,
         score: Score::from_thousandths(920),
         severity: Severity::High,
+        shadow: Some(modelgate_wire::Shadow { verdict: Verdict::Block, score: Score::from_thousandths(912) }),
         findings: vec![finding()],
     }
 }
