@@ -10,7 +10,7 @@ use alloc::{
 use crate::{
     Facts, Limits, Part, Problem, ProblemKind, Role, Tensor,
     json::{Document, Kind, NodeId},
-    label,
+    label::{self, Label},
     limits::MAX_MODEL_BYTES,
 };
 
@@ -30,7 +30,7 @@ pub(crate) struct Collector<'a, 'd> {
 
 /// Where in a protocol a walk is: what strings there may be beside text.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Area {
+pub(crate) enum Area {
     /// The protocol's own fields: settings and identifiers.
     Fields,
     /// A block with an image, sound, or a file: also bytes in base64.
@@ -44,8 +44,6 @@ enum Area {
 
 /// Shortest picture in base64 that is taken for one; the smallest PNG has 67 bytes.
 const PICTURE_BYTES: usize = 92;
-/// Longest stop sequence.
-const STOP_BYTES: usize = 64;
 
 /// A problem at a node.
 pub(crate) fn fault(document: &Document<'_>, id: NodeId, kind: ProblemKind, detail: &'static str) -> Problem {
@@ -112,11 +110,17 @@ impl<'a, 'd> Collector<'a, 'd> {
         match document.kind(id) {
             Kind::String => {
                 let text = document.text(id);
-                let label = if self.area == Area::Free { label::is_schema } else { label::is_label };
-                if label(key, &text) || self.is_opaque(key, &text) {
-                    return Ok(());
+                let label = match self.area {
+                    Area::Free if label::is_schema(key, &text) => Label::Word,
+                    Area::Free => Label::Text,
+                    _ => label::label(key, &text),
+                };
+                match label {
+                    Label::Word => Ok(()),
+                    Label::Field => self.push(id, text, Role::Field),
+                    Label::Text if self.is_opaque(key, &text) => Ok(()),
+                    Label::Text => self.push(id, text, speaker(key, role)),
                 }
-                self.push(id, text, speaker(key, role))
             }
             Kind::Array => document.elements(id).try_for_each(|element| self.walk(element, key, role)),
             Kind::Object => self.object(id, role),
@@ -132,7 +136,7 @@ impl<'a, 'd> Collector<'a, 'd> {
         }
         let source = self.takes_source(id);
         for (key, value) in document.members(id) {
-            if !(source && document.is(key, "data")) {
+            if source != Some(value) {
                 self.member(key, value, role)?;
             }
         }
@@ -144,42 +148,59 @@ impl<'a, 'd> Collector<'a, 'd> {
     pub(crate) fn member(&mut self, key: NodeId, value: NodeId, role: Role) -> Result<(), Problem> {
         let name = self.document.text(key);
         self.name(key, &name)?;
-        let around = self.area;
-        if label::is_free(&name) {
-            self.area = Area::Free;
+        match &*name {
+            "stop" | "stop_sequences" | "stopSequences" if self.area != Area::Free => self.stops(value),
+            _ if self.area == Area::Free || !label::is_free(&name) => self.walk(value, &name, role),
+            _ if label::is_metadata(&name) => self.freely(value, &name, Role::Field),
+            _ => self.freely(value, &name, role),
         }
-        self.walk(value, &name, role)?;
+    }
+
+    /// Walks what callers fill as they like.
+    pub(crate) fn freely(&mut self, id: NodeId, key: &str, role: Role) -> Result<(), Problem> {
+        self.within(Area::Free, |this| this.walk(id, key, role))
+    }
+
+    /// Does something in another area.
+    pub(crate) fn within(
+        &mut self,
+        area: Area,
+        act: impl FnOnce(&mut Self) -> Result<(), Problem>,
+    ) -> Result<(), Problem> {
+        let around = core::mem::replace(&mut self.area, area);
+        act(self)?;
         self.area = around;
         Ok(())
     }
 
     /// Takes a member of the request's own object that is none of the protocol's texts.
     pub(crate) fn other(&mut self, key: NodeId, value: NodeId) -> Result<(), Problem> {
-        let name = self.document.text(key);
-        if matches!(&*name, "stop" | "stop_sequences") && self.is_stop(value) {
-            return Ok(());
-        }
         self.member(key, value, Role::Unknown)
     }
 
-    /// Whether a value is a stop sequence or some of them: compared with what the model writes, never shown to it, and
-    /// made of line ends and role markers by nature.
-    fn is_stop(&self, id: NodeId) -> bool {
+    /// Takes stop sequences that are more than marks between turns.
+    fn stops(&mut self, id: NodeId) -> Result<(), Problem> {
         let document = self.document;
-        let short = |id| document.string(id).is_some_and(|text| text.len() <= STOP_BYTES);
-        short(id) || (document.kind(id) == Kind::Array && document.elements(id).all(short))
+        match document.kind(id) {
+            Kind::String => {
+                let text = document.text(id);
+                if label::is_mark(&text) { Ok(()) } else { self.push(id, text, Role::Field) }
+            }
+            Kind::Array => document.elements(id).try_for_each(|element| self.stops(element)),
+            _ => self.walk(id, "", Role::Field),
+        }
     }
 
     /// Takes a member's name as a part when it could be text.
     pub(crate) fn name(&mut self, key: NodeId, name: &str) -> Result<(), Problem> {
-        if label::is_name(name) { Ok(()) } else { self.push(key, self.document.text(key), Role::Unknown) }
+        if label::is_name(name) { Ok(()) } else { self.push(key, self.document.text(key), Role::Field) }
     }
 
     /// What a block of that type is; counts the block.
     fn area_of(&mut self, kind: &str) -> Option<Area> {
         let facts = &mut self.facts;
         let count = match kind {
-            "image_url" | "input_image" | "image" => &mut facts.images,
+            "image_url" | "input_image" | "image" | "computer_screenshot" => &mut facts.images,
             "input_audio" | "audio" => &mut facts.audio,
             "file" | "input_file" | "document" => &mut facts.files,
             "thinking" | "redacted_thinking" | "reasoning" | "web_search_result" => {
@@ -207,27 +228,42 @@ impl<'a, 'd> Collector<'a, 'd> {
         media
     }
 
-    /// Whether an object is the source of media in base64 (Anthropic's `source`, OpenAI's `input_audio`): then its
-    /// bytes are counted.
-    fn takes_source(&mut self, object: NodeId) -> bool {
+    /// The member that holds the bytes, when an object is the source of media in base64 (Anthropic's `source`, OpenAI's
+    /// `input_audio`, Gemini's `inlineData`, the blobs of MCP); counts them.
+    fn takes_source(&mut self, object: NodeId) -> Option<NodeId> {
         let document = self.document;
-        if self.area != Area::Media {
-            return false;
+        if !matches!(self.area, Area::Media | Area::Fields) {
+            return None;
         }
-        let Some(data) = document.member_string(object, "data") else { return false };
-        let media = match document.member_string(object, "media_type") {
-            Some(media) => {
-                is_media(&media) && document.member_string(object, "type").as_deref() == Some("base64")
-            }
-            None => document
-                .member_string(object, "format")
-                .is_some_and(|format| matches!(&*format, "wav" | "mp3" | "flac" | "opus" | "pcm16" | "aac")),
+        let bytes = document.member(object, "data").or_else(|| document.member(object, "blob"))?;
+        let data = document.string(bytes)?;
+        let member = |name| document.member_string(object, name);
+        let media = if let Some(media) = member("mimeType").or_else(|| member("mime_type")) {
+            is_media(&media)
+        } else if self.area != Area::Media {
+            false
+        } else if let Some(media) = member("media_type") {
+            is_media(&media) && member("type").as_deref() == Some("base64")
+        } else {
+            member("format")
+                .is_some_and(|it| matches!(&*it, "wav" | "mp3" | "flac" | "opus" | "pcm16" | "aac"))
         };
-        let opaque = media && is_base64(&data);
-        if opaque {
-            self.facts.opaque_bytes += data.len();
+        if !media || !is_base64(&data) {
+            return None;
         }
-        opaque
+        self.facts.opaque_bytes += data.len();
+        Some(bytes)
+    }
+
+    /// Counts a block of that media type or kind of file.
+    pub(crate) fn count_media(&mut self, media: &str) {
+        let facts = &mut self.facts;
+        let count = match media.split('/').next() {
+            Some("image") => &mut facts.images,
+            Some("audio") => &mut facts.audio,
+            _ => &mut facts.files,
+        };
+        *count = count.saturating_add(1);
     }
 
     /// Notes the model's name.
@@ -258,13 +294,25 @@ impl<'a, 'd> Collector<'a, 'd> {
         match name {
             "model" => self.model(value),
             "stream" => self.facts.stream = self.document.kind(value) == Kind::True,
-            "max_tokens" | "max_completion_tokens" | "max_output_tokens" => {
+            "max_tokens"
+            | "max_completion_tokens"
+            | "max_output_tokens"
+            | "maxOutputTokens"
+            | "maxTokens"
+            | "num_predict"
+            | "maxTokenCount" => {
                 self.facts.max_tokens = self.facts.max_tokens.max(self.amount(value));
             }
-            "n" => self.facts.n = self.amount(value),
+            "n" | "candidateCount" | "candidate_count" => self.facts.n = self.amount(value),
             "tools" | "functions" => self.facts.tools = self.facts.tools.saturating_add(self.length(value)),
             _ => {}
         }
+    }
+
+    /// Notes what the members of an object of settings say (Gemini's `generationConfig`).
+    pub(crate) fn settings(&mut self, object: NodeId) {
+        let document = self.document;
+        document.members(object).for_each(|(key, value)| self.setting(&document.text(key), value));
     }
 
     /// Elements of an array.
@@ -289,7 +337,9 @@ fn speaker(key: &str, role: Role) -> Role {
 
 /// Whether a media type is one whose bytes are no text.
 fn is_media(media_type: &str) -> bool {
-    ["image/", "audio/", "video/", "application/pdf"].iter().any(|kind| media_type.starts_with(kind))
+    ["image/", "audio/", "video/", "application/pdf", "application/msword", "application/vnd."]
+        .iter()
+        .any(|kind| media_type.starts_with(kind))
 }
 
 fn is_media_url(text: &str) -> bool {
@@ -300,6 +350,7 @@ fn is_media_url(text: &str) -> bool {
     is_media(media_type) && label::is_name(media_type) && is_base64(data)
 }
 
-fn is_base64(text: &str) -> bool {
+/// Whether a text is written in base64 of either alphabet.
+pub(crate) fn is_base64(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_'))
 }

@@ -2,14 +2,15 @@
 
 use alloc::string::String;
 
-/// What a request asks for, beside its texts and tensors.
+/// What a request asks for or an answer reports, beside its texts and tensors.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
     /// The model that is named, cut to [`MAX_MODEL_BYTES`](crate::limits::MAX_MODEL_BYTES).
     pub model: Option<String>,
     /// Whether the answer is to be streamed.
     pub stream: bool,
-    /// Messages of the conversation; for completions and embeddings, inputs; for KServe, inputs.
+    /// Messages of the conversation; for completions, embeddings and moderations, inputs; for KServe, inputs; for MCP,
+    /// JSON-RPC messages; of an answer, choices.
     pub messages: u32,
     /// Tools and functions offered to the model.
     pub tools: u32,
@@ -17,7 +18,7 @@ pub struct Facts {
     pub images: u32,
     /// Sound recordings among the content.
     pub audio: u32,
-    /// Files among the content.
+    /// Files and films among the content.
     pub files: u32,
     /// Bytes of base64 in images, sound and files: the model gets them, and nobody has looked at them.
     pub opaque_bytes: usize,
@@ -27,4 +28,13 @@ pub struct Facts {
     pub max_tokens: Option<u64>,
     /// How many answers are asked for.
     pub n: Option<u64>,
+    /// The id of the one JSON-RPC request in the body, as it is written there, quotes included; none for batches and for
+    /// ids longer than [`MAX_RPC_ID_BYTES`](crate::limits::MAX_RPC_ID_BYTES).
+    pub rpc_id: Option<String>,
+    /// Why the model stopped, in an answer: the last reason given.
+    pub finish: Option<String>,
+    /// Tokens read, as an answer reports them.
+    pub input_tokens: Option<u64>,
+    /// Tokens written, as an answer reports them.
+    pub output_tokens: Option<u64>,
 }

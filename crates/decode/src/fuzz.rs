@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// Paths that promise each protocol, and some that promise none.
-const PATHS: [&str; 8] = [
+const PATHS: [&str; 16] = [
     "/v1/chat/completions",
     "/v1/completions",
     "/v1/embeddings",
@@ -15,6 +15,14 @@ const PATHS: [&str; 8] = [
     "/",
     "/v1/models/m:predict",
     "",
+    "/v1/responses",
+    "/v1/moderations",
+    "/v1beta/models/g:generateContent",
+    "/api/chat",
+    "/api/generate",
+    "/model/m/converse",
+    "/mcp",
+    "/v1beta/models/g:batchEmbedContents?x",
 ];
 const CONTENT_TYPES: [Option<&str>; 4] =
     [Some("application/json"), None, Some("text/plain"), Some("application/x+json; charset=utf-8")];
@@ -33,7 +41,7 @@ pub fn body(data: &[u8]) {
     let Some((&choice, body)) = data.split_first() else { return };
     let choice = usize::from(choice);
     let path = PATHS.get(choice % PATHS.len()).copied().unwrap_or_default();
-    let content_type = CONTENT_TYPES.get(choice / 8 % CONTENT_TYPES.len()).copied().flatten();
+    let content_type = CONTENT_TYPES.get(choice / PATHS.len() % CONTENT_TYPES.len()).copied().flatten();
     let limits = if choice < 128 { Limits::default() } else { TIGHT };
     let input = Input { protocol: None, path, content_type, body };
     match decode(&input, &limits) {

@@ -69,8 +69,8 @@ pub struct Decoded<'a> {
 
 /// Reads a request body.
 ///
-/// A protocol fixed by policy or path is held to its form; one guessed from the content falls back to
-/// [`Protocol::Json`], where every string is a part. A body that says `text/plain` where JSON is expected, or that reads
+/// A protocol fixed by policy or path is held to its form; one guessed from the content (for Ollama and MCP, whose paths
+/// prove nothing, also with the path's help) falls back to [`Protocol::Json`], where every string is a part. A body that says `text/plain` where JSON is expected, or that reads
 /// as JSON, is read as JSON: servers that do not look at the content type would.
 ///
 /// # Errors
@@ -88,12 +88,14 @@ pub fn decode<'a>(input: &Input<'a>, limits: &Limits) -> Result<Decoded<'a>, Pro
     if inside.trim_ascii_start().is_empty() {
         return Err(Problem::new(ProblemKind::Empty, 0, "the body is empty"));
     }
-    match (input.protocol.or_else(|| protocol_of_path(input.path)), media) {
+    let promised = protocol_of_path(input.path);
+    let hint = promised.filter(|protocol| protocol.is_hint());
+    match (input.protocol.or(promised.filter(|protocol| !protocol.is_hint())), media) {
         (Some(Protocol::Text), _) => Ok(plain(text, start)),
         (Some(protocol), _) => form::fixed(protocol, json::read(text, start, limits)?, limits, input.path),
-        (None, Media::Json) => form::sniffed(json::read(text, start, limits)?, limits),
+        (None, Media::Json) => form::sniffed(hint, json::read(text, start, limits)?, limits),
         (None, Media::Text | Media::Missing) => match json_within(text, start, limits)? {
-            Some(content) => form::sniffed(content, limits),
+            Some(content) => form::sniffed(hint, content, limits),
             None => Ok(plain(text, start)),
         },
     }

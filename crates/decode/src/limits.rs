@@ -23,6 +23,8 @@ pub const MAX_DIMENSIONS: usize = 16;
 pub const MAX_NUMBER_BYTES: usize = 4300;
 /// Longest model name kept as a fact, in bytes; it becomes part of metrics and file names.
 pub const MAX_MODEL_BYTES: usize = 256;
+/// Longest id of a JSON-RPC request kept as a fact, in bytes: a refusal repeats it.
+pub const MAX_RPC_ID_BYTES: usize = 128;
 /// Longest JSON pointer that [`place`](crate::Part::place) builds, in bytes; names inside are the caller's to choose.
 pub const MAX_PLACE_BYTES: usize = 1024;
 

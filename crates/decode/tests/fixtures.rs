@@ -18,12 +18,18 @@ use std::{
 use modelgate_decode::{Decoded, Input, Limits, Part, Problem, Protocol, decode};
 
 /// The folders, the path that promises their protocol, and how many bodies each holds at least.
-const FOLDERS: [(&str, &str, usize); 7] = [
+const FOLDERS: [(&str, &str, usize); 13] = [
     ("openai_chat", "/v1/chat/completions", 14),
     ("openai_completions", "/v1/completions?x=1", 7),
     ("openai_embeddings", "/v1/embeddings/", 5),
     ("anthropic_messages", "/v1/messages", 3),
     ("kserve_v2", "/v2/models/digits/versions/3/infer", 23),
+    ("openai_responses", "/v1/responses", 8),
+    ("openai_moderations", "/v1/moderations", 3),
+    ("gemini", "/v1beta/models/gemini-2.0-flash:streamGenerateContent?alt=sse", 11),
+    ("ollama", "/api/chat", 5),
+    ("bedrock_converse", "/model/anthropic.claude-3-haiku%3A0/converse", 6),
+    ("mcp", "/mcp", 11),
     ("json", "/v1/models/digits:predict", 10),
     ("text", "/generate", 2),
 ];

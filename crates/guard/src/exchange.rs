@@ -294,6 +294,7 @@ impl Exchange {
             bytes,
             reasons: &reasons,
             refusal: refusal(&reasons),
+            rpc_id: inspection.rpc_id.as_deref(),
             extra: Vec::new(),
             report: true,
         };
@@ -332,6 +333,7 @@ impl Exchange {
             bytes,
             reasons: &reasons,
             refusal: Refusal { status: rule.status, code, message },
+            rpc_id: None,
             extra: Vec::new(),
             report: true,
         };
@@ -356,6 +358,7 @@ impl Exchange {
             bytes: 0,
             reasons: &reasons,
             refusal: Refusal { status: reason::REQUESTS.status, code: "rate_limit_exceeded", message },
+            rpc_id: None,
             extra: Vec::from([
                 ("retry-after", seconds.to_string()),
                 ("x-ratelimit-limit-requests", limit.to_string()),

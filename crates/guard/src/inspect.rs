@@ -34,6 +34,8 @@ pub struct Inspection {
     /// What was found, each rule once for each role, where it matched most surely: a rule counts once for the verdict,
     /// and no body can crowd out one finding with many of another.
     pub findings: Vec<Judged>,
+    /// The id of a JSON-RPC request, as it is written, for an answer to repeat.
+    pub rpc_id: Option<String>,
 }
 
 /// Longest evidence in characters.
@@ -93,7 +95,7 @@ impl Inspector {
         self.joined(&decoded, body, &mut findings);
         self.tensors(&decoded, &mut findings);
         let parts = u32::try_from(decoded.parts.len() + decoded.tensors.len()).unwrap_or(u32::MAX);
-        Ok(Inspection { protocol: decoded.protocol, parts, findings })
+        Ok(Inspection { protocol: decoded.protocol, parts, findings, rpc_id: decoded.facts.rpc_id })
     }
 
     /// Looks for what the policy names in one text; spans are byte ranges of the text.
@@ -209,7 +211,13 @@ const fn protocol(protocol: policy::Protocol) -> Protocol {
         policy::Protocol::OpenaiChat => Protocol::OpenAiChat,
         policy::Protocol::OpenaiCompletions => Protocol::OpenAiCompletions,
         policy::Protocol::OpenaiEmbeddings => Protocol::OpenAiEmbeddings,
+        policy::Protocol::OpenaiResponses => Protocol::OpenAiResponses,
+        policy::Protocol::OpenaiModerations => Protocol::OpenAiModerations,
         policy::Protocol::AnthropicMessages => Protocol::AnthropicMessages,
+        policy::Protocol::Gemini => Protocol::Gemini,
+        policy::Protocol::Ollama => Protocol::Ollama,
+        policy::Protocol::BedrockConverse => Protocol::BedrockConverse,
+        policy::Protocol::Mcp => Protocol::Mcp,
         policy::Protocol::KserveV2 => Protocol::KserveV2,
         policy::Protocol::Json => Protocol::Json,
         policy::Protocol::Text => Protocol::Text,

@@ -29,6 +29,8 @@ pub(crate) struct Ruling<'a> {
     pub(crate) bytes: u64,
     pub(crate) reasons: &'a [Judged],
     pub(crate) refusal: Refusal,
+    /// The id of the JSON-RPC request that is refused, as it is written.
+    pub(crate) rpc_id: Option<&'a str>,
     pub(crate) extra: Vec<(&'static str, String)>,
     /// Whether it is told to the relay.
     pub(crate) report: bool,
@@ -44,12 +46,13 @@ impl Exchange {
             _ if refused => ruling.verdict,
             _ => Verdict::Flag,
         };
+        let (score, status) = (ruling.score, reply::status(&ruling));
         let findings = reason::report(ruling.reasons);
         let mut headers = Vec::from([verdict_header(verdict)]);
         if ruling.report {
             let id = EventId::new(moment.unix_ms, moment.entropy);
             headers.push(("x-modelgate-event", id.to_string()));
-            let status = refused.then_some(ruling.refusal.status);
+            let status = refused.then_some(status);
             let event = self.write_event(guard, &ruling, id, moment, verdict, status, findings.clone());
             self.events.push(event);
         }
@@ -60,13 +63,18 @@ impl Exchange {
                 refusal.message = format!("{} ({})", refusal.message, rules.join(", "));
             }
             Reply {
-                status: refusal.status,
+                status,
                 content_type: "application/json",
-                body: reply::body(ruling.protocol, &refusal),
-                headers: headers.iter().cloned().chain(ruling.extra).collect(),
+                body: reply::body(ruling.protocol, &refusal, ruling.rpc_id),
+                headers: headers
+                    .iter()
+                    .cloned()
+                    .chain(reply::error_type(ruling.protocol, status))
+                    .chain(ruling.extra)
+                    .collect(),
             }
         });
-        self.outcome.insert(Outcome { verdict, score: ruling.score, reply, headers, findings })
+        self.outcome.insert(Outcome { verdict, score, reply, headers, findings })
     }
 
     #[expect(clippy::too_many_arguments, reason = "the event's own fields")]

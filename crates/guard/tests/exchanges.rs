@@ -127,6 +127,36 @@ fn refusals_speak_the_callers_protocol() {
         (Some("error"), Some("invalid_request_error"))
     );
 
+    let said = |path: &str, body: &serde_json::Value| {
+        let (outcome, _) = send(&guard, path, &[JSON], body.to_string().as_bytes());
+        let reply = outcome.reply.unwrap_or_else(|| panic!("{path} passed: {body}"));
+        (reply.status, serde_json::from_str::<serde_json::Value>(&reply.body).unwrap(), reply.headers)
+    };
+    let input = serde_json::json!({"model": "m", "input": ATTACK});
+    for path in ["/v1/responses", "/v1/moderations", "/v1/embeddings"] {
+        let (status, body, _) = said(path, &input);
+        assert_eq!((status, body["error"]["code"].as_str()), (400, Some("content_filter")), "{path}");
+    }
+    let gemini = serde_json::json!({"contents": [{"parts": [{"text": ATTACK}]}]});
+    let (status, body, _) = said("/v1beta/models/g:generateContent", &gemini);
+    assert_eq!((status, body["error"]["status"].as_str()), (400, Some("INVALID_ARGUMENT")));
+    assert_eq!(body["error"]["code"], 400);
+    let ollama = serde_json::json!({"model": "m", "prompt": ATTACK, "stream": false});
+    let (_, body, _) = said("/api/generate", &ollama);
+    assert!(body["error"].as_str().unwrap().contains("content policy"));
+    let converse = serde_json::json!({"messages": [{"role": "user", "content": [{"text": ATTACK}]}]});
+    let (_, body, headers) = said("/model/m/converse", &converse);
+    assert!(body["message"].as_str().unwrap().contains("content policy"));
+    assert!(headers.contains(&("x-amzn-errortype", "ValidationException".to_string())));
+    let call = |id: serde_json::Value| serde_json::json!({"jsonrpc": "2.0", "id": id, "method": "prompts/get", "params": {"name": "p", "arguments": {"a": ATTACK}}});
+    for id in [serde_json::json!(7), serde_json::json!("a\"b")] {
+        let (status, body, _) = said("/any", &call(id.clone()));
+        assert_eq!((status, &body["id"]), (200, &id));
+        assert_eq!((body["jsonrpc"].as_str(), body["error"]["code"].as_i64()), (Some("2.0"), Some(-32000)));
+    }
+    let (status, body, _) = said("/mcp", &serde_json::json!([call(1.into())]));
+    assert_eq!((status, &body["id"]), (400, &serde_json::Value::Null));
+
     let infer = br#"{"inputs":[{"name":"x","shape":[2],"datatype":"FP32","data":[1.0,NaN]}]}"#;
     let (outcome, _) = send(&guard, "/v2/models/m/infer", &[JSON], infer);
     let reply = outcome.reply.unwrap();

@@ -189,8 +189,20 @@ pub enum Protocol {
     OpenaiCompletions,
     /// OpenAI embeddings.
     OpenaiEmbeddings,
+    /// OpenAI responses.
+    OpenaiResponses,
+    /// OpenAI moderations.
+    OpenaiModerations,
     /// Anthropic messages.
     AnthropicMessages,
+    /// Gemini and Vertex: `generateContent` and its kin.
+    Gemini,
+    /// Ollama's own API.
+    Ollama,
+    /// Amazon Bedrock's Converse.
+    BedrockConverse,
+    /// Model Context Protocol.
+    Mcp,
     /// KServe's open inference protocol, version 2.
     KserveV2,
     /// Any other JSON: every string is a text for the model.

@@ -10,8 +10,8 @@ use crate::{
 };
 
 /// Fields of a message that can stand for a missing `content`.
-const INSTEAD_OF_CONTENT: [&str; 6] =
-    ["tool_calls", "function_call", "refusal", "audio", "reasoning_content", "reasoning"];
+const INSTEAD_OF_CONTENT: [&str; 7] =
+    ["tool_calls", "function_call", "refusal", "audio", "reasoning_content", "reasoning", "thinking"];
 
 impl Collector<'_, '_> {
     /// Reads a conversation.
@@ -35,7 +35,8 @@ impl Collector<'_, '_> {
         if found { Ok(()) } else { Err(self.form(NodeId::ROOT, "there are no `messages`")) }
     }
 
-    fn messages(&mut self, id: NodeId) -> Result<(), Problem> {
+    /// Reads a list of messages.
+    pub(super) fn messages(&mut self, id: NodeId) -> Result<(), Problem> {
         let document = self.document;
         self.filled(id, ["`messages` is empty", "`messages` is null", "`messages` is no array"])?;
         self.facts.messages = self.length(id);
@@ -47,7 +48,8 @@ impl Collector<'_, '_> {
         Ok(())
     }
 
-    fn message(&mut self, id: NodeId) -> Result<(), Problem> {
+    /// Reads a message: who speaks, and what stands in it.
+    pub(super) fn message(&mut self, id: NodeId) -> Result<(), Problem> {
         let document = self.document;
         if document.kind(id) != Kind::Object {
             return Err(self.form(id, "a message is no object"));
@@ -70,7 +72,9 @@ impl Collector<'_, '_> {
                     }
                     self.content(value, "content", role)?;
                 }
-                "refusal" | "reasoning_content" | "reasoning" => self.content(value, &name, role)?,
+                "refusal" | "reasoning_content" | "reasoning" | "thinking" => {
+                    self.content(value, &name, role)?
+                }
                 "tool_calls" | "function_call" => self.walk(value, &name, role)?,
                 "role" if role != Role::Unknown => {}
                 _ => self.member(key, value, Role::Unknown)?,
@@ -80,7 +84,7 @@ impl Collector<'_, '_> {
     }
 
     /// Reads what a message says: a string, blocks, or a single block.
-    fn content(&mut self, id: NodeId, key: &str, role: Role) -> Result<(), Problem> {
+    pub(super) fn content(&mut self, id: NodeId, key: &str, role: Role) -> Result<(), Problem> {
         match self.document.kind(id) {
             Kind::Array => self.document.elements(id).try_for_each(|block| self.block(block, key, role)),
             Kind::String | Kind::Object => self.block(id, key, role),

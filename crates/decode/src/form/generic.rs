@@ -7,6 +7,7 @@ use crate::{
     Datatype, Problem, ProblemKind, Role, Tensor,
     collect::{Collector, fault},
     json::{Kind, NodeId},
+    label,
 };
 
 /// What numbers are at some place of a document.
@@ -57,7 +58,8 @@ impl<'a> Collector<'a, '_> {
         match document.kind(id) {
             Kind::String => {
                 let text = document.text(id);
-                self.push(id, text, Role::Unknown)
+                let field = key.is_some_and(|key| label::is_identifier(&document.text(key)));
+                self.push(id, text, if field { Role::Field } else { Role::Unknown })
             }
             Kind::Object => self.any_members(id, numbers),
             Kind::Array if numbers > Numbers::Plain && document.is_numeric(id) => {

@@ -1,18 +1,24 @@
 //! The protocols' forms: which strings are whose, which arrays are tensors.
 
+mod bedrock;
 mod chat;
+mod gemini;
 mod generic;
 mod kserve;
+mod mcp;
+mod ollama;
 mod prompt;
+mod responses;
 mod shape;
+mod sniff;
 
 use alloc::sync::Arc;
 
 use crate::{
     Decoded, Limits, Problem, ProblemKind, Protocol, Tensor,
     collect::{Collector, model_name},
-    json::{Content, Document, Kind, NodeId},
-    protocol::model_of_path,
+    json::{Content, Document},
+    protocol::{model_of_path, streams_by_path},
 };
 
 /// Reads a document as the protocol that policy or path promised.
@@ -29,14 +35,19 @@ pub(crate) fn fixed<'a>(
     if decoded.facts.model.is_none() {
         decoded.facts.model = model_of_path(path).map(model_name);
     }
+    decoded.facts.stream |= streams_by_path(path);
     Ok(decoded)
 }
 
-/// Reads a document as what it looks like, else as any JSON.
-pub(crate) fn sniffed<'a>(content: Content<'a>, limits: &Limits) -> Result<Decoded<'a>, Problem> {
+/// Reads a document as what it looks like, helped by what a path hints at, else as any JSON.
+pub(crate) fn sniffed<'a>(
+    hint: Option<Protocol>,
+    content: Content<'a>,
+    limits: &Limits,
+) -> Result<Decoded<'a>, Problem> {
     let Content { document, numbers, beyond } = content;
     let document = Arc::new(document);
-    let decoded = match read(sniff(&document), &document, &numbers, limits) {
+    let decoded = match read(sniff::protocol(&document, hint), &document, &numbers, limits) {
         Err(Problem { kind: ProblemKind::Form | ProblemKind::Null | ProblemKind::Empty, .. }) => {
             read(Protocol::Json, &document, &numbers, limits)?
         }
@@ -57,52 +68,16 @@ fn read<'a>(
         Protocol::OpenAiChat => collector.chat(false)?,
         Protocol::AnthropicMessages => collector.chat(true)?,
         Protocol::OpenAiCompletions => collector.prompts("prompt")?,
-        Protocol::OpenAiEmbeddings => collector.prompts("input")?,
+        Protocol::OpenAiEmbeddings | Protocol::OpenAiModerations => collector.prompts("input")?,
+        Protocol::OpenAiResponses => collector.responses()?,
+        Protocol::Gemini => collector.gemini()?,
+        Protocol::Ollama => collector.ollama()?,
+        Protocol::BedrockConverse => collector.bedrock()?,
+        Protocol::Mcp => collector.mcp()?,
         Protocol::KserveV2 => collector.kserve()?,
         Protocol::Json | Protocol::Text => collector.generic()?,
     }
     Ok(collector.decoded(protocol))
-}
-
-/// The protocol that a document looks like, by the names in its own object.
-fn sniff(document: &Document<'_>) -> Protocol {
-    let [mut messages, mut inputs, mut prompt, mut input] = [None; 4];
-    let (mut anthropic, mut named, mut more) = (false, false, false);
-    for (key, value) in document.members(NodeId::ROOT) {
-        match &*document.text(key) {
-            "messages" => messages = Some(value),
-            "inputs" => inputs = Some(value),
-            "prompt" => prompt = Some(value),
-            "input" => input = Some(value),
-            "system" | "anthropic_version" => anthropic = true,
-            "model" => named = document.kind(value) == Kind::String,
-            "instructions" | "stream" => more = true,
-            _ => {}
-        }
-    }
-    let is = |id: Option<NodeId>, kind: Kind| id.is_some_and(|id| document.kind(id) == kind);
-    if is(messages, Kind::Array) {
-        return if anthropic { Protocol::AnthropicMessages } else { Protocol::OpenAiChat };
-    }
-    let first = inputs.and_then(|inputs| document.elements(inputs).next());
-    if first.is_some_and(|first| document.member(first, "datatype").is_some()) {
-        return Protocol::KserveV2;
-    }
-    if is(prompt, Kind::String) || is(prompt, Kind::Array) {
-        return Protocol::OpenAiCompletions;
-    }
-    // The responses API has an `input`, too, and more fields beside it.
-    if named && !more && input.is_some_and(|input| is_texts(document, input)) {
-        return Protocol::OpenAiEmbeddings;
-    }
-    Protocol::Json
-}
-
-/// Whether a value is a string or an array of nothing but strings.
-fn is_texts(document: &Document<'_>, id: NodeId) -> bool {
-    let text = |id: NodeId| document.kind(id) == Kind::String;
-    text(id)
-        || (document.count(id) > 0 && document.kind(id) == Kind::Array && document.elements(id).all(text))
 }
 
 /// Values that JSON does not have may stand in tensors only.

@@ -1,4 +1,4 @@
-//! OpenAI completions and embeddings: one field of texts or token ids.
+//! OpenAI completions, embeddings and moderations: one field of texts or token ids.
 
 use crate::{
     Problem, ProblemKind, Role,
@@ -15,17 +15,21 @@ impl Collector<'_, '_> {
         for (key, value) in document.members(NodeId::ROOT) {
             let name = document.text(key);
             self.setting(&name, value);
-            if name == field {
-                found = true;
-                self.input(value)?;
-            } else {
-                self.other(key, value)?;
+            match &*name {
+                name if name == field => {
+                    found = true;
+                    self.input(value)?;
+                }
+                // What has to stand behind the answer is shown to the model, too.
+                "suffix" => self.walk(value, "suffix", Role::User)?,
+                _ => self.other(key, value)?,
             }
         }
         if found { Ok(()) } else { Err(self.form(NodeId::ROOT, "there is no `prompt` or `input`")) }
     }
 
-    fn input(&mut self, id: NodeId) -> Result<(), Problem> {
+    /// Reads a text, or an array of texts, of token ids, or of arrays of token ids.
+    pub(super) fn input(&mut self, id: NodeId) -> Result<(), Problem> {
         let document = self.document;
         match document.kind(id) {
             Kind::String => {
