@@ -1,4 +1,4 @@
-//! Compiles `rules/*.toml` into statics, so that nothing is left to do when a filter starts.
+//! Packs `rules/*.toml` into a few bytes, which an engine unpacks once, when it is made.
 
 extern crate alloc;
 
@@ -10,16 +10,12 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     env,
     error::Error,
-    fmt::{Debug, Write as _},
+    fmt::Write as _,
     fs,
     path::{Path, PathBuf},
 };
 
-use compile::{
-    Builder, Patterns, Proof, Tables,
-    keys::{KeyTable, Place},
-    tables::Checksum,
-};
+use compile::{Builder, Patterns, Proof, pack::Writer, tables::Checksum};
 use serde::Deserialize;
 
 /// A rule file.
@@ -72,7 +68,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=src/compile");
     println!("cargo::rerun-if-changed=rules");
     match generate() {
-        Ok(source) => Ok(fs::write(Path::new(&env::var("OUT_DIR")?).join("rules.rs"), source)?),
+        Ok(generated) => {
+            let folder = env::var("OUT_DIR")?;
+            fs::write(Path::new(&folder).join("rules.rs"), generated.source)?;
+            fs::write(Path::new(&folder).join("rules.bin"), generated.rules)?;
+            fs::write(Path::new(&folder).join("patterns.bin"), generated.patterns)?;
+            Ok(())
+        }
         Err(error) => {
             println!("cargo::error={error}");
             Err("the rules do not compile".into())
@@ -80,7 +82,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-fn generate() -> Result<String, Box<dyn Error>> {
+/// What becomes of the rules.
+struct Generated {
+    /// Rust for what is the same for many rules.
+    source: String,
+    /// What is known of each rule.
+    rules: Vec<u8>,
+    /// What the rules look for.
+    patterns: Vec<u8>,
+}
+
+fn generate() -> Result<Generated, Box<dyn Error>> {
     let mut builder = Builder::default();
     let mut rules = Vec::new();
     let mut ids = BTreeSet::new();
@@ -96,7 +108,7 @@ fn generate() -> Result<String, Box<dyn Error>> {
             rules.push(rule);
         }
     }
-    write(&rules, &builder.finish())
+    write(&rules, &builder)
 }
 
 /// The rule files in a fixed order. There may be none.
@@ -216,94 +228,44 @@ fn severity(name: &str) -> Result<&'static str, String> {
     }
 }
 
-/// Writes the rules and the tables as Rust. The tables' types print as the expressions that make them.
-fn write(rules: &[Rule], tables: &Tables) -> Result<String, Box<dyn Error>> {
-    let mut out = String::from(
-        "#[allow(unused_imports, reason = \"a rule may name its roles\")]\nuse crate::role::Role;\n\
-         use crate::{finding::{Category, Rule, Severity}, role::Roles};\n",
-    );
-    writeln!(out, "pub(super) static RULES: [Rule; {}] = [", rules.len())?;
+/// Writes what is known of each rule, and what many share as Rust.
+fn write(rules: &[Rule], builder: &Builder) -> Result<Generated, Box<dyn Error>> {
+    let mut shapes = Vec::new();
+    let mut out = Writer::default();
+    out.count(rules.len());
     for rule in rules {
-        writeln!(
-            out,
-            "Rule {{ id: {:?}, summary: {:?}, category: Category::{}, severity: Severity::{}, weight: {}, \
-             paranoia: {}, roles: {}, owasp: &{:?}, atlas: &{:?} }},",
-            rule.id,
-            rule.summary,
+        let shape = format!(
+            "Shape {{ category: Category::{}, severity: Severity::{}, paranoia: {}, roles: {}, owasp: &{:?}, atlas: &{:?} }}",
             category(&rule.id)?,
             severity(&rule.severity)?,
-            rule.weight,
             rule.paranoia,
             roles(rule)?,
             rule.owasp,
             rule.atlas,
-        )?;
+        );
+        let number = shapes.iter().position(|known| *known == shape).unwrap_or(shapes.len());
+        if number == shapes.len() {
+            shapes.push(shape);
+        }
+        out.count(number);
+        out.number(rule.weight.into());
+        for text in [&rule.id, &rule.summary] {
+            out.count(text.len());
+            out.raw(text.as_bytes());
+        }
     }
-    writeln!(out, "];")?;
-    let mut fields = String::new();
-    let mut put = |name: &str, item: &str, imports: &str, list: &dyn Debug, len: usize| {
-        write!(
-            out,
-            "mod {name} {{\n#![allow(unused_imports, reason = \"a table may be empty\")]\n{imports}\n\
-             pub(super) static TABLE: [{item}; {len}] = {list:?};\n}}\n"
-        )
-    };
-    macro_rules! tables {
-        ($($name:ident: $item:literal, $imports:literal;)*) => {
-            $(
-                put(stringify!($name), $item, $imports, &tables.$name, tables.$name.len())?;
-                writeln!(fields, "{0}: Cow::Borrowed(&{0}::TABLE),", stringify!($name))?;
-            )*
-        };
+    let rules = out.finish();
+    let (patterns, mut sizes) = builder.pack();
+    sizes.push(("ids and summaries", rules.len()));
+    let mut source = String::from(
+        "#[allow(unused_imports, reason = \"a rule may name its roles\")]\nuse crate::role::Role;\n\
+         use crate::{finding::{Category, Severity}, role::Roles};\n",
+    );
+    writeln!(source, "pub(super) static SHAPES: [super::Shape; {}] = [", shapes.len())?;
+    for shape in shapes {
+        writeln!(source, "super::{shape},")?;
     }
-    tables! {
-        bytes: "u8", "";
-        words: "Word", "use crate::compile::tables::Word;";
-        alternatives: "Alternative", "use crate::compile::tables::Alternative;";
-        steps: "Step", "use crate::compile::tables::{Slice, Step, Step::*};";
-        phrases: "Phrase", "use crate::compile::tables::{Phrase, Slice};";
-        literals: "Slice", "use crate::compile::tables::Slice;";
-        pieces: "Piece", "use crate::compile::tables::{Class, Piece, Slice};";
-        raws: "Raw", "use crate::compile::tables::{Raw, Slice};";
-        classes: "Class", "use crate::compile::tables::Class;";
-        elements: "Element", "use crate::compile::tables::{Element, Element::*, Slice};";
-        stopwords: "Slice", "use crate::compile::tables::Slice;";
-        tokens: "Token", "use crate::compile::tables::{Checksum::*, Slice, Token};";
-        postings: "Posting", "use crate::compile::tables::{Posting, Posting::*};";
-    }
-    put("signs", "u64", "", &tables.signs.signs, tables.signs.signs.len())?;
-    put("needs", "[u64; 2]", "", &tables.signs.needs, tables.signs.needs.len())?;
-    writeln!(
-        fields,
-        "signs: SignTable {{ shift: {}, signs: Cow::Borrowed(&signs::TABLE), needs: Cow::Borrowed(&needs::TABLE) }},",
-        tables.signs.shift
-    )?;
-    fields.push_str("keys: [\n");
-    for (place, KeyTable { filter_shift, filter, bucket_shift, buckets, entries }) in
-        Place::ALL.iter().zip(&tables.keys)
-    {
-        let name = format!("{place:?}").to_lowercase();
-        put(&format!("{name}_filter"), "u64", "", filter, filter.len())?;
-        put(&format!("{name}_buckets"), "u32", "", buckets, buckets.len())?;
-        put(
-            &format!("{name}_entries"),
-            "Entry",
-            "use crate::compile::{keys::Entry, tables::Slice};",
-            entries,
-            entries.len(),
-        )?;
-        writeln!(
-            fields,
-            "KeyTable {{ filter_shift: {filter_shift}, filter: Cow::Borrowed(&{name}_filter::TABLE), \
-             bucket_shift: {bucket_shift}, buckets: Cow::Borrowed(&{name}_buckets::TABLE), \
-             entries: Cow::Borrowed(&{name}_entries::TABLE) }},"
-        )?;
-    }
-    fields.push_str("],\n");
-    writeln!(
-        out,
-        "use alloc::borrow::Cow;\nuse crate::compile::{{keys::KeyTable, signs::SignTable, tables::Tables}};"
-    )?;
-    writeln!(out, "pub(super) static TABLES: Tables = Tables {{\n{fields}}};")?;
-    Ok(out)
+    writeln!(source, "];")?;
+    writeln!(source, "#[cfg(test)]\npub(super) static SIZES: [(&str, usize); {}] = {sizes:?};", sizes.len())?;
+    Ok(Generated { source, rules, patterns })
 }

@@ -1,17 +1,108 @@
-//! The rules that come with the crate, as `build.rs` compiled them.
+//! The rules that come with the crate, as `build.rs` packed them.
 
-use crate::{compile::Tables, finding::Rule};
+use alloc::vec::Vec;
+use core::str;
+
+use crate::{
+    compile::{Builder, unpack::Reader},
+    finding::{Category, Rule, Severity},
+    role::Roles,
+};
 
 mod generated {
     include!(concat!(env!("OUT_DIR"), "/rules.rs"));
 }
 
-/// The compiled patterns.
-pub(crate) const fn tables() -> &'static Tables {
-    &generated::TABLES
+/// What they look for: see [`crate::compile::pack`].
+static PATTERNS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/patterns.bin"));
+
+/// What is known of them: how many, then for each the number of its shape, its weight, and its id and summary, each with
+/// its length before it.
+static RULES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/rules.bin"));
+
+/// What many rules have in common.
+struct Shape {
+    category: Category,
+    severity: Severity,
+    paranoia: u8,
+    roles: Roles,
+    owasp: &'static [&'static str],
+    atlas: &'static [&'static str],
 }
 
-/// What is known of each rule, in the order of its number in the tables.
-pub(crate) fn rules() -> impl Iterator<Item = Rule> {
-    generated::RULES.iter().copied()
+/// What they look for, to be laid out. A test holds that it can be read.
+pub(crate) fn builder() -> Builder {
+    Builder::unpack(PATTERNS).unwrap_or_default()
+}
+
+/// What is known of each rule, in the order of its number in the patterns.
+pub(crate) fn rules() -> Vec<Rule> {
+    let mut reader = Reader::new(RULES);
+    let count = reader.count().unwrap_or(0);
+    (0..count).map_while(|_| rule(&mut reader)).collect()
+}
+
+fn rule(reader: &mut Reader<'static>) -> Option<Rule> {
+    let shape = generated::SHAPES.get(reader.number()? as usize)?;
+    let weight = u16::try_from(reader.number()?).ok()?;
+    let mut text = || {
+        let length = reader.count()?;
+        str::from_utf8(reader.raw(length)?).ok()
+    };
+    let (id, summary) = (text()?, text()?);
+    let Shape { category, severity, paranoia, roles, owasp, atlas } = *shape;
+    Some(Rule { id, summary, category, severity, weight, paranoia, roles, owasp, atlas })
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use alloc::vec::Vec;
+    use std::println;
+
+    use super::*;
+
+    /// What the rules may take of a filter, in bytes: patterns, ids, summaries and all. The classifier's weights, these
+    /// and the Unicode tables share 512 KiB.
+    const BUDGET: usize = 230 << 10;
+
+    #[test]
+    fn the_rules_stay_in_their_budget() {
+        let shapes = size_of_val(&generated::SHAPES) + 64 * generated::SHAPES.len();
+        let parts = generated::SIZES.iter().copied().chain([("shapes", shapes)]);
+        let mut total = 0;
+        for (part, size) in parts {
+            println!("{part:<20} {size:>7} bytes");
+            total += size;
+        }
+        println!("{:<20} {total:>7} bytes for {} rules", "all", rules().len());
+        assert!(total >= PATTERNS.len() + RULES.len(), "a part is not counted");
+        assert!(total <= BUDGET, "the rules take {total} bytes of {BUDGET}");
+    }
+
+    #[test]
+    fn what_was_packed_is_read_whole() {
+        let count = Reader::new(RULES).count();
+        assert_eq!(Some(rules().len()), count);
+        assert!(rules().len() > 200);
+        let builder = Builder::unpack(PATTERNS).unwrap();
+        let (again, _) = builder.pack();
+        assert_eq!(again.len(), PATTERNS.len());
+        assert!(again == PATTERNS, "packed again it is the same");
+    }
+
+    #[test]
+    fn what_is_cut_off_or_broken_is_told() {
+        for end in (0..PATTERNS.len()).step_by(997) {
+            assert!(Builder::unpack(&PATTERNS[..end]).is_none(), "cut off at {end}");
+        }
+        let mut broken: Vec<u8> = PATTERNS.into();
+        for at in (0..broken.len()).step_by(1009) {
+            // Whatever becomes of it, nothing panics.
+            broken[at] ^= 0xff;
+            drop(Builder::unpack(&broken).map(Builder::finish));
+            broken[at] ^= 0xff;
+        }
+    }
 }

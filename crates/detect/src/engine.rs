@@ -1,13 +1,13 @@
 //! From a text to its findings.
 
-use alloc::{borrow::Cow, sync::Arc, vec::Vec};
+use alloc::{sync::Arc, vec::Vec};
 use core::ops::Range;
 
 use normalise::{Budget, Transform, undone_in, views};
 
 use crate::{
     builtin,
-    compile::{Builder, Error, Patterns, Tables},
+    compile::{Error, Patterns, Tables},
     detector::{Installed, Subject},
     finding::{Finding, Rule},
     options::Options,
@@ -25,7 +25,7 @@ pub struct Engine {
     numbered: Vec<Arc<Rule>>,
     /// Those of them that are in use.
     rules: Vec<Arc<Rule>>,
-    tables: Cow<'static, Tables>,
+    tables: Tables,
     /// The rules in use as bits, for each role in the order of [`Role::ALL`].
     judged: [Vec<u64>; Role::ALL.len()],
     /// What looks by its own code.
@@ -33,11 +33,11 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Prepares the built-in rules that the options ask for. Nothing is compiled: the tables are statics.
+    /// Prepares the built-in rules that the options ask for: unpacks them and lays them out, a few milliseconds' work.
     #[must_use]
     pub fn new(options: &Options) -> Self {
-        let rules = builtin::rules().map(Arc::new).collect();
-        Self::assemble(options, rules, Cow::Borrowed(builtin::tables()))
+        let rules = builtin::rules().into_iter().map(Arc::new).collect();
+        Self::assemble(options, rules, builtin::builder().finish())
     }
 
     /// Prepares the built-in rules together with some of the operator's own, in the same tables: the cost
@@ -49,16 +49,16 @@ impl Engine {
         options: &Options,
         own: impl IntoIterator<Item = (Rule, Patterns)>,
     ) -> Result<Self, Error> {
-        let mut rules: Vec<_> = builtin::rules().map(Arc::new).collect();
-        let mut builder = Builder::from_tables(builtin::tables());
+        let mut rules: Vec<_> = builtin::rules().into_iter().map(Arc::new).collect();
+        let mut builder = builtin::builder();
         for (rule, patterns) in own {
             builder.add(u32::try_from(rules.len()).unwrap_or(u32::MAX), &patterns)?;
             rules.push(Arc::new(rule));
         }
-        Ok(Self::assemble(options, rules, Cow::Owned(builder.finish())))
+        Ok(Self::assemble(options, rules, builder.finish()))
     }
 
-    fn assemble(options: &Options, numbered: Vec<Arc<Rule>>, tables: Cow<'static, Tables>) -> Self {
+    fn assemble(options: &Options, numbered: Vec<Arc<Rule>>, tables: Tables) -> Self {
         let detectors = Vec::new();
         let mut rules: Vec<_> = numbered.iter().filter(|rule| options.uses(rule)).cloned().collect();
         rules.extend(detectors.iter().flat_map(Installed::rules).cloned());

@@ -206,7 +206,7 @@ fn speed_lost_on_postings() {
 }
 
 /// The bytes of each table.
-fn sizes(tables: &crate::compile::Tables) -> [(&'static str, usize); 14] {
+fn sizes(tables: &crate::compile::Tables) -> [(&'static str, usize); 16] {
     let keys = tables.keys.iter().map(|table| {
         size_of_val(&*table.filter) + size_of_val(&*table.buckets) + size_of_val(&*table.entries)
     });
@@ -214,6 +214,7 @@ fn sizes(tables: &crate::compile::Tables) -> [(&'static str, usize); 14] {
         ("bytes", size_of_val(&*tables.bytes)),
         ("words", size_of_val(&*tables.words)),
         ("alternatives", size_of_val(&*tables.alternatives)),
+        ("lists", size_of_val(&*tables.lists)),
         ("steps", size_of_val(&*tables.steps)),
         ("phrases", size_of_val(&*tables.phrases)),
         ("literals", size_of_val(&*tables.literals)),
@@ -225,5 +226,18 @@ fn sizes(tables: &crate::compile::Tables) -> [(&'static str, usize); 14] {
         ("tokens", size_of_val(&*tables.tokens)),
         ("postings", size_of_val(&*tables.postings)),
         ("keys", keys.sum::<usize>()),
+        ("signs", size_of_val(&*tables.signs.signs) + size_of_val(&*tables.signs.needs)),
     ]
+}
+
+#[test]
+#[ignore = "measures speed; run by hand in a release build"]
+fn speed_of_loading() {
+    let mut best = f64::INFINITY;
+    for _ in 0..200 {
+        let start = Instant::now();
+        black_box(Engine::new(&Options::default()));
+        best = best.min(start.elapsed().as_secs_f64());
+    }
+    eprintln!("built-in rules made ready in {:.2} ms", best * 1e3);
 }

@@ -3,25 +3,28 @@
 use alloc::vec::Vec;
 
 use super::{
-    frequency,
+    frequency::{self, Frequencies},
     keys::{Place, TAIL, literal_key},
-    phrase::{Part, Word},
-    plan_token, words,
+    phrase::Part,
+    plan_token,
+    tables::{Alternative, Laid, List, Word},
+    words,
 };
 
 /// Something to search for, and how often it would be met for nothing.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Anchor {
     pub(super) place: Place,
     pub(super) key: u64,
-    /// What stands there, up to white space; the key is its beginning.
-    pub(super) text: Vec<u8>,
+    /// Bytes that stand there, up to white space; the key is their beginning.
+    pub(super) length: usize,
     pub(super) cost: u32,
 }
 
 impl Anchor {
     pub(super) fn new(place: Place, text: &[u8], cost: u32) -> Self {
-        let solid = text.iter().take_while(|byte| !matches!(byte, b' ' | b'\n')).copied();
-        Self { place, key: literal_key(text, place.width()), text: solid.collect(), cost }
+        let length = text.iter().take_while(|byte| !matches!(byte, b' ' | b'\n')).count();
+        Self { place, key: literal_key(text, place.width()), length, cost }
     }
 }
 
@@ -34,29 +37,33 @@ pub(super) fn reach(parts: &[Part]) -> usize {
     parts.iter().map(span).sum()
 }
 
-/// The rarest word of each alternative. `None` if one of them has none to search for.
-pub(super) fn anchors(alternatives: &[Vec<Word>]) -> Option<Vec<(usize, Anchor)>> {
-    let rarest = |sequence: &Vec<Word>| {
-        let words = sequence.iter().enumerate().filter_map(|(at, word)| Some((at, word_anchor(word)?)));
-        words.min_by_key(|(_, anchor)| anchor.cost)
+/// The rarest word of each alternative: its number and what to search for. `None` if one of them has none to search
+/// for.
+pub(super) fn anchors(list: List, laid: &Laid, frequencies: &Frequencies) -> Option<Vec<(usize, Anchor)>> {
+    let rarest = |sequence: &Alternative| {
+        let words = sequence.of(&laid.words).iter().enumerate();
+        let anchors =
+            words.filter_map(|(at, word)| Some((at, word_anchor(*word, &laid.bytes, frequencies)?)));
+        anchors.min_by_key(|(_, anchor)| anchor.cost)
     };
-    alternatives.iter().map(rarest).collect()
+    list.of(&laid.alternatives).iter().map(rarest).collect()
 }
 
-fn word_anchor(word: &Word) -> Option<Anchor> {
-    let place = match word.text.len() {
+fn word_anchor(word: Word, bytes: &[u8], frequencies: &Frequencies) -> Option<Anchor> {
+    let place = match word.length {
         _ if word.whole => Place::Word,
         8.. => Place::Word,
         4.. => Place::Prefix,
         _ => return None,
     };
-    Some(Anchor::new(place, &word.text, frequency::of_word(&word.text, word.whole)))
+    let text = word.text(bytes);
+    Some(Anchor::new(place, text, frequencies.of_word(text, word.whole)))
 }
 
 /// The cheapest place in a raw literal where a search may begin.
-pub(super) fn literal_anchor(text: &[u8]) -> Option<(usize, Anchor)> {
+pub(super) fn literal_anchor(text: &[u8], frequencies: &Frequencies) -> Option<(usize, Anchor)> {
     // A literal without symbols may still hold a word that begins behind a space.
-    let in_words = plan_token::word_anchor(text, false, None, 0);
+    let in_words = plan_token::word_anchor(text, false, None, 0, frequencies);
     in_words.into_iter().chain(raw_anchors(text)).min_by_key(|(_, anchor)| anchor.cost)
 }
 

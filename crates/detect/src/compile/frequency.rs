@@ -1,6 +1,10 @@
 //! How often a search for something would stop in ordinary text, so that the rarest part of a pattern is
 //! the one that is searched for. Only the speed depends on it.
 
+use alloc::vec::Vec;
+
+use super::keys::literal_key;
+
 /// Occurrences in a million words of English prose and of prompts to models, by rough steps. The order
 /// follows the head of the British National Corpus list; words of prompts were added by feel.
 const COMMON: &[(u32, &str)] = &[
@@ -37,28 +41,55 @@ const COMMON: &[(u32, &str)] = &[
     ),
 ];
 
-/// Whole words: occurrences in a million.
-pub(super) fn of_word(word: &[u8], whole: bool) -> u32 {
-    let mut listed = 0;
-    for (frequency, words) in COMMON {
-        for common in words.split_ascii_whitespace() {
-            let common = common.as_bytes();
-            if common == word || !whole && common.starts_with(word) {
-                listed += frequency;
-            }
-        }
+/// The common words, to be looked up in.
+#[derive(Debug)]
+pub(super) struct Frequencies {
+    /// In ascending order of the words; before each its first bytes, which are quick to compare.
+    known: Vec<(u64, &'static [u8], u32)>,
+}
+
+impl Default for Frequencies {
+    fn default() -> Self {
+        let rows = COMMON.iter().flat_map(|(frequency, words)| {
+            words
+                .split_ascii_whitespace()
+                .map(|word| (first_bytes(word.as_bytes()), word.as_bytes(), *frequency))
+        });
+        let mut known: Vec<_> = rows.collect();
+        known.sort_unstable();
+        Self { known }
     }
-    let unlisted = match word.len() {
-        0 | 1 => 3000,
-        2 => 300,
-        3 => 60,
-        4 => 30,
-        5 | 6 => 12,
-        _ => 5,
-    };
-    // A stem begins several words.
-    let unlisted = if whole { unlisted } else { unlisted * 4 };
-    listed.max(unlisted)
+}
+
+impl Frequencies {
+    /// Occurrences in a million of a word, or of all that begin so.
+    pub(super) fn of_word(&self, word: &[u8], whole: bool) -> u32 {
+        let bytes = first_bytes(word);
+        let first = self
+            .known
+            .partition_point(|(first, common, _)| *first < bytes || *first == bytes && *common < word);
+        let meant = |common: &[u8]| if whole { common == word } else { common.starts_with(word) };
+        let listed: u32 = (self.known.iter().skip(first))
+            .take_while(|(_, common, _)| meant(common))
+            .map(|(_, _, frequency)| frequency)
+            .sum();
+        let unlisted = match word.len() {
+            0 | 1 => 3000,
+            2 => 300,
+            3 => 60,
+            4 => 30,
+            5 | 6 => 12,
+            _ => 5,
+        };
+        // A stem begins several words.
+        let unlisted = if whole { unlisted } else { unlisted * 4 };
+        listed.max(unlisted)
+    }
+}
+
+/// The first eight bytes as a number that orders as they do.
+fn first_bytes(word: &[u8]) -> u64 {
+    u64::from_be_bytes(literal_key(word, 8).to_le_bytes())
 }
 
 /// The same for raw characters: `key` is what a search compares. Links are common.
@@ -93,8 +124,10 @@ mod tests {
             (b"your", true),
             (b"the", true),
         ];
+        let frequencies = Frequencies::default();
+        let of = |(word, whole): (&[u8], bool)| frequencies.of_word(word, whole);
         for pair in order.windows(2) {
-            assert!(of_word(pair[0].0, pair[0].1) < of_word(pair[1].0, pair[1].1), "{pair:?}");
+            assert!(of(pair[0]) < of(pair[1]), "{pair:?}");
         }
         assert!(of_raw(b"<|im_s") < of_raw(b"###") && of_raw(b"###") < of_raw(b":"));
     }

@@ -3,7 +3,7 @@
 //! A text is mostly words that no rule knows, so the first question is a bit in a small table: a filter
 //! of a few kilobytes stays in the fastest cache, and its cost does not depend on the number of rules.
 
-use alloc::{borrow::Cow, vec, vec::Vec};
+use alloc::{vec, vec::Vec};
 
 use super::{tables::Slice, words::word_flags};
 
@@ -112,13 +112,13 @@ pub struct KeyTable {
     /// By how much a hash is shifted to give a bit of the filter.
     pub filter_shift: u32,
     /// One bit for each key's hash.
-    pub filter: Cow<'static, [u64]>,
+    pub filter: Vec<u64>,
     /// By how much a hash is shifted to give a bucket.
     pub bucket_shift: u32,
     /// Where each bucket's entries begin; one more than there are buckets.
-    pub buckets: Cow<'static, [u32]>,
+    pub buckets: Vec<u32>,
     /// The entries, bucket by bucket.
-    pub entries: Cow<'static, [Entry]>,
+    pub entries: Vec<Entry>,
 }
 
 impl KeyTable {
@@ -141,13 +141,7 @@ impl KeyTable {
         let starts = (0..=1u64 << bucket_bits)
             .map(|bucket| entries.partition_point(|entry| hash(entry.key) >> bucket_shift < bucket));
         let buckets = starts.filter_map(|start| u32::try_from(start).ok()).collect();
-        Self {
-            filter_shift,
-            filter: Cow::Owned(filter),
-            bucket_shift,
-            buckets: Cow::Owned(buckets),
-            entries: Cow::Owned(entries),
-        }
+        Self { filter_shift, filter, bucket_shift, buckets, entries }
     }
 
     /// 1 if a key may be there; 0 is certain.

@@ -1,18 +1,20 @@
 //! From rules as people write them to tables that a scan reads.
 //!
-//! Shared by `build.rs`, which compiles `rules/*.toml` into statics, and by the engine, which adds an
-//! operator's own rules when it is built. So it knows nothing of the rest of the crate.
+//! Shared by `build.rs`, which packs `rules/*.toml` into a few bytes, and by the engine, which unpacks them and
+//! adds an operator's own when it is made. So it knows nothing of the rest of the crate.
 
 mod anchor;
 pub mod error;
 mod frequency;
 pub mod keys;
+pub mod pack;
 pub mod phrase;
 mod plan;
 mod plan_token;
 pub mod signs;
 pub mod tables;
 pub mod token;
+pub mod unpack;
 pub mod words;
 
 pub use error::Error;

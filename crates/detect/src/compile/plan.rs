@@ -1,20 +1,22 @@
 //! Lays patterns out in tables.
 
-use alloc::{borrow::Cow, collections::BTreeMap, string::ToString, vec::Vec};
+use alloc::{collections::BTreeMap, string::ToString, vec::Vec};
 
 use super::{
     Patterns, Proof,
     anchor::{Anchor, anchors, literal_anchor, reach},
     error::{Error, Problem},
+    frequency::Frequencies,
     keys::{Entry, KeyTable, Place, literal_key},
+    pack::{Sizes, pack},
     phrase::{self, Part},
-    plan_token,
-    signs::{self, Laid},
+    plan_token, signs,
     tables::{
-        Alternative, Class, Element, Phrase, Piece, Posting, Raw, Slice, Step, Tables, Token, Word, head,
-        head_bit,
+        Alternative, Class, Element, Laid, List, Phrase, Piece, Posting, Raw, Slice, Step, Tables, Token,
+        Word, head, head_bit,
     },
     token,
+    unpack::unpack,
 };
 
 /// Words that a pattern may span: positions are bits of a word of 64.
@@ -22,67 +24,46 @@ const MAX_REACH: usize = 60;
 /// The most of anything in one pattern: counted in 16 bits.
 const MAX_COUNT: usize = 4096;
 
-/// What hangs on a key.
+/// Something that is searched for.
 #[derive(Debug)]
-struct Hanging {
-    postings: Vec<Posting>,
-    /// What all the anchors begin with.
-    common: Vec<u8>,
+struct Hung {
+    place: Place,
+    key: u64,
+    /// What stands there, in [`Laid::bytes`].
+    text: Slice,
+    posting: Posting,
+}
+
+/// What was laid out already: rules repeat each other's words.
+#[derive(Debug, Default)]
+struct Known {
+    bytes: BTreeMap<Vec<u8>, Slice>,
+    sequences: BTreeMap<Vec<phrase::Word>, Alternative>,
+    lists: BTreeMap<Vec<Alternative>, u32>,
+    classes: BTreeMap<Class, u32>,
+    stopwords: BTreeMap<Vec<Slice>, Slice>,
 }
 
 /// Collects rules into tables.
 #[derive(Debug, Default)]
 pub struct Builder {
-    bytes: Vec<u8>,
-    interned: BTreeMap<Vec<u8>, Slice>,
-    /// Patterns repeat each other's synonyms, so equal sequences and lists of them are laid out once.
-    sequences: BTreeMap<Vec<phrase::Word>, Alternative>,
-    lists: BTreeMap<Vec<Alternative>, Slice>,
-    words: Vec<Word>,
-    alternatives: Vec<Alternative>,
-    steps: Vec<Step>,
-    phrases: Vec<Phrase>,
-    literals: Vec<Slice>,
-    pieces: Vec<Piece>,
-    raws: Vec<Raw>,
-    classes: Vec<Class>,
-    elements: Vec<Element>,
-    stopwords: Vec<Slice>,
-    tokens: Vec<Token>,
-    keyed: BTreeMap<(Place, u64), Hanging>,
+    pub(super) laid: Laid,
+    known: Known,
+    hung: Vec<Hung>,
+    frequencies: Frequencies,
 }
 
 impl Builder {
-    /// Starts with what is compiled already.
+    /// Starts with rules that [`super::pack`] packed. `None` if these bytes are no such rules.
     #[must_use]
-    pub fn from_tables(tables: &Tables) -> Self {
-        let mut keyed = BTreeMap::new();
-        for (place, table) in Place::ALL.iter().zip(&tables.keys) {
-            for entry in table.entries.iter() {
-                let postings = Slice { first: entry.first, count: entry.count }.of(&tables.postings);
-                let common = entry.common.of(&tables.bytes);
-                let hanging = Hanging { postings: postings.to_vec(), common: common.to_vec() };
-                keyed.insert((*place, entry.key), hanging);
-            }
-        }
-        Self {
-            bytes: tables.bytes.to_vec(),
-            interned: BTreeMap::new(),
-            sequences: BTreeMap::new(),
-            lists: BTreeMap::new(),
-            words: tables.words.to_vec(),
-            alternatives: tables.alternatives.to_vec(),
-            steps: tables.steps.to_vec(),
-            phrases: tables.phrases.to_vec(),
-            literals: tables.literals.to_vec(),
-            pieces: tables.pieces.to_vec(),
-            raws: tables.raws.to_vec(),
-            classes: tables.classes.to_vec(),
-            elements: tables.elements.to_vec(),
-            stopwords: tables.stopwords.to_vec(),
-            tokens: tables.tokens.to_vec(),
-            keyed,
-        }
+    pub fn unpack(packed: &[u8]) -> Option<Self> {
+        unpack(packed)
+    }
+
+    /// Packs what was added. Returns the bytes, and how many each part of it takes.
+    #[must_use]
+    pub fn pack(&self) -> (Vec<u8>, Sizes) {
+        pack(&self.laid)
     }
 
     /// Adds the patterns of a rule, which the tables will call `rule`.
@@ -109,76 +90,58 @@ impl Builder {
     /// The tables.
     #[must_use]
     pub fn finish(mut self) -> Tables {
-        let mut postings = Vec::new();
+        // Stable: postings keep the order of the rules.
+        self.hung.sort_by_key(|hung| (hung.place, hung.key));
+        let mut postings = Vec::with_capacity(self.hung.len());
         let mut keys = Place::ALL.map(|_| Vec::new());
-        for ((place, key), hanging) in core::mem::take(&mut self.keyed) {
-            let Slice { first, count } = append(&mut postings, hanging.postings);
-            let common = self.intern(&hanging.common);
-            if let Some(entries) = keys.get_mut(place as usize) {
-                entries.push(Entry { key, first, count, common });
+        let mut of_words = Vec::new();
+        for alike in self.hung.chunk_by(|a, b| (a.place, a.key) == (b.place, b.key)) {
+            let Some(Hung { place, key, text, .. }) = alike.first() else { continue };
+            let Slice { first, count } = append(&mut postings, alike.iter().map(|hung| hung.posting));
+            let common = Slice { first: text.first, count: self.in_common(alike) };
+            if let Some(entries) = keys.get_mut(*place as usize) {
+                entries.push(Entry { key: *key, first, count, common });
+            }
+            if matches!(place, Place::Word | Place::Prefix) {
+                of_words.push(*key);
             }
         }
-        let laid = Laid {
-            bytes: &self.bytes,
-            words: &self.words,
-            alternatives: &self.alternatives,
-            steps: &self.steps,
-            phrases: &self.phrases,
-        };
-        let of_words: Vec<_> = [Place::Word, Place::Prefix]
-            .iter()
-            .filter_map(|place| keys.get(*place as usize))
-            .flatten()
-            .map(|entry: &Entry| entry.key)
-            .collect();
-        let signs = signs::sign(&mut postings, laid, &of_words);
-        Tables {
-            signs,
-            bytes: Cow::Owned(self.bytes),
-            words: Cow::Owned(self.words),
-            alternatives: Cow::Owned(self.alternatives),
-            steps: Cow::Owned(self.steps),
-            phrases: Cow::Owned(self.phrases),
-            literals: Cow::Owned(self.literals),
-            pieces: Cow::Owned(self.pieces),
-            raws: Cow::Owned(self.raws),
-            classes: Cow::Owned(self.classes),
-            elements: Cow::Owned(self.elements),
-            stopwords: Cow::Owned(self.stopwords),
-            tokens: Cow::Owned(self.tokens),
-            postings: Cow::Owned(postings),
-            keys: keys.map(KeyTable::new),
-        }
+        let signs = signs::sign(&mut postings, &self.laid, &of_words, &self.frequencies);
+        Tables { laid: self.laid, signs, postings, keys: keys.map(KeyTable::new) }
+    }
+
+    /// With how many bytes all of these begin.
+    fn in_common(&self, alike: &[Hung]) -> u32 {
+        let text = |hung: &Hung| hung.text.of(&self.laid.bytes);
+        let first = alike.first().map(text).unwrap_or_default();
+        let same = |other: &[u8]| first.iter().zip(other).take_while(|(a, b)| a == b).count();
+        let least = alike.iter().map(|hung| same(text(hung))).min().unwrap_or(0);
+        u32::try_from(least).unwrap_or(0)
     }
 
     fn words(&mut self, rule: u32, parts: &[Part]) -> Result<(), Problem> {
         if parts.len() > MAX_COUNT || reach(parts) > MAX_REACH {
             return Err(Problem::TooLong);
         }
-        let parts = &sorted(parts);
         let steps: Vec<_> = parts.iter().map(|part| self.step(part)).collect::<Result<_, _>>()?;
-        let phrase = next(&self.phrases);
-        let steps = append(&mut self.steps, steps);
-        self.phrases.push(Phrase { rule, steps });
-        let anchored = parts.iter().enumerate().filter_map(|(step, part)| match part {
-            Part::Item { alternatives, optional: false } => Some((step, anchors(alternatives)?)),
+        let anchor = self.rarest_step(&steps).ok_or(Problem::NoAnchor)?;
+        let anchor = small(anchor)?;
+        let Slice { first, count } = append(&mut self.laid.steps, steps);
+        self.laid.phrases.push(Phrase { rule, first, count: small(count as usize)?, anchor });
+        self.hang_phrase(next(&self.laid.phrases) - 1)
+    }
+
+    /// The step that is cheapest to search for.
+    fn rarest_step(&self, steps: &[Step]) -> Option<usize> {
+        let anchored = steps.iter().enumerate().filter_map(|(at, step)| match step {
+            Step::Item { list, optional: false } => {
+                let list = *self.laid.lists.get(*list as usize)?;
+                let anchors = anchors(list, &self.laid, &self.frequencies)?;
+                Some((at, anchors.iter().map(|(_, anchor)| u64::from(anchor.cost)).sum::<u64>()))
+            }
             _ => None,
         });
-        let cost = |anchors: &[(usize, Anchor)]| {
-            anchors.iter().map(|(_, anchor)| u64::from(anchor.cost)).sum::<u64>()
-        };
-        let (step, anchors) = anchored.min_by_key(|(_, anchors)| cost(anchors)).ok_or(Problem::NoAnchor)?;
-        for (alternative, (word, anchor)) in anchors.into_iter().enumerate() {
-            let posting = Posting::Phrase {
-                phrase,
-                step: small(step)?,
-                alternative: small(alternative)?,
-                word: small(word)?,
-                needs: 0,
-            };
-            self.hang(&anchor, posting);
-        }
-        Ok(())
+        anchored.min_by_key(|(_, cost)| *cost).map(|(at, _)| at)
     }
 
     fn step(&mut self, part: &Part) -> Result<Step, Problem> {
@@ -190,38 +153,73 @@ impl Builder {
                 }
                 let laid: Vec<_> =
                     alternatives.iter().map(|sequence| self.sequence(sequence)).collect::<Result<_, _>>()?;
-                let heads = laid.iter().fold(0, |heads, laid| heads | head_bit(laid.head));
-                let longest = laid.iter().map(|laid| laid.count).max().unwrap_or(0);
-                let alternatives = match self.lists.get(&laid) {
-                    Some(known) => *known,
-                    None => {
-                        let slice = append(&mut self.alternatives, laid.iter().copied());
-                        self.lists.insert(laid, slice);
-                        slice
-                    }
-                };
-                Ok(Step::Item { alternatives, heads, longest, optional: *optional })
+                Ok(Step::Item { list: self.list(laid)?, optional: *optional })
             }
         }
     }
 
+    fn list(&mut self, mut laid: Vec<Alternative>) -> Result<u32, Problem> {
+        laid.sort_unstable();
+        laid.dedup();
+        if let Some(known) = self.known.lists.get(&laid) {
+            return Ok(*known);
+        }
+        let list = self.lay_list(&laid)?;
+        self.known.lists.insert(laid, list);
+        Ok(list)
+    }
+
+    /// Lays a list of alternatives out, which are in ascending order.
+    pub(super) fn lay_list(&mut self, laid: &[Alternative]) -> Result<u32, Problem> {
+        let heads = laid.iter().fold(0, |heads, laid| heads | head_bit(laid.head));
+        let longest = laid.iter().map(|laid| laid.count).max().unwrap_or(0);
+        let Slice { first, count } = append(&mut self.laid.alternatives, laid.iter().copied());
+        self.laid.lists.push(List { heads, first, count: small(count as usize)?, longest });
+        Ok(next(&self.laid.lists) - 1)
+    }
+
     fn sequence(&mut self, sequence: &[phrase::Word]) -> Result<Alternative, Problem> {
-        if let Some(known) = self.sequences.get(sequence) {
+        if let Some(known) = self.known.sequences.get(sequence) {
             return Ok(*known);
         }
         let words: Vec<_> = sequence
             .iter()
             .map(|word| {
-                let Slice { first, count } = self.intern(&word.text);
-                let length = u16::try_from(count).map_err(|_| Problem::TooLong)?;
-                Ok(Word { key: literal_key(&word.text, 8), first, length, whole: word.whole })
+                let text = self.intern(&word.text);
+                self.word(text, word.whole)
             })
             .collect::<Result<_, _>>()?;
-        let head = words.first().map_or(0, |word| head(word.key));
-        let Slice { first, count } = append(&mut self.words, words);
-        let laid = Alternative { head, count: u16::try_from(count).map_err(|_| Problem::TooLong)?, first };
-        self.sequences.insert(sequence.to_vec(), laid);
+        let laid = self.lay(words)?;
+        self.known.sequences.insert(sequence.to_vec(), laid);
         Ok(laid)
+    }
+
+    pub(super) fn word(&self, text: Slice, whole: bool) -> Result<Word, Problem> {
+        let key = literal_key(text.of(&self.laid.bytes), 8);
+        Ok(Word { key, first: text.first, length: small(text.count as usize)?, whole })
+    }
+
+    /// Lays a sequence of words out.
+    pub(super) fn lay(&mut self, words: impl IntoIterator<Item = Word>) -> Result<Alternative, Problem> {
+        let Slice { first, count } = append(&mut self.laid.words, words);
+        let head = self.laid.words.get(first as usize).map_or(0, |word| head(word.key));
+        Ok(Alternative { head, count: small(count as usize)?, first })
+    }
+
+    /// Hangs the words of a phrase's anchor on their keys.
+    pub(super) fn hang_phrase(&mut self, number: u32) -> Result<(), Problem> {
+        let phrase = *self.laid.phrases.get(number as usize).ok_or(Problem::NoAnchor)?;
+        let anchor = phrase.of(&self.laid.steps).get(usize::from(phrase.anchor)).ok_or(Problem::NoAnchor)?;
+        let Step::Item { list, optional: false } = *anchor else { return Err(Problem::NoAnchor) };
+        let list = *self.laid.lists.get(list as usize).ok_or(Problem::NoAnchor)?;
+        let anchors = anchors(list, &self.laid, &self.frequencies).ok_or(Problem::NoAnchor)?;
+        for (alternative, (word, anchor)) in anchors.into_iter().enumerate() {
+            let sequence = list.of(&self.laid.alternatives).get(alternative).ok_or(Problem::NoAnchor)?;
+            let first = sequence.of(&self.laid.words).get(word).ok_or(Problem::NoAnchor)?.first;
+            let (alternative, word) = (small(alternative)?, small(word)?);
+            self.hang(&anchor, first, Posting::Phrase { phrase: number, needs: 0, alternative, word });
+        }
+        Ok(())
     }
 
     fn raw(&mut self, rule: u32, pieces: &[(u32, Vec<Vec<u8>>)]) -> Result<(), Problem> {
@@ -231,37 +229,49 @@ impl Builder {
         if pieces.len() > MAX_COUNT || pieces.iter().any(too_long) {
             return Err(Problem::TooLong);
         }
-        let cost = |anchors: &[(usize, Anchor)]| {
-            anchors.iter().map(|(_, anchor)| u64::from(anchor.cost)).sum::<u64>()
-        };
-        let (piece, texts, anchors) = pieces
-            .iter()
-            .enumerate()
-            .filter_map(|(piece, (_, texts))| {
-                let anchors: Option<Vec<_>> = texts.iter().map(|text| literal_anchor(text)).collect();
-                Some((piece, texts, anchors?))
-            })
-            .min_by_key(|(_, _, anchors)| cost(anchors))
-            .ok_or(Problem::BareRaw)?;
         let laid: Vec<_> = pieces
             .iter()
             .map(|(gap, texts)| {
                 let literals: Vec<_> = texts.iter().map(|text| self.intern(text)).collect();
-                let literals = append(&mut self.literals, literals);
-                Piece { gap: *gap, literals, firsts: firsts(texts) }
+                self.piece(*gap, literals)
             })
             .collect();
-        let raw = next(&self.raws);
-        let laid = append(&mut self.pieces, laid);
-        self.raws.push(Raw { rule, pieces: laid });
-        for (literal, (text, (offset, anchor))) in texts.iter().zip(anchors).enumerate() {
-            let posting =
-                Posting::Raw { raw, piece: small(piece)?, literal: small(literal)?, offset: small(offset)? };
-            match anchor.place {
-                Place::Raw6 | Place::Raw3 | Place::Tail => {
-                    self.hang_with_breaks(&anchor, text.get(offset..).unwrap_or_default(), posting)
-                }
-                _ => self.hang(&anchor, posting),
+        let pieces = append(&mut self.laid.pieces, laid);
+        self.laid.raws.push(Raw { rule, pieces });
+        self.hang_raw(next(&self.laid.raws) - 1)
+    }
+
+    /// A place for one of several literals.
+    pub(super) fn piece(&mut self, gap: u32, literals: Vec<Slice>) -> Piece {
+        let firsts = firsts(literals.iter().map(|literal| literal.of(&self.laid.bytes)));
+        Piece { gap, literals: append(&mut self.laid.literals, literals), firsts }
+    }
+
+    /// Hangs the literals of a raw pattern's rarest piece on their keys.
+    pub(super) fn hang_raw(&mut self, number: u32) -> Result<(), Problem> {
+        let raw = self.laid.raws.get(number as usize).ok_or(Problem::BareRaw)?;
+        let anchored = raw.pieces.of(&self.laid.pieces).iter().enumerate().filter_map(|(at, piece)| {
+            let anchor = |literal: &Slice| literal_anchor(literal.of(&self.laid.bytes), &self.frequencies);
+            let literals = piece.literals.of(&self.laid.literals).iter();
+            Some((at, *piece, literals.map(anchor).collect::<Option<Vec<_>>>()?))
+        });
+        let cost = |anchors: &[(usize, Anchor)]| {
+            anchors.iter().map(|(_, anchor)| u64::from(anchor.cost)).sum::<u64>()
+        };
+        let (piece, laid, anchors) =
+            anchored.min_by_key(|(_, _, anchors)| cost(anchors)).ok_or(Problem::BareRaw)?;
+        for (literal, (offset, anchor)) in anchors.into_iter().enumerate() {
+            let text = laid.literals.of(&self.laid.literals).get(literal).copied().unwrap_or_default();
+            let posting = Posting::Raw {
+                raw: number,
+                piece: small(piece)?,
+                literal: small(literal)?,
+                offset: small(offset)?,
+            };
+            let first = text.first + u32::from(small(offset)?);
+            self.hang(&anchor, first, posting);
+            if matches!(anchor.place, Place::Raw6 | Place::Raw3 | Place::Tail) {
+                self.hang_with_breaks(&anchor, first, text, posting);
             }
         }
         Ok(())
@@ -274,76 +284,89 @@ impl Builder {
         proof: &Proof,
         stopwords: Slice,
     ) -> Result<(), Problem> {
-        let (element, offset, anchor) = plan_token::anchor(parsed).ok_or(Problem::NoAnchor)?;
         let elements: Vec<_> = parsed
             .iter()
             .map(|piece| match piece {
                 token::Piece::Literal(bytes) => Element::Literal(self.intern(bytes)),
                 token::Piece::Repeat { class, min, max } => {
-                    self.classes.push(*class);
-                    Element::Repeat { class: next(&self.classes) - 1, min: *min, max: *max }
+                    Element::Repeat { class: self.class(*class), min: *min, max: *max }
                 }
             })
             .collect();
-        let elements = append(&mut self.elements, elements);
-        let token = next(&self.tokens);
+        let elements = append(&mut self.laid.elements, elements);
         let Proof { min_entropy, checksum, .. } = *proof;
-        self.tokens.push(Token { rule, elements, min_entropy, checksum, stopwords });
-        self.hang(&anchor, Posting::Token { token, element: small(element)?, offset: small(offset)? });
+        self.laid.tokens.push(Token { rule, elements, min_entropy, checksum, stopwords });
+        self.hang_token(next(&self.laid.tokens) - 1)
+    }
+
+    fn class(&mut self, class: Class) -> u32 {
+        let number = next(&self.laid.classes);
+        let known = *self.known.classes.entry(class).or_insert(number);
+        if known == number {
+            self.laid.classes.push(class);
+        }
+        known
+    }
+
+    /// Hangs a token's rarest literal on its key.
+    pub(super) fn hang_token(&mut self, number: u32) -> Result<(), Problem> {
+        let token = self.laid.tokens.get(number as usize).ok_or(Problem::NoAnchor)?;
+        let elements = token.elements.of(&self.laid.elements);
+        let (element, offset, anchor) =
+            plan_token::anchor(elements, &self.laid, &self.frequencies).ok_or(Problem::NoAnchor)?;
+        let Some(Element::Literal(literal)) = elements.get(element) else { return Err(Problem::NoAnchor) };
+        // The search runs over small letters.
+        let lower = literal.of(&self.laid.bytes).to_ascii_lowercase();
+        let literal = if lower == literal.of(&self.laid.bytes) { *literal } else { self.intern(&lower) };
+        let (element, offset) = (small(element)?, small(offset)?);
+        let first = literal.first + u32::from(offset);
+        self.hang(&anchor, first, Posting::Token { token: number, element, offset });
         Ok(())
     }
 
     fn stopwords(&mut self, proof: &Proof) -> Slice {
         let words: Vec<_> =
             proof.stopwords.iter().map(|word| self.intern(word.to_lowercase().as_bytes())).collect();
-        append(&mut self.stopwords, words)
-    }
-
-    fn intern(&mut self, text: &[u8]) -> Slice {
-        if let Some(slice) = self.interned.get(text) {
-            return *slice;
+        if let Some(known) = self.known.stopwords.get(&words) {
+            return *known;
         }
-        let slice = append(&mut self.bytes, text.iter().copied());
-        self.interned.insert(text.to_vec(), slice);
+        let slice = append(&mut self.laid.stopwords, words.iter().copied());
+        self.known.stopwords.insert(words, slice);
         slice
     }
 
-    fn hang(&mut self, anchor: &Anchor, posting: Posting) {
-        let fresh = || Hanging { postings: Vec::new(), common: anchor.text.clone() };
-        let hanging = self.keyed.entry((anchor.place, anchor.key)).or_insert_with(fresh);
-        hanging.postings.push(posting);
-        let alike = hanging.common.iter().zip(&anchor.text).take_while(|(a, b)| a == b).count();
-        hanging.common.truncate(alike);
+    fn intern(&mut self, text: &[u8]) -> Slice {
+        if let Some(slice) = self.known.bytes.get(text) {
+            return *slice;
+        }
+        let slice = append(&mut self.laid.bytes, text.iter().copied());
+        self.known.bytes.insert(text.to_vec(), slice);
+        slice
     }
 
-    /// Hangs a posting on its key and, where the key holds a space, on the same with a line break.
-    fn hang_with_breaks(&mut self, anchor: &Anchor, text: &[u8], posting: Posting) {
-        self.hang(anchor, posting);
-        let broken: Vec<_> = text.iter().map(|byte| if *byte == b' ' { b'\n' } else { *byte }).collect();
+    /// Hangs a posting on its key; what stands there begins at `first` in the table of bytes.
+    fn hang(&mut self, anchor: &Anchor, first: u32, posting: Posting) {
+        let text = Slice { first, count: u32::try_from(anchor.length).unwrap_or(0) };
+        self.hung.push(Hung { place: anchor.place, key: anchor.key, text, posting });
+    }
+
+    /// Where the key holds a space, hangs the posting on the same with a line break too.
+    fn hang_with_breaks(&mut self, anchor: &Anchor, first: u32, literal: Slice, posting: Posting) {
+        let rest = Slice { first, count: literal.count - (first - literal.first) };
+        let broken: Vec<_> = (rest.of(&self.laid.bytes).iter())
+            .map(|byte| if *byte == b' ' { b'\n' } else { *byte })
+            .collect();
         let key = literal_key(&broken, anchor.place.width());
         if key != anchor.key {
-            self.hang(&Anchor { key, text: anchor.text.clone(), ..*anchor }, posting);
+            self.hang(&Anchor { key, ..*anchor }, first, posting);
         }
     }
 }
 
-/// The parts with the alternatives of each item in the order of their heads.
-fn sorted(parts: &[Part]) -> Vec<Part> {
-    let mut parts = parts.to_vec();
-    for part in &mut parts {
-        if let Part::Item { alternatives, .. } = part {
-            alternatives
-                .sort_by_key(|sequence| sequence.first().map(|word| head(literal_key(&word.text, 8))));
-            alternatives.dedup();
-        }
-    }
-    parts
-}
-
-/// The bytes with which the literals may begin in a text.
-fn firsts(texts: &[Vec<u8>]) -> Class {
+/// The bytes with which literals may begin in a text.
+fn firsts<'a>(texts: impl Iterator<Item = &'a [u8]>) -> Class {
     let mut firsts = Class::default();
-    for first in texts.iter().filter_map(|text| text.first()) {
+    for first in texts.filter_map(|text| text.first()) {
         firsts.insert(*first);
         if *first == b' ' {
             firsts.insert(b'\n');
@@ -352,7 +375,7 @@ fn firsts(texts: &[Vec<u8>]) -> Class {
     firsts
 }
 
-fn append<T>(table: &mut Vec<T>, items: impl IntoIterator<Item = T>) -> Slice {
+pub(super) fn append<T>(table: &mut Vec<T>, items: impl IntoIterator<Item = T>) -> Slice {
     let first = next(table);
     table.extend(items);
     Slice { first, count: next(table) - first }
@@ -360,7 +383,7 @@ fn append<T>(table: &mut Vec<T>, items: impl IntoIterator<Item = T>) -> Slice {
 
 /// The number of the item that a table takes next. No table comes near 2³² entries: patterns are bounded, and so is
 /// the number of rules an operator may bring.
-fn next<T>(table: &[T]) -> u32 {
+pub(super) fn next<T>(table: &[T]) -> u32 {
     u32::try_from(table.len()).unwrap_or(u32::MAX)
 }
 

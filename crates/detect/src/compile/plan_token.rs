@@ -5,22 +5,27 @@
 
 use super::{
     anchor::{Anchor, raw_anchors},
-    frequency,
+    frequency::Frequencies,
     keys::{LONG, Place},
-    token::Piece,
+    tables::{Class, Element, Laid},
     words::is_word_byte,
 };
 
 /// The cheapest anchor: in which element, at which byte of its literal.
-pub(super) fn anchor(pieces: &[Piece]) -> Option<(usize, usize, Anchor)> {
-    let shortest: usize = pieces.iter().map(shortest).sum();
-    let literals = pieces.iter().enumerate().filter_map(|(at, piece)| match piece {
-        Piece::Literal(bytes) => Some((at, bytes.to_ascii_lowercase())),
-        Piece::Repeat { .. } => None,
+pub(super) fn anchor(
+    elements: &[Element],
+    laid: &Laid,
+    frequencies: &Frequencies,
+) -> Option<(usize, usize, Anchor)> {
+    let shortest: usize = elements.iter().map(shortest).sum();
+    let literals = elements.iter().enumerate().filter_map(|(at, element)| match element {
+        Element::Literal(literal) => Some((at, literal.of(&laid.bytes).to_ascii_lowercase())),
+        Element::Repeat { .. } => None,
     });
     literals
         .flat_map(|(at, text)| {
-            let in_words = word_anchor(&text, at == 0, pieces.get(at + 1), shortest);
+            let behind = elements.get(at + 1).and_then(|element| Repeat::of(element, laid));
+            let in_words = word_anchor(&text, at == 0, behind, shortest, frequencies);
             let in_symbols = raw_anchors(&text).filter(|(_, anchor)| !has_space(anchor)).min_by_key(cost);
             [in_words, in_symbols]
                 .into_iter()
@@ -40,10 +45,38 @@ fn has_space(anchor: &Anchor) -> bool {
     anchor.key.to_le_bytes().iter().any(|byte| matches!(byte, b' ' | b'\n'))
 }
 
-fn shortest(piece: &Piece) -> usize {
-    match piece {
-        Piece::Literal(bytes) => bytes.len(),
-        Piece::Repeat { min, .. } => usize::try_from(*min).unwrap_or(usize::MAX),
+fn shortest(element: &Element) -> usize {
+    match element {
+        Element::Literal(literal) => literal.count as usize,
+        Element::Repeat { min, .. } => *min as usize,
+    }
+}
+
+/// What stands behind a literal, if that is a class.
+#[derive(Clone, Copy)]
+pub(super) struct Repeat {
+    class: Class,
+    min: u32,
+}
+
+impl Repeat {
+    fn of(element: &Element, laid: &Laid) -> Option<Self> {
+        match element {
+            Element::Repeat { class, min, .. } => {
+                Some(Self { class: laid.classes.get(*class as usize).copied()?, min: *min })
+            }
+            Element::Literal(_) => None,
+        }
+    }
+
+    /// Whether it takes bytes that belong to a word.
+    fn is_of_words(self) -> bool {
+        (0..=255u8).any(|byte| self.class.contains(byte) && !is_separator(byte))
+    }
+
+    /// Whether it takes bytes that belong to no word.
+    fn breaks(self) -> bool {
+        (0..=255u8).any(|byte| self.class.contains(byte) && is_separator(byte))
     }
 }
 
@@ -52,8 +85,9 @@ fn shortest(piece: &Piece) -> usize {
 pub(super) fn word_anchor(
     text: &[u8],
     first: bool,
-    behind: Option<&Piece>,
+    behind: Option<Repeat>,
     shortest: usize,
+    frequencies: &Frequencies,
 ) -> Option<(usize, Anchor)> {
     let mut best: Option<(usize, Anchor)> = None;
     let mut before_is_word = !first;
@@ -75,7 +109,7 @@ pub(super) fn word_anchor(
             _ => continue,
         };
         // Long words are rare, so that two bytes will do.
-        let cost = if place == Place::Long { 5 } else { frequency::of_word(word, whole) };
+        let cost = if place == Place::Long { 5 } else { frequencies.of_word(word, whole) };
         let anchor = Anchor::new(place, word, cost);
         if best.as_ref().is_none_or(|(_, best)| anchor.cost < best.cost) {
             best = Some((offset, anchor));
@@ -84,28 +118,15 @@ pub(super) fn word_anchor(
     best
 }
 
-/// Whether what stands behind a literal may lengthen its last word.
-fn may_go_on(behind: Option<&Piece>) -> bool {
-    match behind {
-        Some(Piece::Repeat { class, .. }) => {
-            (0..=255u8).any(|byte| class.contains(byte) && !is_separator(byte))
-        }
-        // Nothing is asked of what follows a literal.
-        Some(Piece::Literal(_)) | None => true,
-    }
+/// Whether what stands behind a literal may lengthen its last word. Nothing is asked of what follows a literal.
+fn may_go_on(behind: Option<Repeat>) -> bool {
+    behind.is_none_or(Repeat::is_of_words)
 }
 
 /// Whether a token that begins with a short literal surely is one long word.
-fn long_word(behind: Option<&Piece>, shortest: usize) -> bool {
+fn long_word(behind: Option<Repeat>, shortest: usize) -> bool {
     let long = LONG as usize;
-    let unbroken = match behind {
-        Some(Piece::Repeat { class, min, .. }) => {
-            (0..=255u8).all(|byte| !class.contains(byte) || !is_separator(byte))
-                && usize::try_from(*min).is_ok_and(|min| min + 2 >= long)
-        }
-        _ => false,
-    };
-    unbroken && shortest >= long
+    shortest >= long && behind.is_some_and(|behind| !behind.breaks() && behind.min as usize + 2 >= long)
 }
 
 /// Whether a byte of the source ends a word in comparable text.

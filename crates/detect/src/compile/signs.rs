@@ -6,12 +6,12 @@
 //! asks for; most phrases are told apart by that alone. The last bit tells
 //! whether a key may begin with the word, so that most words are looked up but once.
 
-use alloc::{borrow::Cow, collections::BTreeMap, vec, vec::Vec};
+use alloc::{collections::BTreeMap, vec, vec::Vec};
 
 use super::{
-    frequency,
+    frequency::Frequencies,
     keys::{first_bytes, word_key},
-    tables::{Alternative, Phrase, Posting, Slice, Step, Word},
+    tables::{Alternative, Laid, Posting, Step, Word},
 };
 
 /// Words on each side of a hit that are looked at.
@@ -38,9 +38,9 @@ pub struct SignTable {
     /// By how much a hash is shifted to give a place.
     pub shift: u32,
     /// The signs of all the words with one hash.
-    pub signs: Cow<'static, [u64]>,
+    pub signs: Vec<u64>,
     /// The signs that must be there among the words behind an anchor and before it. Many postings ask for the same.
-    pub needs: Cow<'static, [[u64; 2]]>,
+    pub needs: Vec<[u64; 2]>,
 }
 
 impl SignTable {
@@ -59,11 +59,11 @@ impl SignTable {
     /// Room for so many words: up to one place in two is taken. Twice the room saves 3 % of the time, for 64 KiB.
     fn with_room(words: usize) -> Self {
         let bits = (words * 2).next_power_of_two().trailing_zeros().clamp(6, 16);
-        Self { shift: 32 - bits, signs: Cow::Owned(vec![0; 1 << bits]), needs: Cow::default() }
+        Self { shift: 32 - bits, signs: vec![0; 1 << bits], needs: Vec::new() }
     }
 
     fn add(&mut self, word: Beginning, signs: u64) {
-        if let Some(into) = self.signs.to_mut().get_mut(place(word, self.shift)) {
+        if let Some(into) = self.signs.get_mut(place(word, self.shift)) {
             *into |= signs;
         }
     }
@@ -80,24 +80,19 @@ const fn place(word: Beginning, shift: u32) -> usize {
     (word.wrapping_mul(0x9e37_79b1) >> shift) as usize
 }
 
-/// The tables that phrases are laid out in.
-#[derive(Clone, Copy)]
-pub(super) struct Laid<'a> {
-    pub(super) bytes: &'a [u8],
-    pub(super) words: &'a [Word],
-    pub(super) alternatives: &'a [Alternative],
-    pub(super) steps: &'a [Step],
-    pub(super) phrases: &'a [Phrase],
-}
-
 /// Gives the words of all phrases and keys their signs, and each posting those it asks for.
-pub(super) fn sign(postings: &mut [Posting], laid: Laid<'_>, keys: &[u64]) -> SignTable {
+pub(super) fn sign(
+    postings: &mut [Posting],
+    laid: &Laid,
+    keys: &[u64],
+    frequencies: &Frequencies,
+) -> SignTable {
     let mut lists = Lists {
         laid,
-        known: BTreeMap::new(),
-        frequencies: BTreeMap::new(),
-        of_items: BTreeMap::new(),
+        frequencies,
+        known: Vec::new(),
         of_words: BTreeMap::new(),
+        of_items: vec![None; laid.lists.len()],
     };
     let wants: Vec<_> = postings.iter().map(|posting| lists.wants(posting).unwrap_or_default()).collect();
     let signs = lists.signs();
@@ -112,7 +107,10 @@ pub(super) fn sign(postings: &mut [Posting], laid: Laid<'_>, keys: &[u64]) -> Si
             *needs = u32::try_from(*needed.entry(pair).or_insert(number)).unwrap_or(u32::MAX);
         }
     }
-    let mut table = SignTable::with_room(lists.frequencies.len() + keys.len());
+    let mut distinct: Vec<_> = lists.known.iter().flat_map(|list| &list.words).copied().collect();
+    distinct.sort_unstable();
+    distinct.dedup();
+    let mut table = SignTable::with_room(distinct.len() + keys.len());
     // A key of raw bytes may go on behind the word that it begins with.
     keys.iter().for_each(|key| table.add(beginning(word_key(*key)), 1 << KEY));
     let mut needs = vec![[0; 2]; needed.len()];
@@ -121,38 +119,47 @@ pub(super) fn sign(postings: &mut [Posting], laid: Laid<'_>, keys: &[u64]) -> Si
             *into = pair;
         }
     }
-    table.needs = Cow::Owned(needs);
-    for (list, number) in &lists.known {
-        let sign = signs.get(*number).copied().unwrap_or(0);
-        list.iter().for_each(|word| table.add(*word, sign));
+    table.needs = needs;
+    for (list, sign) in lists.known.iter().zip(signs) {
+        list.words.iter().for_each(|word| table.add(*word, sign));
     }
     table
 }
 
-/// The lists of words that phrases ask for, each one once.
+/// A list of words that phrases ask for.
+struct Wanted {
+    words: Vec<Beginning>,
+    /// The most frequent of them.
+    most: Beginning,
+    /// How often one of them is met.
+    frequency: u64,
+}
+
+/// The lists of words that phrases ask for.
 struct Lists<'a> {
-    laid: Laid<'a>,
-    /// By their words in ascending order.
-    known: BTreeMap<Vec<Beginning>, usize>,
-    frequencies: BTreeMap<Beginning, u64>,
-    /// The list of each item met so far, by the place of its alternatives: patterns share them.
-    of_items: BTreeMap<(u32, u32), Option<usize>>,
-    /// How often words are met, by their beginning and whether there is more: counting takes long.
-    of_words: BTreeMap<(Beginning, bool), u64>,
+    laid: &'a Laid,
+    frequencies: &'a Frequencies,
+    known: Vec<Wanted>,
+    /// Those of a single word.
+    of_words: BTreeMap<Beginning, usize>,
+    /// What was found for each of the tables' lists met so far.
+    of_items: Vec<Option<Option<usize>>>,
 }
 
 impl Lists<'_> {
     /// What must be near for a posting to match. `None` if its place is not there.
     fn wants(&mut self, posting: &Posting) -> Option<Wants> {
-        let Posting::Phrase { phrase, step, alternative, word, .. } = *posting else { return None };
+        let Posting::Phrase { phrase, alternative, word, .. } = *posting else { return None };
         let laid = self.laid;
-        let steps = laid.phrases.get(phrase as usize)?.steps.of(laid.steps);
-        let (before, rest) = steps.split_at_checked(usize::from(step))?;
+        let phrase = laid.phrases.get(phrase as usize)?;
+        let (before, rest) = phrase.of(&laid.steps).split_at_checked(usize::from(phrase.anchor))?;
         let (anchor, after) = rest.split_first()?;
-        let Step::Item { alternatives, longest, .. } = *anchor else { return None };
-        let sequence = alternatives.of(laid.alternatives).get(usize::from(alternative))?.of(laid.words);
+        let Step::Item { list, .. } = *anchor else { return None };
+        let list = laid.lists.get(list as usize)?;
+        let sequence = list.of(&laid.alternatives).get(usize::from(alternative))?.of(&laid.words);
         let (words_before, rest) = sequence.split_at_checked(usize::from(word))?;
         let (_, words_after) = rest.split_first()?;
+        let longest = list.longest;
         let mut ahead = self.words(words_after.iter());
         let mut behind = self.words(words_before.iter().rev());
         ahead.extend(self.items(after.iter(), longest.into()));
@@ -164,8 +171,11 @@ impl Lists<'_> {
     fn words<'w>(&mut self, words: impl Iterator<Item = &'w Word>) -> Vec<usize> {
         let mut lists = Vec::new();
         for word in words.take(NEARBY) {
-            if let Some(word) = self.beginning(word) {
-                lists.push(self.list(vec![word]));
+            if let Some((word, frequency)) = self.beginning(word) {
+                let known = self.of_words.get(&word).copied();
+                let list = known.unwrap_or_else(|| self.list(&[(word, frequency)]));
+                self.of_words.insert(word, list);
+                lists.push(list);
             }
         }
         lists
@@ -177,13 +187,16 @@ impl Lists<'_> {
         for step in steps {
             match *step {
                 Step::Gap { most, .. } => reach += usize::from(most),
-                Step::Item { alternatives, longest, optional, .. } => {
+                Step::Item { list, optional } => {
+                    let Some(longest) = self.laid.lists.get(list as usize).map(|list| list.longest) else {
+                        break;
+                    };
                     reach += usize::from(longest);
                     if reach > NEARBY {
                         break;
                     }
                     if !optional {
-                        lists.extend(self.item(alternatives));
+                        lists.extend(self.item(list));
                     }
                 }
             }
@@ -192,61 +205,56 @@ impl Lists<'_> {
     }
 
     /// The list of an item.
-    fn item(&mut self, alternatives: Slice) -> Option<usize> {
-        let place = (alternatives.first, alternatives.count);
-        if let Some(known) = self.of_items.get(&place) {
+    fn item(&mut self, list: u32) -> Option<usize> {
+        if let Some(Some(known)) = self.of_items.get(list as usize) {
             return *known;
         }
-        let list = self.rarest(alternatives).map(|words| self.list(words));
-        self.of_items.insert(place, list);
-        list
+        let found = self.rarest(list).map(|words| self.list(&words));
+        if let Some(into) = self.of_items.get_mut(list as usize) {
+            *into = Some(found);
+        }
+        found
     }
 
     /// The rarest word of each alternative. `None` if one has none that signs can go by.
-    fn rarest(&mut self, alternatives: Slice) -> Option<Vec<(Beginning, u64)>> {
+    fn rarest(&self, list: u32) -> Option<Vec<(Beginning, u64)>> {
         let laid = self.laid;
         let rarest = |sequence: &Alternative| {
-            let words = sequence.of(laid.words).iter();
+            let words = sequence.of(&laid.words).iter();
             words.filter_map(|word| self.beginning(word)).min_by_key(|(_, frequency)| *frequency)
         };
-        alternatives.of(laid.alternatives).iter().map(rarest).collect()
+        laid.lists.get(list as usize)?.of(&laid.alternatives).iter().map(rarest).collect()
     }
 
     /// By what a word has its signs, and how often that is met. `None` for a stem that is too short.
-    fn beginning(&mut self, word: &Word) -> Option<(Beginning, u64)> {
-        let text = word.text(self.laid.bytes);
+    fn beginning(&self, word: &Word) -> Option<(Beginning, u64)> {
+        let text = word.text(&self.laid.bytes);
         let cut = text.get(..WIDTH as usize);
         if cut.is_none() && !word.whole {
             return None;
         }
         let beginning = beginning(first_bytes(word.key, WIDTH));
-        let count = || frequency::of_word(cut.unwrap_or(text), cut.is_none()).into();
-        Some((beginning, *self.of_words.entry((beginning, cut.is_some())).or_insert_with(count)))
+        Some((beginning, self.frequencies.of_word(cut.unwrap_or(text), cut.is_none()).into()))
     }
 
-    fn list(&mut self, words: Vec<(Beginning, u64)>) -> usize {
-        let mut list: Vec<_> = words.iter().map(|(word, _)| *word).collect();
-        self.frequencies.extend(words);
-        list.sort_unstable();
-        list.dedup();
-        let next = self.known.len();
-        *self.known.entry(list).or_insert(next)
+    fn list(&mut self, words: &[(Beginning, u64)]) -> usize {
+        let most = words.iter().max_by_key(|(word, frequency)| (*frequency, *word));
+        self.known.push(Wanted {
+            words: words.iter().map(|(word, _)| *word).collect(),
+            most: most.map_or(0, |(word, _)| *word),
+            frequency: words.iter().map(|(_, frequency)| frequency).sum(),
+        });
+        self.known.len() - 1
     }
 
     /// A sign for each list. Lists with the same most frequent word share one, for they are met together; rare ones
     /// share with rare ones, so that the frequent ones do not spoil them; one that is met everywhere has none.
     fn signs(&self) -> Vec<u64> {
         let mut families = BTreeMap::<Beginning, (u64, Vec<usize>)>::new();
-        for (list, number) in &self.known {
-            let frequency = |word: &Beginning| self.frequencies.get(word).copied().unwrap_or(0);
-            let total: u64 = list.iter().map(frequency).sum();
-            if let Some(most) = list.iter().copied().max_by_key(frequency)
-                && total < EVERYWHERE
-            {
-                let family = families.entry(most).or_default();
-                family.0 = family.0.max(total);
-                family.1.push(*number);
-            }
+        for (number, list) in self.known.iter().enumerate().filter(|(_, list)| list.frequency < EVERYWHERE) {
+            let family = families.entry(list.most).or_default();
+            family.0 = family.0.max(list.frequency);
+            family.1.push(number);
         }
         let mut families: Vec<_> = families.into_values().collect();
         families.sort_unstable();

@@ -1,8 +1,8 @@
-//! The compiled form of the rules: flat tables of plain values, which `build.rs` writes out as statics.
+//! The compiled form of the rules: flat tables of plain values, laid out when an engine is made.
 //!
 //! Places in other tables are `u32`: half the room on a 64-bit machine, and the same on every target.
 
-use alloc::borrow::Cow;
+use alloc::vec::Vec;
 
 use super::{
     keys::{KeyTable, Place},
@@ -11,7 +11,7 @@ use super::{
 };
 
 /// A part of another table.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Slice {
     /// Its first place.
     pub first: u32,
@@ -75,11 +75,32 @@ pub const fn head(eight: u64) -> u16 {
     u16::from_le_bytes([first, if is_word_byte(second) { second } else { 0 }])
 }
 
-/// The bit that stands for a head in [`Step::Item::heads`].
+/// The bit that stands for a head in [`List::heads`].
 #[inline]
 pub const fn head_bit(head: u16) -> u64 {
     // The upper bits of a product depend on all bits of the head.
     1 << ((head as u32).wrapping_mul(0x9e37_79b1) >> 26)
+}
+
+/// Sequences of words of which one stands in a place. Patterns repeat each other's synonyms, so many share one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct List {
+    /// The [`head_bit`]s of them all: most words are told apart by it alone.
+    pub heads: u64,
+    /// The first, in [`Tables::alternatives`]; they are in the order of their heads.
+    pub first: u32,
+    /// How many.
+    pub count: u16,
+    /// Words of the longest.
+    pub longest: u16,
+}
+
+impl List {
+    /// Its sequences.
+    #[inline]
+    pub fn of(self, alternatives: &[Alternative]) -> &[Alternative] {
+        Slice { first: self.first, count: u32::from(self.count) }.of(alternatives)
+    }
 }
 
 /// One step of a phrase.
@@ -94,12 +115,8 @@ pub enum Step {
     },
     /// One of several sequences of words.
     Item {
-        /// Alternatives by their heads in ascending order, in [`Tables::alternatives`].
-        alternatives: Slice,
-        /// The [`head_bit`]s of them all: most words are told apart by it alone.
-        heads: u64,
-        /// Words of the longest.
-        longest: u16,
+        /// In [`Tables::lists`].
+        list: u32,
         /// Whether it may be left out.
         optional: bool,
     },
@@ -110,8 +127,20 @@ pub enum Step {
 pub struct Phrase {
     /// The rule it belongs to.
     pub rule: u32,
-    /// In [`Tables::steps`].
-    pub steps: Slice,
+    /// The first of its steps, in [`Tables::steps`].
+    pub first: u32,
+    /// How many there are.
+    pub count: u16,
+    /// The step that is searched for.
+    pub anchor: u16,
+}
+
+impl Phrase {
+    /// Its steps.
+    #[inline]
+    pub fn of(self, steps: &[Step]) -> &[Step] {
+        Slice { first: self.first, count: u32::from(self.count) }.of(steps)
+    }
 }
 
 /// A place in a pattern of raw literals: one of several stands there.
@@ -135,7 +164,7 @@ pub struct Raw {
 }
 
 /// A set of bytes, one bit each.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Class(pub [u64; 4]);
 
 impl Class {
@@ -181,6 +210,22 @@ impl Checksum {
     pub fn from_name(name: &str) -> Option<Self> {
         (name == "github-crc32").then_some(Self::GithubCrc32)
     }
+
+    /// Its number in the packed rules; 0 is none.
+    pub(super) const fn number(self) -> u32 {
+        match self {
+            Self::GithubCrc32 => 1,
+        }
+    }
+
+    /// The checksum of a number in the packed rules. `None` if no checksum has it.
+    pub(super) const fn from_number(number: u32) -> Option<Option<Self>> {
+        match number {
+            0 => Some(None),
+            1 => Some(Some(Self::GithubCrc32)),
+            _ => None,
+        }
+    }
 }
 
 /// A token pattern.
@@ -201,18 +246,16 @@ pub struct Token {
 /// What hangs on a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Posting {
-    /// A word of a phrase.
+    /// A word of a phrase's anchor.
     Phrase {
         /// In [`Tables::phrases`].
         phrase: u32,
-        /// The step, counted within the phrase.
-        step: u16,
-        /// The alternative, counted within the step.
+        /// What must be near, in [`SignTable::needs`].
+        needs: u32,
+        /// The alternative, counted within the list.
         alternative: u16,
         /// The word, counted within the alternative.
         word: u16,
-        /// What must be near, in [`SignTable::needs`].
-        needs: u32,
     },
     /// A place in a raw literal.
     Raw {
@@ -239,36 +282,53 @@ pub enum Posting {
 /// All of it.
 #[derive(Clone, Debug)]
 pub struct Tables {
-    /// Text that the other tables refer to.
-    pub bytes: Cow<'static, [u8]>,
-    /// Words of phrases.
-    pub words: Cow<'static, [Word]>,
-    /// Sequences of words.
-    pub alternatives: Cow<'static, [Alternative]>,
-    /// Steps of phrases.
-    pub steps: Cow<'static, [Step]>,
-    /// Phrase patterns.
-    pub phrases: Cow<'static, [Phrase]>,
-    /// Raw literals, in [`Self::bytes`].
-    pub literals: Cow<'static, [Slice]>,
-    /// Places for raw literals.
-    pub pieces: Cow<'static, [Piece]>,
-    /// Patterns of raw literals.
-    pub raws: Cow<'static, [Raw]>,
-    /// Sets of bytes.
-    pub classes: Cow<'static, [Class]>,
-    /// Elements of tokens.
-    pub elements: Cow<'static, [Element]>,
-    /// Words that make a token a placeholder, in [`Self::bytes`].
-    pub stopwords: Cow<'static, [Slice]>,
-    /// Token patterns.
-    pub tokens: Cow<'static, [Token]>,
+    /// What the patterns say.
+    pub laid: Laid,
     /// What tells from the words round a hit which of its postings cannot match.
     pub signs: SignTable,
     /// What hangs on the keys.
-    pub postings: Cow<'static, [Posting]>,
+    pub postings: Vec<Posting>,
     /// The keys of each [`Place`], in the order of [`Place::ALL`].
     pub keys: [KeyTable; Place::ALL.len()],
+}
+
+/// What the patterns say, without what finds them in a text.
+#[derive(Clone, Debug, Default)]
+pub struct Laid {
+    /// Text that the other tables refer to.
+    pub bytes: Vec<u8>,
+    /// Words of phrases.
+    pub words: Vec<Word>,
+    /// Sequences of words.
+    pub alternatives: Vec<Alternative>,
+    /// Lists of them.
+    pub lists: Vec<List>,
+    /// Steps of phrases.
+    pub steps: Vec<Step>,
+    /// Phrase patterns.
+    pub phrases: Vec<Phrase>,
+    /// Raw literals, in [`Self::bytes`].
+    pub literals: Vec<Slice>,
+    /// Places for raw literals.
+    pub pieces: Vec<Piece>,
+    /// Patterns of raw literals.
+    pub raws: Vec<Raw>,
+    /// Sets of bytes.
+    pub classes: Vec<Class>,
+    /// Elements of tokens.
+    pub elements: Vec<Element>,
+    /// Words that make a token a placeholder, in [`Self::bytes`].
+    pub stopwords: Vec<Slice>,
+    /// Token patterns.
+    pub tokens: Vec<Token>,
+}
+
+impl core::ops::Deref for Tables {
+    type Target = Laid;
+
+    fn deref(&self) -> &Laid {
+        &self.laid
+    }
 }
 
 impl Tables {

@@ -129,9 +129,8 @@ pub(crate) fn verify(
     steps: &mut Steps,
 ) -> Option<Place> {
     match *posting {
-        Posting::Phrase { phrase, step, alternative, word, .. } => {
-            phrase::verify(phrase, [step, alternative, word], around, text, tables, steps)
-                .map(Place::Comparable)
+        Posting::Phrase { phrase, alternative, word, .. } => {
+            phrase::verify(phrase, [alternative, word], around, text, tables, steps).map(Place::Comparable)
         }
         Posting::Raw { raw, piece, literal, offset } => {
             raw::verify(raw, [piece, literal, offset], hit, text, tables, steps).map(Place::Comparable)

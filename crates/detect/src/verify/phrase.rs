@@ -14,7 +14,7 @@ use crate::{
     compile::{
         Tables,
         keys::first_bytes,
-        tables::{Alternative, Step, Word, head_bit},
+        tables::{Alternative, List, Step, Word, head_bit},
         words::is_word_byte,
     },
     search::eight_at,
@@ -25,18 +25,18 @@ const SEPARATOR: usize = 16;
 
 pub(super) fn verify(
     phrase: u32,
-    [step, alternative, word]: [u16; 3],
+    [alternative, word]: [u16; 2],
     around: &mut Around,
     text: &Text<'_>,
     tables: &Tables,
     steps: &mut Steps,
 ) -> Option<Range<usize>> {
     let phrase = tables.phrases.get(phrase as usize)?;
-    let program = phrase.steps.of(&tables.steps);
-    let (before, rest) = program.split_at_checked(usize::from(step))?;
+    let (before, rest) = phrase.of(&tables.steps).split_at_checked(usize::from(phrase.anchor))?;
     let (anchor, after) = rest.split_first()?;
-    let Step::Item { alternatives, .. } = anchor else { return None };
-    let sequence = alternatives.of(&tables.alternatives).get(usize::from(alternative))?;
+    let Step::Item { list, .. } = *anchor else { return None };
+    let list = tables.lists.get(list as usize)?;
+    let sequence = list.of(&tables.alternatives).get(usize::from(alternative))?;
     let (words_before, rest) = sequence.of(&tables.words).split_at_checked(usize::from(word))?;
     let (word, words_after) = rest.split_first()?;
     if !steps.take(1) || !word_at(word, around.at, text.padded, tables) {
@@ -87,13 +87,10 @@ impl Walk<'_> {
                     cross |= crosses;
                     reached = self.widen(reached, most, crosses, steps)?;
                 }
-                Step::Item { alternatives, heads, longest, optional } => {
-                    let item = Item {
-                        alternatives: alternatives.of(&self.tables.alternatives),
-                        heads,
-                        longest,
-                        cross,
-                    };
+                Step::Item { list, optional } => {
+                    let List { heads, longest, .. } = *self.tables.lists.get(list as usize)?;
+                    let alternatives = self.tables.lists.get(list as usize)?.of(&self.tables.alternatives);
+                    let item = Item { alternatives, heads, longest, cross };
                     let matched = self.item(reached, &item, steps)?;
                     if optional {
                         reached |= matched;
