@@ -3,6 +3,7 @@
 mod corpus;
 mod eval;
 mod load;
+mod rules;
 mod scan;
 mod table;
 
@@ -31,6 +32,15 @@ enum Command {
     },
     /// Print the JSON Schema of the policy.
     Schema,
+    /// List the rules that a policy uses.
+    Rules {
+        /// The policy; without it the defaults hold.
+        #[arg(long)]
+        policy: Option<PathBuf>,
+        /// JSON lines in place of a table.
+        #[arg(long)]
+        json: bool,
+    },
     /// Judge texts: JSON lines `{"text":…, "role"?:…}` in, the same with score, verdict and findings out.
     Scan {
         /// The policy; without it the defaults hold.
@@ -72,6 +82,9 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Schema => {
             let schema = schemars::schema_for!(policy::Document);
             writeln!(out, "{}", serde_json::to_string_pretty(&schema)?)?;
+        }
+        Command::Rules { policy, json } => {
+            rules::rules(&load::policy_or_default(policy.as_deref())?, json, &mut out)?;
         }
         Command::Scan { policy } => {
             scan::scan(&load::policy_or_default(policy.as_deref())?, io::stdin().lock(), out)?;

@@ -25,8 +25,19 @@ fn the_published_schema_is_the_codes() {
     let published = fs::read_to_string(&file).unwrap();
     assert!(published == generated, "policy.schema.json is stale: run this test with UPDATE=1");
     let schema: serde_json::Value = serde_json::from_str(&published).unwrap();
-    for field in ["model", "mode", "input", "detect", "unscannable", "limits", "identity", "report", "relay"]
-    {
+    for field in [
+        "model",
+        "mode",
+        "input",
+        "detect",
+        "unscannable",
+        "limits",
+        "identity",
+        "report",
+        "relay",
+        "exceptions",
+        "shadow",
+    ] {
         assert!(!schema["properties"][field].is_null(), "{field} is not in the schema");
     }
     assert_eq!(schema["required"], serde_json::json!(["model"]));
@@ -45,7 +56,7 @@ fn every_example_policy_is_valid() {
         names.push(name);
     }
     names.sort();
-    assert_eq!(names, ["chat", "images", "observe"]);
+    assert_eq!(names, ["careful", "chat", "images", "observe"]);
 }
 
 #[test]

@@ -10,7 +10,9 @@
 
 use std::{hint::black_box, time::Instant};
 
-use modelgate_guard::{Conflict, Guard, Head, HeadFacts, Moment, Store, Version, wire::Surface, wire::Verdict};
+use modelgate_guard::{
+    Conflict, Guard, Head, HeadFacts, Moment, Store, Version, wire::Surface, wire::Verdict,
+};
 
 const PROSE: &str = include_str!("../../detect/src/speed.txt");
 const SIZES: [usize; 4] = [200, 2 << 10, 32 << 10, 1 << 20];
@@ -65,7 +67,8 @@ fn guard(only: Option<&str>) -> Guard {
 /// Nanoseconds for a byte of the bodies, and how many of them were not allowed.
 fn measure(guard: &Guard, bodies: &[Vec<u8>]) -> (f64, usize) {
     let moment = Moment { unix_ms: 1_790_000_000_000, entropy: [7; 10] };
-    let facts = HeadFacts { method: "POST", path: "/v1/chat/completions", route: "", address: Some("192.0.2.7") };
+    let facts =
+        HeadFacts { method: "POST", path: "/v1/chat/completions", route: "", address: Some("192.0.2.7") };
     let mut best = vec![f64::INFINITY; bodies.len()];
     let mut alarms = 0;
     for _ in 0..ROUNDS {

@@ -38,6 +38,15 @@ pub struct Inspection {
     pub rpc_id: Option<String>,
 }
 
+/// A rule in use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownRule {
+    /// The lowest paranoia level at which it is used.
+    pub paranoia: u8,
+    /// What a match is reported as, but for its place.
+    pub report: wire::Finding,
+}
+
 /// Longest evidence in characters.
 const MAX_EVIDENCE: usize = 160;
 /// Characters of a credential that evidence shows.
@@ -70,6 +79,16 @@ impl Inspector {
             evidence: document.report.evidence,
             scratch: RefCell::default(),
         }
+    }
+
+    /// The rules that judge texts, as a policy names them and as events report them.
+    pub fn rules(&self) -> impl Iterator<Item = KnownRule> {
+        self.engine.rules().iter().map(|rule| {
+            let weight = rule.weight;
+            let finding = Finding { rule: rule.clone(), weight, span: 0..0, transforms: Vec::new() };
+            let judged = Judged::detected(finding, String::new(), None, None, None);
+            KnownRule { paranoia: rule.paranoia, report: judged.to_wire() }
+        })
     }
 
     /// The protocol that policy or path fix, before any body is seen.

@@ -25,7 +25,7 @@ mod settle;
 
 pub use exchange::{Exchange, Guard, Outcome};
 pub use head::{Head, HeadFacts, is_own_header};
-pub use inspect::{Inspection, Inspector};
+pub use inspect::{Inspection, Inspector, KnownRule};
 pub use ledger::{Conflict, SLOTS, Store, Version};
 pub use reason::Judged;
 pub use reply::Reply;
