@@ -7,8 +7,10 @@ use normalise::{Budget, Transform, undone_in, views};
 
 use crate::{
     builtin,
+    canary::{self, Canary},
     compile::{Error, Patterns, Tables},
     detector::{Installed, Subject},
+    exfiltration::{self, Exfiltration},
     finding::{Finding, Rule},
     options::Options,
     role::Role,
@@ -59,7 +61,11 @@ impl Engine {
     }
 
     fn assemble(options: &Options, numbered: Vec<Arc<Rule>>, tables: Tables) -> Self {
-        let detectors = Vec::new();
+        let mut detectors = Vec::new();
+        detectors.push(Installed::new(Exfiltration, exfiltration::RULES, options));
+        if let Some(canary) = Canary::new(&options.canaries) {
+            detectors.push(Installed::new(canary, canary::RULES, options));
+        }
         let mut rules: Vec<_> = numbered.iter().filter(|rule| options.uses(rule)).cloned().collect();
         rules.extend(detectors.iter().flat_map(Installed::rules).cloned());
         let judged = Role::ALL.map(|role| {

@@ -11,11 +11,13 @@
 extern crate alloc;
 
 mod builtin;
+mod canary;
 mod checksum;
 pub mod compile;
 mod detector;
 mod engine;
 mod entropy;
+mod exfiltration;
 mod finding;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;

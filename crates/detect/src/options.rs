@@ -1,5 +1,7 @@
 //! What an engine looks for, and how hard.
 
+use alloc::{string::String, vec::Vec};
+
 use crate::finding::{Category, Rule};
 
 /// How an engine is built.
@@ -16,6 +18,10 @@ pub struct Options {
     pub max_findings: usize,
     /// The packs in use.
     pub packs: Packs,
+    /// Tokens planted in prompts: whoever writes one has seen the prompt. The first 32 of at least 8
+    /// letters and digits are looked for, in every role but the system's. They belong to the
+    /// exfiltration pack.
+    pub canaries: Vec<String>,
 }
 
 impl Default for Options {
@@ -26,6 +32,7 @@ impl Default for Options {
             decode_bytes: normalise::Budget::BYTES,
             max_findings: 64,
             packs: Packs::default(),
+            canaries: Vec::new(),
         }
     }
 }

@@ -23,7 +23,10 @@ pub struct Scratch {
 
 /// The buffers of the detectors that look by their own code.
 #[derive(Debug, Default)]
-pub(crate) struct Buffers {}
+pub(crate) struct Buffers {
+    /// What an address carried.
+    pub(crate) decoded: Vec<u8>,
+}
 
 impl Scratch {
     /// Whether the last scan left something out because a budget ran out.

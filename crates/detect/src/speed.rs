@@ -241,3 +241,45 @@ fn speed_of_loading() {
     }
     eprintln!("built-in rules made ready in {:.2} ms", best * 1e3);
 }
+
+#[test]
+#[ignore = "measures speed; run by hand in a release build"]
+fn speed_by_detector() {
+    use crate::{
+        canary::{self, Canary},
+        detector::{Installed, Subject},
+        exfiltration::{self, Exfiltration},
+        scratch::{Buffers, Layer},
+    };
+    let options = Options::default();
+    let canary = Canary::new(&["Kestrel-7f3a-Harbour".into()]).unwrap();
+    let detectors = [
+        ("exfiltration", Installed::new(Exfiltration, exfiltration::RULES, &options)),
+        ("canary", Installed::new(canary, canary::RULES, &options)),
+    ];
+    let (layer, mut buffers, mut out) = (Layer::default(), Buffers::default(), Vec::new());
+    let mut run = |name: &str, detector: &Installed, texts: &[String]| {
+        let mut normalised = Vec::new();
+        for text in texts {
+            let mut one = normalise::Normalised::default();
+            one.set(text);
+            normalised.push(one);
+        }
+        let mut forms = normalised.iter().cycle();
+        measure(name, texts, |text| {
+            out.clear();
+            let Some(normalised) = forms.next() else { return };
+            let subject = Subject { text: black_box(text), normalised, role: Role::User };
+            detector.scan(&subject, &layer, &mut buffers, 64, &mut out);
+        });
+    };
+    for (name, detector) in &detectors {
+        for size in [2 << 10, 32 << 10] {
+            run(&format!("{name}, {size} bytes"), detector, &texts(size));
+        }
+    }
+    for piece in crate::exfiltration::tests::PIECES {
+        let text = piece.repeat((32 << 10) / piece.len());
+        run(&format!("exfiltration on {piece:?}"), &detectors[0].1, &[text]);
+    }
+}

@@ -1,0 +1,126 @@
+//! Data carried out by a text that something renders: markdown and HTML whose addresses load by
+//! themselves, active content, terminal sequences; and text that a renderer hides from the reader.
+//!
+//! A text is only read where one of four bytes stands: `<`, `:`, ESC, or, for addresses without a
+//! scheme, `](//`. What is in code (fences and backticks) is shown and not rendered, so it weighs
+//! little. Everything is looked at once; addresses, tags and sequences have a longest length.
+//!
+//! The forms follow what was reported of real products: images whose address carries the conversation
+//! (<https://embracethered.com/blog/posts/2023/bing-chat-data-exfiltration-poc-and-fix/>), and terminal
+//! sequences in answers (<https://embracethered.com/blog/posts/2024/terminal-dillmas-prompt-injection-ansi-sequences/>).
+
+mod address;
+mod code;
+mod hidden;
+mod host;
+mod html;
+mod markdown;
+mod payload;
+mod rules;
+mod sensitive;
+mod terminal;
+#[cfg(test)]
+pub(crate) mod tests;
+
+use core::ops::Range;
+
+use memchr::{memchr3_iter, memmem};
+
+pub(crate) use self::rules::RULES;
+use self::{
+    code::Code,
+    rules::{Number, Weights},
+};
+use crate::{
+    detector::{Detector, Sink, Subject},
+    role::Role,
+    scratch::Buffers,
+};
+
+/// Looks for what carries data out.
+#[derive(Debug)]
+pub(crate) struct Exfiltration;
+
+impl Detector for Exfiltration {
+    fn scan(&self, subject: &Subject<'_>, buffers: &mut Buffers, sink: &mut Sink<'_>) {
+        if !(0..RULES.len()).any(|rule| sink.is_open(rule)) {
+            return;
+        }
+        let text = subject.text.as_bytes();
+        let scan = Scan {
+            text,
+            role: subject.role,
+            code: Code::new(text),
+            decoded: &mut buffers.decoded,
+            comment_end: 0,
+            script_read: 0,
+            hidden_read: 0,
+        };
+        scan.run(sink);
+    }
+}
+
+const ESCAPE: u8 = 0x1b;
+
+/// The state of one scan.
+struct Scan<'a> {
+    text: &'a [u8],
+    role: Role,
+    code: Code<'a>,
+    decoded: &'a mut alloc::vec::Vec<u8>,
+    /// Where the next end of a comment was seen, or the text's end.
+    comment_end: usize,
+    /// How far the insides of scripts were read.
+    script_read: usize,
+    /// How far hidden text was read.
+    hidden_read: usize,
+}
+
+impl Scan<'_> {
+    fn run(mut self, sink: &mut Sink<'_>) {
+        let text = self.text;
+        // What was judged already.
+        let mut done = 0;
+        let mut unclosed = html::Patience::new(text.len());
+        for at in memchr3_iter(b'<', b':', ESCAPE, text) {
+            if at < done {
+                continue;
+            }
+            done = match text.get(at) {
+                Some(b'<') => self.angle(at, &mut unclosed, sink),
+                Some(b':') => self.colon(at, done, sink),
+                _ => self.escape(at, sink),
+            };
+        }
+        if text.contains(&b']') {
+            self.code = Code::new(text);
+            for at in memmem::find_iter(text, b"](//") {
+                self.address(at + 2, at + 2, sink);
+            }
+        }
+    }
+
+    /// Reports a match with the weight it has in this role.
+    fn report(&self, number: Number, weights: Weights, span: Range<usize>, sink: &mut Sink<'_>) {
+        let weight = weights.of(self.role);
+        if weight > 0 {
+            sink.push(number as usize, weight, span);
+        }
+    }
+}
+
+/// The part of `text` at and behind `at`, of `most` bytes at most.
+fn window(text: &[u8], at: usize, most: usize) -> &[u8] {
+    let end = at.saturating_add(most).min(text.len());
+    text.get(at..end).unwrap_or_default()
+}
+
+/// Whether a text begins with another, written in lower case, whatever its own case.
+fn starts_with(text: &[u8], lower: &[u8]) -> bool {
+    text.get(..lower.len()).is_some_and(|front| front.eq_ignore_ascii_case(lower))
+}
+
+/// Whether a text holds another, written in lower case, whatever its own case. For short texts.
+fn contains(text: &[u8], lower: &[u8]) -> bool {
+    text.windows(lower.len()).any(|window| window.eq_ignore_ascii_case(lower))
+}
