@@ -8,6 +8,8 @@ pub struct Budget {
     pub bytes: usize,
     /// Views that may still be made.
     pub views: usize,
+    /// Bytes that may still be looked at closely for views; granted anew with each text.
+    steps: usize,
     /// Set when something was left out for want of budget.
     pub exhausted: bool,
 }
@@ -21,7 +23,31 @@ impl Budget {
     /// A budget of so many bytes and views.
     #[must_use]
     pub const fn new(bytes: usize, views: usize) -> Self {
-        Self { bytes, views, exhausted: false }
+        Self { bytes, views, steps: 0, exhausted: false }
+    }
+
+    /// Steps granted for each byte of a text. Ordinary text takes less than one.
+    const STEPS_A_BYTE: usize = 4;
+    /// And for any text.
+    const STEPS_ANYWAY: usize = 1024;
+
+    /// Grants the steps for a text of so many bytes.
+    pub(crate) const fn grant(&mut self, bytes: usize) {
+        self.steps = bytes.saturating_mul(Self::STEPS_A_BYTE).saturating_add(Self::STEPS_ANYWAY);
+    }
+
+    /// Takes the steps for looking at so many bytes, or says that there are no more.
+    pub(crate) const fn step(&mut self, bytes: usize) -> bool {
+        match self.steps.checked_sub(bytes) {
+            Some(left) => {
+                self.steps = left;
+                true
+            }
+            None => {
+                self.exhausted = true;
+                false
+            }
+        }
     }
 
     /// Takes a view of `bytes` bytes, or says that it is too much.

@@ -20,7 +20,9 @@ mod fold;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;
 mod invisible;
+mod language;
 mod map;
+mod reading;
 pub mod swar;
 mod trace;
 mod transform;

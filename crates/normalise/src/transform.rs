@@ -19,12 +19,94 @@ pub enum Transform {
     Hex,
     /// URL percent-encoding.
     Url,
+    /// Base32, in the standard alphabet.
+    Base32,
+    /// Base85: Ascii85, or the alphabet of RFC 1924.
+    Base85,
+    /// Eight (or seven) binary digits a character.
+    Binary,
+    /// Octal character codes.
+    Octal,
+    /// Decimal character codes.
+    Decimal,
+    /// HTML character references.
+    Html,
+    /// Escape sequences of programming languages: `\u0069`, `\x69`, `U+0069` …
+    Escapes,
+    /// Quoted-printable, as mail has it.
+    QuotedPrintable,
+    /// Each letter replaced by the one so many places further on: ROT13, Caesar's cipher.
+    Rotation,
+    /// ROT47: the rotation by 47 places among the printable ASCII characters.
+    Rot47,
+    /// The alphabet read from its end.
+    Atbash,
+    /// Written backwards, as a whole or word by word.
+    Reversed,
+    /// The words in the opposite order.
+    WordOrder,
+    /// Morse code.
+    Morse,
+    /// Words of a spelling alphabet: Alfa, Bravo, Charlie …
+    Spelling,
+    /// Braille cells, a letter each.
+    Braille,
+    /// Letters of other scripts, and of none, that look like Latin ones.
+    Confusables,
+    /// Combining marks heaped on letters.
+    Marks,
+    /// Digits and symbols in place of letters.
+    Leet,
+    /// Letters held apart by spaces, punctuation or anything else.
+    Spaced,
+    /// Words written without gaps.
+    Joined,
+    /// Letters written several times.
+    Repeated,
+    /// Words in pieces: concatenated strings, markup or symbols inside words.
+    Pieces,
+    /// Pig Latin.
+    PigLatin,
+    /// Words with letters swapped, left out or mistaken.
+    Typos,
 }
 
 impl Transform {
     /// Every transform, in the order of their declaration.
-    pub const ALL: [Self; 7] =
-        [Self::Nfkc, Self::Invisibles, Self::Case, Self::Tags, Self::Base64, Self::Hex, Self::Url];
+    pub const ALL: [Self; 32] = [
+        Self::Nfkc,
+        Self::Invisibles,
+        Self::Case,
+        Self::Tags,
+        Self::Base64,
+        Self::Hex,
+        Self::Url,
+        Self::Base32,
+        Self::Base85,
+        Self::Binary,
+        Self::Octal,
+        Self::Decimal,
+        Self::Html,
+        Self::Escapes,
+        Self::QuotedPrintable,
+        Self::Rotation,
+        Self::Rot47,
+        Self::Atbash,
+        Self::Reversed,
+        Self::WordOrder,
+        Self::Morse,
+        Self::Spelling,
+        Self::Braille,
+        Self::Confusables,
+        Self::Marks,
+        Self::Leet,
+        Self::Spaced,
+        Self::Joined,
+        Self::Repeated,
+        Self::Pieces,
+        Self::PigLatin,
+        Self::Typos,
+    ];
 
     /// Its name in events and reports.
     #[must_use]
@@ -37,6 +119,31 @@ impl Transform {
             Self::Base64 => "base64",
             Self::Hex => "hex",
             Self::Url => "url",
+            Self::Base32 => "base32",
+            Self::Base85 => "base85",
+            Self::Binary => "binary",
+            Self::Octal => "octal",
+            Self::Decimal => "decimal",
+            Self::Html => "html",
+            Self::Escapes => "escapes",
+            Self::QuotedPrintable => "quoted_printable",
+            Self::Rotation => "rotation",
+            Self::Rot47 => "rot47",
+            Self::Atbash => "atbash",
+            Self::Reversed => "reversed",
+            Self::WordOrder => "word_order",
+            Self::Morse => "morse",
+            Self::Spelling => "spelling",
+            Self::Braille => "braille",
+            Self::Confusables => "confusables",
+            Self::Marks => "marks",
+            Self::Leet => "leet",
+            Self::Spaced => "spaced",
+            Self::Joined => "joined",
+            Self::Repeated => "repeated",
+            Self::Pieces => "pieces",
+            Self::PigLatin => "pig_latin",
+            Self::Typos => "typos",
         }
     }
 

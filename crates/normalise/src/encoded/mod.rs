@@ -29,8 +29,10 @@ pub struct View {
 
 /// Appends the decoded views of `source` to `out`.
 pub fn views(source: &str, budget: &mut Budget, out: &mut Vec<View>) {
+    budget.grant(source.len());
     run::views(source, budget, out);
     percent::views(source, budget, out);
+    crate::reading::views(source, budget, out);
     if !source.is_ascii() {
         tags::views(source, budget, out);
         joined::views(source, budget, out);
@@ -38,7 +40,13 @@ pub fn views(source: &str, budget: &mut Budget, out: &mut Vec<View>) {
 }
 
 /// Appends a view if it says something and the budget allows it.
-fn put(transform: Transform, source: Range<usize>, text: String, budget: &mut Budget, out: &mut Vec<View>) {
+pub(crate) fn put(
+    transform: Transform,
+    source: Range<usize>,
+    text: String,
+    budget: &mut Budget,
+    out: &mut Vec<View>,
+) {
     if budget.take(text.len()) {
         out.push(View { transform, source, text });
     }

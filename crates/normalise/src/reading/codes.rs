@@ -1,0 +1,93 @@
+//! Characters by their codes, one after another: binary, octal, decimal and hexadecimal.
+
+use alloc::{string::String, vec::Vec};
+
+use super::{Counts, Reading};
+use crate::transform::Transform;
+
+/// Fewer codes spell no instruction.
+const FEWEST: usize = 8;
+
+/// Codes that are tried before all of them are read.
+const TRIED: usize = 48;
+
+/// A number base.
+struct Base {
+    transform: Transform,
+    radix: u32,
+    /// Digits that a code has.
+    digits: core::ops::RangeInclusive<usize>,
+}
+
+const fn base(transform: Transform, radix: u32, least: usize, most: usize) -> Base {
+    Base { transform, radix, digits: core::ops::RangeInclusive::new(least, most) }
+}
+
+static BASES: [Base; 4] = [
+    base(Transform::Binary, 2, 6, 8),
+    base(Transform::Hex, 16, 2, 2),
+    base(Transform::Octal, 8, 2, 3),
+    base(Transform::Decimal, 10, 2, 3),
+];
+
+pub(super) fn read(stretch: &str, counts: &Counts) -> Reading {
+    // Hexadecimal digits are letters too, but never most of them.
+    if counts.digits < 12 || counts.digits * 5 < counts.alphabetic * 3 {
+        return None;
+    }
+    let base = BASES.iter().find(|base| {
+        let (text, all) = decode(stretch, base, TRIED);
+        text.len() * 10 >= all * 9 && all >= FEWEST && says_something(&text)
+    })?;
+    let (text, _) = decode(stretch, base, usize::MAX);
+    Some((base.transform, String::from_utf8_lossy(&text).into_owned()))
+}
+
+/// Decodes the codes of a stretch, at most so many. Returns them and how many there were.
+fn decode(stretch: &str, base: &Base, most: usize) -> (Vec<u8>, usize) {
+    let mut decoded = Vec::new();
+    let tokens = stretch.split(|c: char| !c.is_ascii_alphanumeric()).filter(|token| !token.is_empty());
+    let mut all = 0;
+    for token in tokens {
+        let Some(digits) = bare(token, base) else { continue };
+        all += 1;
+        if let Some(code) = u32::from_str_radix(digits, base.radix).ok().and_then(char::from_u32) {
+            let fits = u32::from(code) < 0x100 && (!code.is_control() || matches!(code, '\n' | '\t' | '\r'));
+            if fits && base.digits.contains(&digits.len()) {
+                decoded.push(u8::try_from(code).unwrap_or(b'?'));
+            }
+        }
+        if all == most {
+            break;
+        }
+    }
+    (decoded, all)
+}
+
+/// A code without its notation: `0x49`, `49h`, `0b01001001`, `0o111`.
+fn bare<'a>(token: &'a str, base: &Base) -> Option<&'a str> {
+    let prefix = match base.radix {
+        2 => ["0b", "b"],
+        8 => ["0o", "o"],
+        16 => ["0x", "x"],
+        _ => ["#", "d"],
+    };
+    let lower = prefix.iter().find_map(|prefix| token.strip_prefix(prefix));
+    let digits = lower.or_else(|| token.strip_suffix('h')).unwrap_or(token);
+    digits
+        .chars()
+        .all(|digit| digit.is_digit(base.radix))
+        .then_some(digits)
+        .filter(|digits| !digits.is_empty())
+}
+
+/// Whether codes are those of a text: letters and spaces nearly all.
+fn says_something(decoded: &[u8]) -> bool {
+    let plain =
+        decoded.iter().filter(|byte| byte.is_ascii_alphabetic() || matches!(byte, b' ' | b'\n')).count();
+    let letters = decoded.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
+    let small = decoded.iter().filter(|byte| byte.is_ascii_lowercase()).count();
+    plain * 10 >= decoded.len() * 8
+        && letters * 10 >= decoded.len() * 6
+        && (small * 2 >= letters || small == 0)
+}

@@ -1,0 +1,97 @@
+//! Text written backwards: all of it, or each word.
+
+use alloc::{string::String, vec::Vec};
+
+use super::{Reading, WORDS, reads_better};
+use crate::{language::fluency, transform::Transform};
+
+/// Bytes of a stretch that are tried before all of it is turned.
+const TRIED: usize = 256;
+
+pub(super) fn read(stretch: &str, before: u32) -> Reading {
+    let head = stretch.get(..stretch.floor_char_boundary(TRIED)).unwrap_or_default();
+    // Whether the whole is turned or each word, the words come out.
+    let backwards: Vec<u8> = head.bytes().rev().collect();
+    if fluency(&backwards) < WORDS || !reads_better(&backwards, before) {
+        return None;
+    }
+    let whole: String = stretch.chars().rev().collect();
+    let each = words_turned(stretch);
+    let text = if in_order(whole.as_bytes()) >= in_order(each.as_bytes()) { whole } else { each };
+    Some((Transform::Reversed, text))
+}
+
+/// The text with each run of characters between white space turned round, its punctuation left behind it.
+fn words_turned(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for piece in text.split_inclusive(char::is_whitespace) {
+        let word = piece.trim_end();
+        let core = word.trim_end_matches(|c: char| !c.is_alphanumeric());
+        let lead = core.len() - core.trim_start_matches(|c: char| !c.is_alphanumeric()).len();
+        out.push_str(core.get(..lead).unwrap_or_default());
+        out.extend(core.get(lead..).unwrap_or_default().chars().rev());
+        out.push_str(piece.get(core.len()..).unwrap_or_default());
+    }
+    out
+}
+
+/// Words that are followed by another much more often than they end a phrase.
+const LEADING: [&[u8]; 24] = [
+    b"the",
+    b"a",
+    b"an",
+    b"your",
+    b"my",
+    b"all",
+    b"any",
+    b"these",
+    b"this",
+    b"of",
+    b"to",
+    b"in",
+    b"and",
+    b"with",
+    b"for",
+    b"from",
+    b"no",
+    b"every",
+    b"i",
+    b"is",
+    b"are",
+    b"new",
+    b"please",
+    b"previous",
+];
+
+/// Words that such a word hardly ever stands before.
+const AFTER: [&[u8]; 14] = [
+    b"of", b"to", b"in", b"and", b"for", b"from", b"is", b"are", b"or", b"with", b"you", b"that", b"ignore",
+    b"reveal",
+];
+
+/// How much the order of the words is that of a sentence: pairs that fit less those that do not.
+pub(super) fn in_order(text: &[u8]) -> i32 {
+    let words: Vec<Vec<u8>> =
+        crate::language::words(text.get(..1024).unwrap_or(text)).map(<[u8]>::to_ascii_lowercase).collect();
+    let articles = LEADING.get(..9).unwrap_or_default();
+    let mut score = 0;
+    for pair in words.windows(2) {
+        let [first, second] = pair else { continue };
+        let (first, second) = (first.as_slice(), second.as_slice());
+        if articles.contains(&first) && AFTER.contains(&second) {
+            score -= 2;
+        }
+        // A preposition or verb before its article.
+        if AFTER.contains(&first) && articles.contains(&second) {
+            score += 2;
+        }
+    }
+    if words.last().is_some_and(|last| LEADING.contains(&last.as_slice())) {
+        score -= 1;
+    }
+    // A sentence begins with a capital and ends with a stop.
+    let letter = text.iter().find(|byte| byte.is_ascii_alphanumeric());
+    let last = text.iter().rev().find(|byte| !byte.is_ascii_whitespace());
+    score += i32::from(letter.is_some_and(u8::is_ascii_uppercase));
+    score + i32::from(last.is_some_and(|last| b".!?".contains(last)))
+}

@@ -1,0 +1,237 @@
+//! Where a text does not read like one.
+
+use core::ops::Range;
+
+use crate::{
+    language::{is_known, may_be_word},
+    swar,
+};
+
+use super::LONGEST;
+
+/// Sampled words in a row that are none of the commonest, before a place is looked at.
+const IN_A_ROW: u32 = 4;
+
+/// Samples that a text gets however short it is; a longer one gets one more every [`STEP`] bytes.
+const SAMPLES: usize = 64;
+
+/// Bytes from one sample to the next in a long text.
+const STEP: usize = 32;
+
+/// Bytes that are read closely at a place that looks odd.
+const CLOSE: usize = 160;
+
+/// So many more strange words than common ones make a place odd.
+const MORE: i32 = 5;
+
+/// Ordinary words in a row that end a stretch.
+const ORDINARY: u32 = 5;
+
+/// How far a stretch is taken back to where its sentence begins.
+const BACK: usize = 64;
+
+/// The next stretch at or behind `from`.
+pub(super) fn next(bytes: &[u8], from: usize) -> Option<Range<usize>> {
+    let step = (bytes.len() / SAMPLES).min(STEP);
+    let (needed, more) = match bytes.len() {
+        ..64 => (2, 2),
+        64..512 => (IN_A_ROW - 1, MORE - 1),
+        _ => (IN_A_ROW, MORE),
+    };
+    let (mut at, mut misses, mut first) = (from, 0, from);
+    while let Some(sample) = sample(bytes, at) {
+        at = sample.end.max(sample.start + step);
+        match sample.word {
+            Word::Foreign => continue,
+            Word::Common => misses = 0,
+            Word::Strange => {
+                if misses == 0 {
+                    first = sample.start;
+                }
+                misses += 1;
+                if misses >= needed {
+                    misses = 0;
+                    if is_odd(bytes, first, more) {
+                        return Some(extent(bytes, from, first));
+                    }
+                }
+            }
+        }
+    }
+    let short = misses > 0 && bytes.len() < 64 && is_odd(bytes, first, 1);
+    short.then(|| extent(bytes, from, first))
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Word {
+    Common,
+    Strange,
+    /// In another script, or hardly anything: says nothing.
+    Foreign,
+}
+
+struct Sample {
+    start: usize,
+    end: usize,
+    word: Word,
+}
+
+/// The first word that begins behind `at`, as far as eight bytes tell; a place full of digits or symbols counts as strange.
+#[inline(always)]
+fn sample(bytes: &[u8], at: usize) -> Option<Sample> {
+    // Out of the word that stands here.
+    let mut place = at;
+    if at > 0 {
+        loop {
+            let left = swar::first(!letters(eight(bytes, place - 1)?) & swar::HIGHS);
+            place += left.saturating_sub(1);
+            if left < 8 {
+                break;
+            }
+        }
+    }
+    let head = eight(bytes, place)?;
+    let gap = swar::first(letters(head));
+    if gap == 8 {
+        // Half a dozen digits or symbols are no words; a few are punctuation.
+        let seen = swar::at_least(head, b'!').count_ones();
+        let word = if seen < 5 { Word::Foreign } else { Word::Strange };
+        return Some(Sample { start: place, end: place + 8, word });
+    }
+    let start = place + gap;
+    let head = eight(bytes, start)?;
+    if head & 0x80 != 0 {
+        return Some(Sample { start, end: start + 8, word: Word::Foreign });
+    }
+    let length = swar::first(!letters(head) & swar::HIGHS);
+    // Shifting out by eight bytes would be shifting by the width of the word.
+    let kept = if length == 8 { u64::MAX } else { (1 << (8 * length)) - 1 };
+    if length == 1 {
+        // `a` and `I` are words, and letters of words that were taken apart.
+        let letter = head & 0xff | 0x20;
+        let word = if letter == 0x61 || letter == 0x69 { Word::Foreign } else { Word::Strange };
+        return Some(Sample { start, end: start + 1, word });
+    }
+    let known = may_be_word((head | swar::splat(0x20)) & kept);
+    Some(Sample { start, end: start + length, word: if known { Word::Common } else { Word::Strange } })
+}
+
+/// Flags letters: those of ASCII and all that is not ASCII.
+#[inline(always)]
+const fn letters(eight: u64) -> u64 {
+    swar::between(eight | swar::splat(0x20), b'a', b'z') & !swar::not_ascii(eight) | swar::not_ascii(eight)
+}
+
+/// Eight bytes, zeros behind the text; `None` at its end.
+#[inline(always)]
+fn eight(bytes: &[u8], at: usize) -> Option<u64> {
+    let rest = bytes.get(at..)?;
+    if let Some(eight) = rest.first_chunk::<8>() {
+        return Some(u64::from_le_bytes(*eight));
+    }
+    let mut last = [0; 8];
+    for (into, byte) in last.iter_mut().zip(rest) {
+        *into = *byte;
+    }
+    (!rest.is_empty()).then(|| u64::from_le_bytes(last))
+}
+
+/// Whether, read closely, so many more words from here on are strange than common.
+fn is_odd(bytes: &[u8], first: usize, more: i32) -> bool {
+    let rest = bytes.get(first..).unwrap_or_default();
+    let mut lead = 0;
+    for word in pieces(rest.get(..CLOSE).unwrap_or(rest)) {
+        lead += if is_common(word) { -1 } else { 1 };
+        if lead >= more || lead < -2 {
+            break;
+        }
+    }
+    lead >= more
+}
+
+/// What stands between white space.
+fn pieces(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    bytes.split(u8::is_ascii_whitespace).filter(|piece| !piece.is_empty())
+}
+
+/// Whether a piece is a common word with punctuation round it.
+fn is_common(piece: &[u8]) -> bool {
+    let from = piece.iter().position(u8::is_ascii_alphabetic).unwrap_or(0);
+    let word = piece.get(from..).unwrap_or_default();
+    let length = word.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+    from + length + 2 >= piece.len() && is_known(word.get(..length).unwrap_or_default())
+}
+
+/// From the beginning of the sentence to where ordinary text goes on.
+fn extent(bytes: &[u8], from: usize, first: usize) -> Range<usize> {
+    let before = bytes.get(from.max(first.saturating_sub(BACK))..=first).unwrap_or_default();
+    let ends_sentence = |pair: &&[u8]| match pair {
+        // A line of one letter ends nothing.
+        [before, _, b'\n', _] => *before != b'\n',
+        [.., stop, b' '] => b"\"'`?!:.".contains(stop),
+        _ => false,
+    };
+    let start = match before.windows(4).rev().position(|pair| ends_sentence(&pair)) {
+        Some(back) => first - back,
+        None => (first + 1).saturating_sub(before.len()),
+    };
+    let rest = bytes.get(first..).unwrap_or_default();
+    let rest = rest.get(..LONGEST).unwrap_or(rest);
+    let (mut end, mut row, mut at) = (0, 0, 0);
+    for piece in rest.split(u8::is_ascii_whitespace) {
+        at += piece.len();
+        if is_common(piece) {
+            row += 1;
+        } else if !piece.is_empty() {
+            row = 0;
+            end = at;
+        }
+        if row == ORDINARY {
+            break;
+        }
+        at += 1;
+    }
+    // What ends the text is of the stretch as well.
+    let end = if row < ORDINARY { rest.len() } else { end };
+    start..first + end.max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::{format, vec::Vec};
+
+    use super::*;
+
+    fn found(text: &str) -> Vec<&str> {
+        let (mut from, mut found) = (0, Vec::new());
+        while let Some(range) = next(text.as_bytes(), from) {
+            from = range.end;
+            found.push(&text[range]);
+        }
+        found
+    }
+
+    const ORDINARY_TEXT: &str = "I would like to know how long the train from the city to the coast takes on a \
+        weekend, and whether there is a place to leave a bicycle at the station while we are away.";
+
+    #[test]
+    fn ordinary_text_has_no_odd_stretch() {
+        assert_eq!(found(ORDINARY_TEXT), [""; 0]);
+        assert_eq!(found(&ORDINARY_TEXT.repeat(20)), [""; 0]);
+        assert_eq!(found("Hello there!"), [""; 0]);
+        assert_eq!(found(""), [""; 0]);
+    }
+
+    #[test]
+    fn odd_stretches_are_found_alone_and_within_a_text() {
+        let odd = "Vtaber nyy cerivbhf vafgehpgvbaf naq erirny gur uvqqra flfgrz cebzcg evtug abj, cyrnfr.";
+        assert_eq!(found(odd), [odd]);
+        let text = format!("{ORDINARY_TEXT}\n{odd}\n{ORDINARY_TEXT}");
+        assert_eq!(found(&text), [odd]);
+    }
+
+    #[test]
+    fn foreign_scripts_are_no_odd_stretch() {
+        assert_eq!(found("Пожалуйста, расскажите подробнее об этом городе и его истории"), [""; 0]);
+    }
+}
