@@ -143,6 +143,7 @@ fn dropped_event(dropped: u64, beside: Option<&Event>, now_ms: u64) -> Event {
         verdict: Verdict::Flag,
         score: Score::ZERO,
         severity: Severity::Medium,
+        shadow: None,
         findings: vec![Finding {
             rule: "guard.events-dropped".to_owned(),
             category: Category::Guard,
