@@ -65,8 +65,13 @@ fn main() {
         }),
     ];
     for (name, path, body) in &cases {
-        let input =
-            Input { protocol: None, path, content_type: Some("application/json"), body: body.as_bytes() };
+        let input = Input {
+            protocol: None,
+            path,
+            content_type: Some("application/json"),
+            body: body.as_bytes(),
+            ..Input::default()
+        };
         let limits = Limits::default();
         if let Err(problem) = decode(&input, &limits) {
             println!("{name}: {problem}");

@@ -92,13 +92,18 @@ impl<'a, 'd> Collector<'a, 'd> {
 
     /// Takes a string or name as a part; an empty one says nothing.
     pub(crate) fn push(&mut self, id: NodeId, text: Cow<'a, str>, role: Role) -> Result<(), Problem> {
-        if text.is_empty() {
+        self.push_part(Part::node(self.document, id, text, role, self.message))
+    }
+
+    /// Takes a part; an empty one says nothing.
+    pub(crate) fn push_part(&mut self, part: Part<'a>) -> Result<(), Problem> {
+        if part.text.is_empty() {
             return Ok(());
         }
         if self.parts.len() >= self.limits.max_parts {
-            return Err(fault(self.document, id, ProblemKind::TooMany, "more texts than allowed"));
+            return Err(Problem::new(ProblemKind::TooMany, part.start(), "more texts than allowed"));
         }
-        self.parts.push(Part::node(self.document, id, text, role, self.message));
+        self.parts.push(part);
         Ok(())
     }
 

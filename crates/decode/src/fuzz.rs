@@ -1,7 +1,7 @@
 //! What holds for every body, for fuzzers and for the tests here. Panics when it does not.
 
 use crate::{
-    Decoded, Input, Limits, Part, Problem, ProblemKind, Protocol, decode, json,
+    Decoded, Input, Limits, Part, Problem, ProblemKind, Protocol, decode,
     limits::{MAX_MODEL_BYTES, MAX_PLACE_BYTES},
 };
 
@@ -24,8 +24,16 @@ const PATHS: [&str; 16] = [
     "/mcp",
     "/v1beta/models/g:batchEmbedContents?x",
 ];
-const CONTENT_TYPES: [Option<&str>; 4] =
-    [Some("application/json"), None, Some("text/plain"), Some("application/x+json; charset=utf-8")];
+const CONTENT_TYPES: [Option<&str>; 8] = [
+    Some("application/json"),
+    None,
+    Some("text/plain"),
+    Some("application/x+json; charset=utf-8"),
+    Some("application/x-www-form-urlencoded"),
+    Some("multipart/form-data; boundary=xyz"),
+    Some("application/octet-stream"),
+    Some("multipart/form-data; boundary=\"-\""),
+];
 /// Limits that small bodies reach.
 const TIGHT: Limits = Limits {
     max_bytes: 4096,
@@ -43,10 +51,17 @@ pub fn body(data: &[u8]) {
     let path = PATHS.get(choice % PATHS.len()).copied().unwrap_or_default();
     let content_type = CONTENT_TYPES.get(choice / PATHS.len() % CONTENT_TYPES.len()).copied().flatten();
     let limits = if choice < 128 { Limits::default() } else { TIGHT };
-    let input = Input { protocol: None, path, content_type, body };
+    let input = Input { protocol: None, path, content_type, body, ..Input::default() };
     match decode(&input, &limits) {
         Ok(decoded) => check(&decoded, body, &limits),
-        Err(problem) => refused(&problem, body),
+        Err(problem) => refused(&problem, content_type, body),
+    }
+    // The same bytes as JSON and binary tensors behind it.
+    let json = body.iter().rposition(|byte| *byte == b'}').map_or(0, |end| end + 1);
+    let tensors = Input { path: "/v2/models/m/infer", inference_header_length: Some(json), ..input };
+    match decode(&tensors, &limits) {
+        Ok(decoded) => check(&decoded, body, &limits),
+        Err(problem) => assert!(problem.at <= body.len(), "{problem} behind the body"),
     }
     // Any JSON gives all its strings, whatever else it might be taken for.
     if let Ok(decoded) = decode(&Input { protocol: Some(Protocol::Json), ..input }, &limits) {
@@ -54,10 +69,12 @@ pub fn body(data: &[u8]) {
     }
 }
 
-fn refused(problem: &Problem, body: &[u8]) {
+fn refused(problem: &Problem, content_type: Option<&str>, body: &[u8]) {
     assert!(problem.at <= body.len(), "{problem} behind the body");
-    let valid = core::str::from_utf8(body).is_ok();
-    assert!(valid != (problem.kind == ProblemKind::Encoding) || problem.kind == ProblemKind::TooLarge);
+    let broken = core::str::from_utf8(body).is_err();
+    let other = matches!(problem.kind, ProblemKind::TooLarge | ProblemKind::UnsupportedType);
+    let form = content_type.is_some_and(|value| value.contains("form"));
+    assert!(broken == (problem.kind == ProblemKind::Encoding) || other || form, "{problem}");
 }
 
 fn check(decoded: &Decoded<'_>, body: &[u8], limits: &Limits) {
@@ -95,22 +112,14 @@ fn check_part(part: &Part<'_>, body: &[u8]) {
     let written = body.get(span.clone()).and_then(|bytes| core::str::from_utf8(bytes).ok());
     assert!(written.is_some(), "a span that is no text");
     let written = written.unwrap_or_default();
-    if matches!(part.text, alloc::borrow::Cow::Owned(_)) {
-        assert_eq!(json::undo(written), part.text);
-    } else {
-        assert_eq!(written, part.text);
-    }
+    assert_eq!(part.undo(written), part.text);
     // A stretch maps to bytes that stand for just that stretch.
     let (from, to) =
         (part.text.floor_char_boundary(length / 3), part.text.ceil_char_boundary(length - length / 4));
     let stretch = part.body_span(body, from..to);
     assert!(span.start <= stretch.start && stretch.end <= span.end);
     let there = body.get(stretch).and_then(|bytes| core::str::from_utf8(bytes).ok()).unwrap_or_default();
-    if matches!(part.text, alloc::borrow::Cow::Owned(_)) {
-        assert_eq!(Some(&*json::undo(there)), part.text.get(from..to));
-    } else {
-        assert_eq!(Some(there), part.text.get(from..to));
-    }
+    assert_eq!(Some(&*part.undo(there)), part.text.get(from..to));
     let place = part.place();
     assert!(place.len() <= MAX_PLACE_BYTES + 3, "a place of {} bytes", place.len());
     assert!(place.is_empty() || place.starts_with('/'));

@@ -16,6 +16,7 @@ extern crate std;
 
 mod collect;
 mod facts;
+mod fields;
 mod form;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;
@@ -38,11 +39,12 @@ pub use protocol::{Protocol, protocol_of_path};
 pub use tensor::{Datatype, Tensor};
 
 use collect::Collector;
+use form::Surroundings;
 use json::Content;
 use media::Media;
 
 /// A request body and what is known of it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Input<'a> {
     /// The protocol that a policy fixes; `None` leaves it to the path, then to the content.
     pub protocol: Option<Protocol>,
@@ -50,6 +52,9 @@ pub struct Input<'a> {
     pub path: &'a str,
     /// The request's content type.
     pub content_type: Option<&'a str>,
+    /// The length of the JSON at the start of the body, behind which binary tensors follow: the header
+    /// `Inference-Header-Content-Length` of KServe's binary extension.
+    pub inference_header_length: Option<usize>,
     /// The whole body.
     pub body: &'a [u8],
 }
@@ -70,8 +75,9 @@ pub struct Decoded<'a> {
 /// Reads a request body.
 ///
 /// A protocol fixed by policy or path is held to its form; one guessed from the content (for Ollama and MCP, whose paths
-/// prove nothing, also with the path's help) falls back to [`Protocol::Json`], where every string is a part. A body that says `text/plain` where JSON is expected, or that reads
-/// as JSON, is read as JSON: servers that do not look at the content type would.
+/// prove nothing, also with the path's help) falls back to [`Protocol::Json`], where every string is a part. A body that says it is plain text or a form where JSON is expected,
+/// or that reads as JSON, is read as JSON: servers that do not look at the content type would, and `curl -d` calls
+/// everything a form.
 ///
 /// # Errors
 /// The first [`Problem`] met.
@@ -81,21 +87,52 @@ pub fn decode<'a>(input: &Input<'a>, limits: &Limits) -> Result<Decoded<'a>, Pro
     if input.body.len() > longest {
         return Err(Problem::new(ProblemKind::TooLarge, longest, "more bytes than allowed"));
     }
-    let text = core::str::from_utf8(input.body)
+    let promised = protocol_of_path(input.path);
+    let hint = promised.filter(|protocol| protocol.is_hint());
+    let fixed = input.protocol.or(promised.filter(|protocol| !protocol.is_hint()));
+    let (written, binary) = match (input.inference_header_length, fixed) {
+        (Some(length), Some(Protocol::KserveV2)) => input.body.split_at_checked(length).ok_or_else(|| {
+            Problem::new(
+                ProblemKind::Form,
+                input.body.len(),
+                "the body is shorter than its JSON is said to be",
+            )
+        })?,
+        _ if media == Media::Octets => {
+            return Err(Problem::new(
+                ProblemKind::UnsupportedType,
+                0,
+                "the content type is none that is read",
+            ));
+        }
+        _ => (input.body, &[][..]),
+    };
+    if let Media::Multipart(boundary) = media {
+        return match fixed {
+            None => fields::multipart::read(input.body, boundary, limits),
+            Some(_) => {
+                Err(Problem::new(ProblemKind::UnsupportedType, 0, "a form where the path promises none"))
+            }
+        };
+    }
+    let text = core::str::from_utf8(written)
         .map_err(|it| Problem::new(ProblemKind::Encoding, it.valid_up_to(), "the body is not UTF-8"))?;
     let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     let inside = text.get(start..).unwrap_or_default();
     if inside.trim_ascii_start().is_empty() {
         return Err(Problem::new(ProblemKind::Empty, 0, "the body is empty"));
     }
-    let promised = protocol_of_path(input.path);
-    let hint = promised.filter(|protocol| protocol.is_hint());
-    match (input.protocol.or(promised.filter(|protocol| !protocol.is_hint())), media) {
+    match (fixed, media) {
         (Some(Protocol::Text), _) => Ok(plain(text, start)),
-        (Some(protocol), _) => form::fixed(protocol, json::read(text, start, limits)?, limits, input.path),
+        (Some(Protocol::Form), _) => fields::urlencoded::read(text, start, limits),
+        (Some(protocol), _) => {
+            let content = json::read(text, start, limits)?;
+            form::fixed(protocol, content, limits, &Surroundings { path: input.path, binary })
+        }
         (None, Media::Json) => form::sniffed(hint, json::read(text, start, limits)?, limits),
-        (None, Media::Text | Media::Missing) => match json_within(text, start, limits)? {
+        (None, _) => match json_within(text, start, limits)? {
             Some(content) => form::sniffed(hint, content, limits),
+            None if media == Media::Form => fields::urlencoded::read(text, start, limits),
             None => Ok(plain(text, start)),
         },
     }

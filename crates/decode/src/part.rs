@@ -1,9 +1,12 @@
 //! What the model reads: texts with their role and place.
 
-use alloc::{borrow::Cow, string::String, sync::Arc};
+use alloc::{borrow::Cow, boxed::Box, string::String, sync::Arc};
 use core::ops::Range;
 
-use crate::json::{Document, NodeId, source};
+use crate::{
+    fields::percent,
+    json::{Document, NodeId, source},
+};
 
 /// Who speaks in a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -67,12 +70,35 @@ enum Origin<'a> {
     Plain(usize),
     /// A string or name of a document.
     Node(Arc<Document<'a>>, NodeId),
+    /// A text outside of any document.
+    Outside(Box<Outside>),
+}
+
+/// A field of a form, an element of a binary tensor. A field whose text is not borrowed is percent-encoded.
+#[derive(Clone, Debug)]
+struct Outside {
+    span: Range<usize>,
+    place: String,
 }
 
 impl<'a> Part<'a> {
     pub(crate) fn plain(text: &'a str, start: usize) -> Self {
         let inside = text.get(start..).unwrap_or_default();
         Self { role: Role::User, text: Cow::Borrowed(inside), message: None, origin: Origin::Plain(start) }
+    }
+
+    pub(crate) fn outside(text: Cow<'a, str>, span: Range<usize>, role: Role, place: String) -> Self {
+        Self { role, text, message: None, origin: Origin::Outside(Box::new(Outside { span, place })) }
+    }
+
+    /// What written bytes of this part stand for.
+    #[cfg(any(test, feature = "fuzz"))]
+    pub(crate) fn undo(&self, written: &str) -> String {
+        match (&self.origin, &self.text) {
+            (_, Cow::Borrowed(_)) => written.into(),
+            (Origin::Outside(_), _) => percent::undo(written, 0).map(Cow::into_owned).unwrap_or_default(),
+            _ => crate::json::undo(written),
+        }
     }
 
     pub(crate) fn node(
@@ -86,12 +112,21 @@ impl<'a> Part<'a> {
     }
 
     /// Its JSON pointer (RFC 6901), such as `/messages/1/content`; for the name of a member, the pointer to that member;
-    /// empty for a body of plain text. Longer ones than [`MAX_PLACE_BYTES`](crate::limits::MAX_PLACE_BYTES) end in `…`.
+    /// of a form, the pointer there would be were it an object; empty for a body of plain text. Longer ones than [`MAX_PLACE_BYTES`](crate::limits::MAX_PLACE_BYTES) end in `…`.
     #[must_use]
     pub fn place(&self) -> String {
         match &self.origin {
             Origin::Plain(_) => String::new(),
             Origin::Node(document, id) => document.pointer(*id),
+            Origin::Outside(outside) => outside.place.clone(),
+        }
+    }
+
+    /// Where what holds it starts: of a string, its opening quote.
+    pub(crate) fn start(&self) -> usize {
+        match &self.origin {
+            Origin::Node(document, id) => document.start(*id),
+            _ => self.span().start,
         }
     }
 
@@ -101,6 +136,7 @@ impl<'a> Part<'a> {
         match &self.origin {
             Origin::Plain(start) => *start..start + self.text.len(),
             Origin::Node(document, id) => document.inside_span(*id),
+            Origin::Outside(outside) => outside.span.clone(),
         }
     }
 
@@ -112,7 +148,10 @@ impl<'a> Part<'a> {
         if let Cow::Owned(_) = self.text {
             let inside =
                 body.get(span.clone()).and_then(|bytes| core::str::from_utf8(bytes).ok()).unwrap_or_default();
-            let found = source(inside, text_range);
+            let found = match &self.origin {
+                Origin::Outside(_) => percent::source(inside, &self.text, text_range),
+                _ => source(inside, text_range),
+            };
             return span.start + found.start..span.start + found.end;
         }
         let from = text_range.start.min(self.text.len());

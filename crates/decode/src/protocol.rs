@@ -27,12 +27,14 @@ pub enum Protocol {
     KserveV2,
     /// Any other JSON.
     Json,
+    /// A form: `application/x-www-form-urlencoded` or `multipart/form-data`.
+    Form,
     /// Plain text.
     Text,
 }
 
 /// Every protocol and its name.
-const NAMED: [(Protocol, &str); 13] = [
+const NAMED: [(Protocol, &str); 14] = [
     (Protocol::OpenAiChat, "openai_chat"),
     (Protocol::OpenAiCompletions, "openai_completions"),
     (Protocol::OpenAiEmbeddings, "openai_embeddings"),
@@ -45,6 +47,7 @@ const NAMED: [(Protocol, &str); 13] = [
     (Protocol::Mcp, "mcp"),
     (Protocol::KserveV2, "kserve_v2"),
     (Protocol::Json, "json"),
+    (Protocol::Form, "form"),
     (Protocol::Text, "text"),
 ];
 

@@ -44,7 +44,10 @@ fn bodies(folder: &str) -> Vec<PathBuf> {
 
 fn read<'a>(path: &'a str, folder: &str, body: &'a [u8]) -> Result<Decoded<'a>, Problem> {
     let content_type = if folder == "text" { "text/plain; charset=utf-8" } else { "application/json" };
-    decode(&Input { protocol: None, path, content_type: Some(content_type), body }, &Limits::default())
+    decode(
+        &Input { protocol: None, path, content_type: Some(content_type), body, ..Input::default() },
+        &Limits::default(),
+    )
 }
 
 fn render(result: &Result<Decoded<'_>, Problem>) -> String {
@@ -118,7 +121,7 @@ fn a_body_without_a_promising_path_is_recognised_and_read_the_same() {
 fn a_policy_overrides_path_and_content() {
     let body = br#"{"messages":[{"role":"system","content":"x"}]}"#;
     let path = "/v1/chat/completions";
-    let input = Input { protocol: Some(Protocol::Json), path, content_type: None, body };
+    let input = Input { protocol: Some(Protocol::Json), path, content_type: None, body, ..Input::default() };
     let decoded = decode(&input, &Limits::default()).unwrap();
     assert_eq!((decoded.protocol, decoded.parts.len()), (Protocol::Json, 2));
     let text = decode(&Input { protocol: Some(Protocol::Text), ..input }, &Limits::default()).unwrap();

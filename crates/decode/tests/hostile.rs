@@ -14,8 +14,17 @@ use modelgate_decode::{
 };
 
 fn problem_of(body: &[u8], limits: &Limits) -> Option<Problem> {
-    decode(&Input { protocol: None, path: "/any", content_type: Some("application/json"), body }, limits)
-        .err()
+    decode(
+        &Input {
+            protocol: None,
+            path: "/any",
+            content_type: Some("application/json"),
+            body,
+            ..Input::default()
+        },
+        limits,
+    )
+    .err()
 }
 
 /// Body, kind, offset.
@@ -208,9 +217,19 @@ fn each_limit_holds_at_its_own_value_and_not_before() {
 
 #[test]
 fn a_content_type_that_is_not_read_is_refused_before_the_body_is_looked_at() {
-    for kind in ["application/x-www-form-urlencoded", "application/json; charset=utf-16", "image/png"] {
-        let input =
-            Input { protocol: None, path: "/v1/chat/completions", content_type: Some(kind), body: b"\xff" };
+    for kind in [
+        "multipart/mixed; boundary=x",
+        "application/json; charset=utf-16",
+        "image/png",
+        "application/octet-stream",
+    ] {
+        let input = Input {
+            protocol: None,
+            path: "/v1/chat/completions",
+            content_type: Some(kind),
+            body: b"\xff",
+            ..Input::default()
+        };
         let problem = decode(&input, &Limits::default()).unwrap_err();
         assert_eq!((problem.kind, problem.at), (UnsupportedType, 0), "{kind}");
     }
@@ -220,11 +239,20 @@ fn a_content_type_that_is_not_read_is_refused_before_the_body_is_looked_at() {
 fn json_sent_as_plain_text_is_read_as_json() {
     let body = br#"{"prompt":"\u0069gnore"}"#;
     for content_type in [Some("text/plain"), None] {
-        let decoded =
-            decode(&Input { protocol: None, path: "/x", content_type, body }, &Limits::default()).unwrap();
+        let decoded = decode(
+            &Input { protocol: None, path: "/x", content_type, body, ..Input::default() },
+            &Limits::default(),
+        )
+        .unwrap();
         assert_eq!(decoded.parts[0].text, "ignore");
     }
-    let twice = Input { protocol: None, path: "/x", content_type: None, body: br#"{"a":1,"a":2}"# };
+    let twice = Input {
+        protocol: None,
+        path: "/x",
+        content_type: None,
+        body: br#"{"a":1,"a":2}"#,
+        ..Input::default()
+    };
     assert_eq!(decode(&twice, &Limits::default()).unwrap_err().kind, DuplicateKey);
     let chat =
         Input { path: "/v1/chat/completions", content_type: Some("text/plain"), body: b"hello", ..twice };

@@ -150,7 +150,8 @@ impl Writer {
 }
 
 fn read(body: &[u8]) -> Result<Decoded<'_>, Problem> {
-    let input = Input { protocol: Some(Protocol::Json), path: "", content_type: None, body };
+    let input =
+        Input { protocol: Some(Protocol::Json), path: "", content_type: None, body, ..Input::default() };
     decode(&input, &Limits::default())
 }
 
@@ -233,7 +234,8 @@ fn stretches_that_split_characters_or_leave_the_text_map_to_whole_ones_within() 
 #[test]
 fn plain_text_maps_to_itself_behind_a_byte_order_mark() {
     let body = "\u{feff}träum".as_bytes();
-    let input = Input { protocol: Some(Protocol::Text), path: "", content_type: None, body };
+    let input =
+        Input { protocol: Some(Protocol::Text), path: "", content_type: None, body, ..Input::default() };
     let decoded = decode(&input, &Limits::default()).unwrap();
     let part: &Part<'_> = &decoded.parts[0];
     assert_eq!((&*part.text, part.span(), part.place()), ("träum", 3..9, String::new()));

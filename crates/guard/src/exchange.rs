@@ -6,7 +6,7 @@ use alloc::{
     vec::Vec,
 };
 
-use decode::ProblemKind;
+use decode::{Input, ProblemKind};
 use policy::{Action, Circumstances, ClientBy, ConfigError, Mode, Policy};
 use sha2::{Digest as _, Sha256};
 use wire::{
@@ -216,7 +216,14 @@ impl Exchange {
                 moment,
             );
         }
-        match guard.inspector.inspect(&self.head.path, self.head.content_type.as_deref(), body) {
+        let request = Input {
+            protocol: None,
+            path: &self.head.path,
+            content_type: self.head.content_type.as_deref(),
+            inference_header_length: self.head.inference_header_length,
+            body,
+        };
+        match guard.inspector.inspect(&request) {
             Ok(inspection) => self.judge_findings(guard, &inspection, body.len() as u64, moment),
             Err(problem) => {
                 let (rule, code) = rule_of(&problem.kind);

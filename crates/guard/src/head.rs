@@ -26,6 +26,8 @@ pub struct Head {
     pub(crate) content_type: Option<String>,
     pub(crate) content_encoding: Option<String>,
     pub(crate) content_length: Option<u64>,
+    /// The length of the JSON in front of binary tensors; what is no number is longer than any body.
+    pub(crate) inference_header_length: Option<usize>,
     pub(crate) api_key: Option<ApiKey>,
     pub(crate) request_id: Option<String>,
     pub(crate) traceparent: Option<String>,
@@ -61,6 +63,7 @@ impl Head {
             content_type: None,
             content_encoding: None,
             content_length: None,
+            inference_header_length: None,
             api_key: None,
             request_id: None,
             traceparent: None,
@@ -79,6 +82,11 @@ impl Head {
             14 if is("content-length") => {
                 self.content_length =
                     core::str::from_utf8(value).ok().and_then(|text| text.trim().parse().ok());
+            }
+            31 if is("inference-header-content-length") => {
+                let length = core::str::from_utf8(value).ok().and_then(|text| text.trim().parse().ok());
+                let again = self.inference_header_length.is_some();
+                self.inference_header_length = Some(length.filter(|_| !again).unwrap_or(usize::MAX));
             }
             13 if is("authorization") => {
                 if let Some((scheme, key)) = value.split_at_checked(7)

@@ -97,17 +97,13 @@ impl Inspector {
         self.protocol.or_else(|| decode::protocol_of_path(path))
     }
 
-    /// Reads a body and looks for what the policy names.
+    /// Reads a body and looks for what the policy names. The policy says which protocol it is, if it does.
     ///
     /// # Errors
     /// When the body cannot be read as what it claims to be.
-    pub fn inspect(
-        &self,
-        path: &str,
-        content_type: Option<&str>,
-        body: &[u8],
-    ) -> Result<Inspection, Problem> {
-        let input = Input { protocol: self.protocol, path, content_type, body };
+    pub fn inspect(&self, request: &Input<'_>) -> Result<Inspection, Problem> {
+        let input = Input { protocol: self.protocol, ..*request };
+        let body = request.body;
         let decoded = decode::decode(&input, &self.limits)?;
         let mut findings = Vec::new();
         self.texts(&decoded, body, &mut findings);

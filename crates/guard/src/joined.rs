@@ -20,11 +20,12 @@ pub(crate) fn joined<'p, 'a>(parts: &'p [Part<'a>]) -> impl Iterator<Item = Join
     let of_one_text = |a: &Part<'_>, b: &Part<'_>| {
         a.message == b.message && a.role == b.role && (a.message.is_some() || a.role == Role::Unknown)
     };
-    let prose = |group: &'p [Part<'a>]| -> Vec<&'p Part<'a>> {
-        group.iter().filter(|part| part.role != Role::Field && !part.text.is_empty()).collect()
-    };
-    let groups = parts.chunk_by(of_one_text).map(prose).filter(|group| group.len() > 1);
-    groups.flat_map(|group| {
+    // Left out before the rest is grouped: an id between two texts keeps nobody from reading them together.
+    let is_prose = |part: &&Part<'_>| part.role != Role::Field && !part.text.is_empty();
+    let prose: Vec<&'p Part<'a>> = parts.iter().filter(is_prose).collect();
+    let groups = prose.chunk_by(|a, b| of_one_text(a, b)).filter(|group| group.len() > 1);
+    let groups: Vec<Vec<&'p Part<'a>>> = groups.map(<[_]>::to_vec).collect();
+    groups.into_iter().flat_map(|group| {
         // Some templates put a line break between parts, some nothing. Where white space is there anyway, both are one.
         let is_spaced = group
             .array_windows()

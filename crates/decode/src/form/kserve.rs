@@ -2,8 +2,9 @@
 
 use alloc::{borrow::Cow, vec::Vec};
 
+use super::binary::{Binary, Chunk};
 use crate::{
-    Datatype, Problem, ProblemKind, Role, Tensor,
+    Datatype, Part, Problem, ProblemKind, Role, Tensor,
     collect::{Collector, fault},
     json::{Document, Kind, NodeId},
     limits::MAX_DIMENSIONS,
@@ -18,8 +19,9 @@ struct Data {
 }
 
 impl<'a> Collector<'a, '_> {
-    /// Reads an inference request.
-    pub(crate) fn kserve(&mut self) -> Result<(), Problem> {
+    /// Reads an inference request; `bytes` are those behind the JSON, of the binary tensor data extension.
+    pub(crate) fn kserve(&mut self, bytes: &'a [u8]) -> Result<(), Problem> {
+        let mut binary = Binary::new(bytes, self.document.body().len());
         let document = self.document;
         self.root_object()?;
         let mut found = false;
@@ -27,22 +29,28 @@ impl<'a> Collector<'a, '_> {
             let name = document.text(key);
             if name == "inputs" {
                 found = true;
-                self.inference_inputs(value)?;
+                self.inference_inputs(value, &mut binary)?;
             } else {
                 self.member(key, value, Role::Unknown)?;
             }
         }
+        binary.end()?;
+        if !bytes.is_empty() {
+            // What stands behind the JSON was found among what stands in it.
+            self.parts.sort_by_key(Part::start);
+            self.tensors.sort_by_key(|tensor| tensor.span.start);
+        }
         if found { Ok(()) } else { Err(self.form(NodeId::ROOT, "there are no `inputs`")) }
     }
 
-    fn inference_inputs(&mut self, id: NodeId) -> Result<(), Problem> {
+    fn inference_inputs(&mut self, id: NodeId, binary: &mut Binary<'a>) -> Result<(), Problem> {
         let document = self.document;
         self.filled(id, ["`inputs` is empty", "`inputs` is null", "`inputs` is no array"])?;
         self.facts.messages = self.length(id);
         for (number, input) in (0_u32..).zip(document.elements(id)) {
             self.message = Some(number);
             match document.kind(input) {
-                Kind::Object => self.inference_input(input)?,
+                Kind::Object => self.inference_input(input, binary)?,
                 Kind::Null => return Err(fault(document, input, ProblemKind::Null, "an input is null")),
                 _ => return Err(self.form(input, "an input is no object")),
             }
@@ -51,7 +59,7 @@ impl<'a> Collector<'a, '_> {
         Ok(())
     }
 
-    fn inference_input(&mut self, input: NodeId) -> Result<(), Problem> {
+    fn inference_input(&mut self, input: NodeId, binary: &mut Binary<'a>) -> Result<(), Problem> {
         let document = self.document;
         let name = document
             .member_string(input, "name")
@@ -63,19 +71,63 @@ impl<'a> Collector<'a, '_> {
         let shape =
             document.member(input, "shape").ok_or_else(|| self.form(input, "an input has no `shape`"))?;
         let (shape, product) = self.shape(shape)?;
-        let data =
-            document.member(input, "data").ok_or_else(|| self.form(input, "an input has no `data`"))?;
+        let data = document.member(input, "data");
+        let size = document
+            .member(input, "parameters")
+            .and_then(|parameters| document.member(parameters, "binary_data_size"));
+        if data.is_some() == size.is_some() {
+            let both = "an input has both `data` and a `binary_data_size`";
+            return Err(self.form(input, if size.is_some() { both } else { "an input has no `data`" }));
+        }
         for (key, value) in document.members(input) {
             let field = document.text(key);
             match &*field {
                 "data" | "shape" | "datatype" => {}
                 _ => self.member(key, value, Role::Unknown)?,
             }
-            if value == data {
+            if Some(value) == data {
                 self.data(value, name.clone(), datatype, &shape, product)?;
             }
         }
-        Ok(())
+        let Some(size) = size else { return Ok(()) };
+        let size = self.amount(size).and_then(|size| usize::try_from(size).ok());
+        let chunk = binary.take(size.ok_or_else(|| self.form(input, "a `binary_data_size` is no size"))?)?;
+        self.raw_data(input, name, (datatype, &shape, product), chunk)
+    }
+
+    /// Takes a tensor of raw bytes, little-endian and in row-major order.
+    fn raw_data(
+        &mut self,
+        input: NodeId,
+        name: Cow<'a, str>,
+        (datatype, shape, product): (Datatype, &[usize], usize),
+        chunk: Chunk<'a>,
+    ) -> Result<(), Problem> {
+        let bad = || Problem::new(ProblemKind::Shape, chunk.at, "an input's `shape` does not fit its `data`");
+        if datatype == Datatype::Bytes {
+            let texts = chunk.texts(product)?;
+            let place = self.document.pointer(input);
+            return texts.into_iter().try_for_each(|(text, at)| {
+                let span = at..at + text.len();
+                self.push_part(Part::outside(Cow::Borrowed(text), span, Role::User, place.clone()))
+            });
+        }
+        if product > self.limits.max_tensor_values {
+            return Err(Problem::new(ProblemKind::TooMany, chunk.at, "more numbers than allowed"));
+        }
+        let values = chunk.numbers(datatype).filter(|values| values.len() == product).ok_or_else(bad)?;
+        let (shape, span) = (shape.to_vec(), chunk.at..chunk.at + chunk.bytes.len());
+        let document = self.document.clone();
+        self.push_tensor(Tensor {
+            name,
+            datatype,
+            shape,
+            values,
+            span,
+            has_null: false,
+            document,
+            node: input,
+        })
     }
 
     /// A shape and the number of its elements.

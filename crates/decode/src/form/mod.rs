@@ -1,6 +1,7 @@
 //! The protocols' forms: which strings are whose, which arrays are tensors.
 
 mod bedrock;
+mod binary;
 mod chat;
 mod gemini;
 mod generic;
@@ -21,21 +22,30 @@ use crate::{
     protocol::{model_of_path, streams_by_path},
 };
 
+/// What a request says beside its document.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Surroundings<'a> {
+    /// The path.
+    pub(crate) path: &'a str,
+    /// The bytes behind the document, of KServe's binary tensors.
+    pub(crate) binary: &'a [u8],
+}
+
 /// Reads a document as the protocol that policy or path promised.
 pub(crate) fn fixed<'a>(
     protocol: Protocol,
     content: Content<'a>,
     limits: &Limits,
-    path: &str,
+    around: &Surroundings<'a>,
 ) -> Result<Decoded<'a>, Problem> {
     let Content { document, numbers, beyond } = content;
     let document = Arc::new(document);
-    let mut decoded = read(protocol, &document, &numbers, limits)?;
+    let mut decoded = read(protocol, &document, &numbers, limits, around.binary)?;
     finite_elsewhere(document.body(), &beyond, &decoded.tensors)?;
     if decoded.facts.model.is_none() {
-        decoded.facts.model = model_of_path(path).map(model_name);
+        decoded.facts.model = model_of_path(around.path).map(model_name);
     }
-    decoded.facts.stream |= streams_by_path(path);
+    decoded.facts.stream |= streams_by_path(around.path);
     Ok(decoded)
 }
 
@@ -47,9 +57,9 @@ pub(crate) fn sniffed<'a>(
 ) -> Result<Decoded<'a>, Problem> {
     let Content { document, numbers, beyond } = content;
     let document = Arc::new(document);
-    let decoded = match read(sniff::protocol(&document, hint), &document, &numbers, limits) {
+    let decoded = match read(sniff::protocol(&document, hint), &document, &numbers, limits, &[]) {
         Err(Problem { kind: ProblemKind::Form | ProblemKind::Null | ProblemKind::Empty, .. }) => {
-            read(Protocol::Json, &document, &numbers, limits)?
+            read(Protocol::Json, &document, &numbers, limits, &[])?
         }
         other => other?,
     };
@@ -62,6 +72,7 @@ fn read<'a>(
     document: &Arc<Document<'a>>,
     numbers: &[f64],
     limits: &Limits,
+    binary: &'a [u8],
 ) -> Result<Decoded<'a>, Problem> {
     let mut collector = Collector::new(document, numbers, limits);
     match protocol {
@@ -74,8 +85,8 @@ fn read<'a>(
         Protocol::Ollama => collector.ollama()?,
         Protocol::BedrockConverse => collector.bedrock()?,
         Protocol::Mcp => collector.mcp()?,
-        Protocol::KserveV2 => collector.kserve()?,
-        Protocol::Json | Protocol::Text => collector.generic()?,
+        Protocol::KserveV2 => collector.kserve(binary)?,
+        Protocol::Json | Protocol::Form | Protocol::Text => collector.generic()?,
     }
     Ok(collector.decoded(protocol))
 }

@@ -16,6 +16,7 @@ use core::ops::Range;
 pub(crate) use escape::source;
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) use escape::undo;
+pub(crate) use pointer::push_name;
 pub(crate) use reader::{Content, read};
 
 /// What a node is.

@@ -28,7 +28,7 @@ impl Document<'_> {
         if self.kind(container) == Kind::Object {
             let (key, value) = self.members(container).find(|(_, value)| target < self.next(*value))?;
             pointer.push('/');
-            self.push_name(key, pointer);
+            push_name(&self.text(key), pointer);
             return Some(if target == key { key } else { value });
         }
         let mut index = 0;
@@ -42,17 +42,18 @@ impl Document<'_> {
         }
         None
     }
+}
 
-    fn push_name(&self, key: NodeId, pointer: &mut String) {
-        for character in self.text(key).chars() {
-            match character {
-                '~' => pointer.push_str("~0"),
-                '/' => pointer.push_str("~1"),
-                other => pointer.push(other),
-            }
-            if pointer.len() > MAX_PLACE_BYTES {
-                break;
-            }
+/// Writes a name as a step of a pointer.
+pub(crate) fn push_name(name: &str, pointer: &mut String) {
+    for character in name.chars() {
+        match character {
+            '~' => pointer.push_str("~0"),
+            '/' => pointer.push_str("~1"),
+            other => pointer.push(other),
+        }
+        if pointer.len() > MAX_PLACE_BYTES {
+            break;
         }
     }
 }

@@ -24,7 +24,7 @@ pub(crate) fn read<'a>(text: &'a str, start: usize, limits: &Limits) -> Result<C
         at: start,
         document: Document {
             text,
-            nodes: Vec::with_capacity(nodes_expected(text.len()).min(limits.max_nodes)),
+            nodes: Vec::with_capacity(nodes_expected(text.len().saturating_sub(start)).min(limits.max_nodes)),
         },
         numbers: Vec::new(),
         beyond: Vec::new(),
