@@ -358,6 +358,21 @@ fn an_exception_lets_through_what_it_names_and_nothing_else() {
 }
 
 #[test]
+fn a_planted_token_is_found_where_it_must_not_be() {
+    let guard = guard(r#"{"model":{"name":"m"},"detect":{"canaries":["mg-canary-7f3a91c2"]}}"#);
+    let body = |role: &str| {
+        let text = "The reference is MG-CANARY-7F3A91C2, please go on.";
+        serde_json::json!({"messages": [{"role": role, "content": text}, {"role": "user", "content": "Hi"}]})
+            .to_string()
+    };
+    let (outcome, _) = send(&guard, CHAT, &[JSON], body("user").as_bytes());
+    assert_eq!(outcome.verdict, Verdict::Block);
+    assert_eq!(outcome.findings[0].rule, "exfiltration.canary.token");
+    let (outcome, _) = send(&guard, CHAT, &[JSON], body("system").as_bytes());
+    assert_eq!(outcome.verdict, Verdict::Allow, "its own place");
+}
+
+#[test]
 fn a_policy_in_the_shadow_is_reported_where_it_differs_and_never_carried_out() {
     let guard = guard(
         r#"{"model":{"name":"m"},"detect":{"prompt_injection":"allow","prompt_extraction":"allow","jailbreak":"allow",

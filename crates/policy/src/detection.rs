@@ -49,9 +49,10 @@ pub struct Detect {
     #[serde(deserialize_with = "own_rules")]
     #[cfg_attr(feature = "schema", schemars(length(max = 10_000)))]
     pub own_rules: Vec<OwnRule>,
-    /// Tokens planted in prompts and documents that must never be seen elsewhere, each 8 to 256 bytes. At most 64.
+    /// Tokens planted in prompts and documents that must never be seen elsewhere, each of at least 8 letters and digits and
+    /// at most 256 bytes. At most 16.
     #[serde(deserialize_with = "canaries")]
-    #[cfg_attr(feature = "schema", schemars(length(max = 64), inner(length(min = 8, max = 256))))]
+    #[cfg_attr(feature = "schema", schemars(length(max = 16), inner(length(min = 8, max = 256))))]
     pub canaries: Vec<String>,
 }
 
@@ -91,9 +92,13 @@ fn own_rules<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<OwnRule>,
 }
 
 fn canaries<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    let canaries: Vec<String> = at_most(deserializer, "canaries", 64)?;
-    if let Some(wrong) = canaries.iter().find(|canary| !(8..=256).contains(&canary.len())) {
-        return Err(D::Error::custom(format!("a canary has {} bytes, it takes 8 to 256", wrong.len())));
+    let canaries: Vec<String> = at_most(deserializer, "canaries", 16)?;
+    let signs = |canary: &String| canary.chars().filter(|c| c.is_alphanumeric()).count();
+    if let Some(wrong) = canaries.iter().find(|canary| signs(canary) < 8 || canary.len() > 256) {
+        let (signs, bytes) = (signs(wrong), wrong.len());
+        return Err(D::Error::custom(format!(
+            "a canary has {signs} letters and digits in {bytes} bytes, it takes 8 in at most 256"
+        )));
     }
     Ok(canaries)
 }

@@ -26,6 +26,11 @@ impl Policy {
                 structure: any(|section| section.packs.structure),
                 classifier: any(|section| section.packs.classifier),
             },
+            canaries: sections
+                .iter()
+                .flatten()
+                .flat_map(|section| section.canaries.iter().cloned())
+                .collect(),
             ..Options::default()
         }
     }
