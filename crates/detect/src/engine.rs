@@ -8,7 +8,7 @@ use normalise::{Budget, Transform, undone_in, views};
 use crate::{
     builtin,
     canary::{self, Canary},
-    compile::{Error, Patterns, Tables},
+    compile::{Error, Patterns, Tables, tables::Posting},
     detector::{Installed, Subject},
     exfiltration::{self, Exfiltration},
     finding::{Finding, Rule},
@@ -18,6 +18,9 @@ use crate::{
     search::search,
     verify::{self, Place, Steps, Text},
 };
+
+/// What looking at a hit costs, in [`Steps`].
+const HIT: usize = 3;
 
 /// The rules in use, ready to judge texts. Immutable: one serves any number of texts and threads.
 #[derive(Debug)]
@@ -100,6 +103,7 @@ impl Engine {
         let most = out.len().saturating_add(self.options.max_findings);
         let mut budget = Budget::new(self.options.decode_bytes, Budget::VIEWS);
         scratch.exhausted = false;
+        scratch.steps = 0;
         scratch.layers.clear();
         self.scan_layer(text, &Layer::default(), role, &mut budget, scratch, most, out);
         let mut next = 0;
@@ -156,21 +160,26 @@ impl Engine {
             words: &scratch.found.words,
             normalised: &scratch.normalised,
         };
-        let mut steps = Steps::new(text.len());
+        scratch.around.begin_text(scratch.found.words_seen());
+        let mut steps = Steps::new();
         for hit in &scratch.found.hits {
             let first = hit.first as usize;
             let postings = self.tables.postings.get(first..first + hit.count as usize).unwrap_or_default();
+            steps.grant(hit.at as usize);
+            if !steps.take(HIT + postings.len() / 2) {
+                continue;
+            }
             // The words around tell most of what hangs on a word apart.
             let nearby = scratch.found.signs_round(hit);
             let mut begun = false;
             for posting in
                 postings.iter().filter(|posting| verify::may_match(posting, &self.tables.signs, nearby))
             {
-                if !begun {
-                    scratch.around.begin(hit);
+                if !begun && matches!(posting, Posting::Phrase { .. }) {
+                    scratch.around.begin(hit, &subject);
                     begun = true;
                 }
-                if steps.is_exhausted() || out.len() >= most {
+                if out.len() >= most {
                     // What stands behind the last finding that there is room for was not judged either.
                     scratch.exhausted = true;
                     return;
@@ -188,6 +197,8 @@ impl Engine {
                 }
             }
         }
+        scratch.steps += steps.used();
+        scratch.exhausted |= steps.is_exhausted();
     }
 }
 

@@ -18,6 +18,8 @@ pub struct Scratch {
     /// The rules that may still match, as bits.
     pub(crate) open: Vec<u64>,
     pub(crate) exhausted: bool,
+    /// Steps that verification took in the last scan.
+    pub(crate) steps: usize,
     pub(crate) buffers: Buffers,
 }
 
@@ -33,6 +35,12 @@ impl Scratch {
     #[must_use]
     pub const fn is_exhausted(&self) -> bool {
         self.exhausted
+    }
+
+    /// What verification cost in the last scan, in steps of about fifty machine instructions.
+    #[must_use]
+    pub const fn steps(&self) -> usize {
+        self.steps
     }
 }
 

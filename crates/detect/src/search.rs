@@ -37,6 +37,11 @@ pub(crate) struct Found {
 }
 
 impl Found {
+    /// How many words there are.
+    pub(crate) fn words_seen(&self) -> usize {
+        self.signs.len()
+    }
+
     /// The signs of the words behind a hit and before it, as far as phrases ask for them.
     pub(crate) fn signs_round(&self, hit: &Hit) -> [u64; 2] {
         let all = |signs: &[u64]| signs.iter().fold(0, |all, signs| all | signs);

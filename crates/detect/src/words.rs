@@ -28,7 +28,8 @@ impl Words {
         while from <= at + REACH {
             let starts = self.starts.get(from / 64)? >> (from % 64);
             if starts != 0 {
-                return Some(from + starts.trailing_zeros() as usize);
+                let next = from + starts.trailing_zeros() as usize;
+                return (next - at <= REACH).then_some(next);
             }
             from = (from / 64 + 1) * 64;
         }
@@ -42,7 +43,8 @@ impl Words {
             let last = before - 1;
             let starts = self.starts.get(last / 64)? << (63 - last % 64);
             if starts != 0 {
-                return Some(last - starts.leading_zeros() as usize);
+                let previous = last - starts.leading_zeros() as usize;
+                return (at - previous <= REACH).then_some(previous);
             }
             before = last / 64 * 64;
         }

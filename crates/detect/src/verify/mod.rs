@@ -7,7 +7,7 @@ mod token;
 
 use core::ops::Range;
 
-use line::Line;
+pub(crate) use line::Around;
 
 use crate::{
     compile::{Tables, signs::SignTable, tables::Posting},
@@ -28,30 +28,6 @@ pub(crate) struct Text<'a> {
     pub(crate) normalised: &'a normalise::Normalised,
 }
 
-/// The words round a hit. Reused from hit to hit.
-#[derive(Debug)]
-pub(crate) struct Around {
-    /// Where the hit's word begins.
-    at: usize,
-    forward: Line,
-    backward: Line,
-}
-
-impl Around {
-    /// Begins anew at a hit.
-    pub(crate) fn begin(&mut self, hit: &Hit) {
-        self.at = hit.at as usize;
-        self.forward.begin(hit.at);
-        self.backward.begin(hit.at);
-    }
-}
-
-impl Default for Around {
-    fn default() -> Self {
-        Self { at: 0, forward: Line::new(true), backward: Line::new(false) }
-    }
-}
-
 /// Where a rule matched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
@@ -61,22 +37,34 @@ pub(crate) enum Place {
     Source(Range<usize>),
 }
 
-/// Steps that one text may still cost. Each looks at a word, a few bytes or an alternative.
+/// Steps that may still be spent, each about fifty machine instructions, as callgrind counts them. Every byte of a text grants some, which are kept
+/// up to a limit: so a stretch made to cost much uses up its own and what was saved before it, and what stands behind it
+/// is judged all the same.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Steps {
     left: usize,
+    /// How far the text has granted its steps.
+    granted: usize,
+    used: usize,
     exhausted: bool,
 }
 
 impl Steps {
-    /// So many steps are granted for each byte of a text. Ordinary text costs less than one; a text made of nothing
-    /// but half matches stays below twenty.
-    const A_BYTE: usize = 64;
-    /// And so many for any text.
-    const ANYWAY: usize = 4096;
+    /// Steps for each byte. Ordinary text takes half a step; attacks take up to twenty, but are short. Ten times what a
+    /// byte of ordinary text costs in all is more than this.
+    pub(crate) const A_BYTE: usize = 8;
+    /// Steps that are kept at most, which a text begins with: enough for a page of attacks.
+    pub(crate) const KEPT: usize = 1 << 13;
 
-    pub(crate) const fn new(bytes: usize) -> Self {
-        Self { left: bytes.saturating_mul(Self::A_BYTE).saturating_add(Self::ANYWAY), exhausted: false }
+    pub(crate) const fn new() -> Self {
+        Self { left: Self::KEPT, granted: 0, used: 0, exhausted: false }
+    }
+
+    /// Grants what the text up to this byte brings.
+    pub(crate) fn grant(&mut self, at: usize) {
+        let bytes = at.saturating_sub(self.granted);
+        self.granted = self.granted.max(at);
+        self.left = self.left.saturating_add(bytes.saturating_mul(Self::A_BYTE)).min(Self::KEPT);
     }
 
     /// Takes some; `false` means that there are no more.
@@ -84,6 +72,7 @@ impl Steps {
         match self.left.checked_sub(steps) {
             Some(left) => {
                 self.left = left;
+                self.used += steps;
                 true
             }
             None => {
@@ -94,8 +83,14 @@ impl Steps {
         }
     }
 
+    /// Whether there were not enough anywhere.
     pub(crate) const fn is_exhausted(&self) -> bool {
         self.exhausted
+    }
+
+    /// How many were taken in all.
+    pub(crate) const fn used(&self) -> usize {
+        self.used
     }
 }
 

@@ -8,17 +8,29 @@ use core::ops::Range;
 
 use super::{
     Around, Steps, Text,
-    line::{Line, Seen},
+    line::{Seen, Way},
 };
 use crate::{
     compile::{
         Tables,
         keys::first_bytes,
-        tables::{Alternative, List, Step, Word, head_bit},
+        tables::{Alternative, List, Step, Word},
         words::is_word_byte,
     },
     search::eight_at,
 };
+
+// What the parts of a verification cost, in steps.
+/// Beginning with a posting.
+const VERIFY: usize = 6;
+/// A gap.
+const WIDEN: usize = 3;
+/// An item, but for its words.
+const ITEM: usize = 4;
+/// Looking for the alternatives that begin like a word.
+const SEARCH: usize = 4;
+/// Comparing one of them.
+const COMPARE: usize = 3;
 
 /// Bytes between two words that are looked at for the end of a sentence; more of them end it.
 const SEPARATOR: usize = 16;
@@ -39,45 +51,51 @@ pub(super) fn verify(
     let sequence = list.of(&tables.alternatives).get(usize::from(alternative))?;
     let (words_before, rest) = sequence.of(&tables.words).split_at_checked(usize::from(word))?;
     let (word, words_after) = rest.split_first()?;
-    if !steps.take(1) || !word_at(word, around.at, text.padded, tables) {
+    if !steps.take(VERIFY) || !word_at(word, around.at, text.padded, tables) {
         return None;
     }
-    let Around { forward, backward, .. } = around;
-    if !stand_on(forward, words_after.iter(), text, tables)
-        || !stand_on(backward, words_before.iter().rev(), text, tables)
-    {
-        return None;
-    }
-    let end = Walk { line: forward, origin: words_after.len(), text, tables }.run(after.iter(), steps)?;
-    let start =
-        Walk { line: backward, origin: words_before.len(), text, tables }.run(before.iter().rev(), steps)?;
+    let origin = stand_on(around, Way::Forward, words_after.iter(), text, tables)?;
+    let end = Walk { around, way: Way::Forward, origin, text, tables }.run(after.iter(), steps)?;
+    let origin = stand_on(around, Way::Backward, words_before.iter().rev(), text, tables)?;
+    let walk = Walk { around, way: Way::Backward, origin, text, tables };
+    let start = walk.run(before.iter().rev(), steps)?;
     Some(start..word_end(text.padded, end))
 }
 
-/// Whether the words are those next to the hit, in one sentence.
+/// How many words there are, if they are those next to the hit, in one sentence.
 fn stand_on<'w>(
-    line: &mut Line,
+    around: &mut Around,
+    way: Way,
     words: impl Iterator<Item = &'w Word>,
     text: &Text<'_>,
     tables: &Tables,
-) -> bool {
-    words.zip(1..).all(|(word, number)| {
-        let seen = line.get(number, text).filter(|seen| !seen.apart);
-        seen.is_some_and(|seen| word_at(word, seen.place as usize, text.padded, tables))
-    })
+) -> Option<u32> {
+    let mut away = 0;
+    for word in words {
+        away += 1;
+        around.read_to(way, away, 0, false, text);
+        let seen = around.seen(way, away)?;
+        let [_, joined] = around.masks(way, away);
+        if joined & 1 == 0 || !word_at(word, seen.place as usize, text.padded, tables) {
+            return None;
+        }
+    }
+    Some(away)
 }
 
-/// A walk over the words from an anchor on, in one direction.
+/// A walk over the words from an anchor on, in one direction. Sets of words are bits of a number: bit `i` is the `i`-th
+/// word behind the anchor.
 struct Walk<'a> {
-    line: &'a mut Line,
+    around: &'a mut Around,
+    way: Way,
     /// Words of the anchor on this side of the hit.
-    origin: usize,
+    origin: u32,
     text: &'a Text<'a>,
     tables: &'a Tables,
 }
 
 impl Walk<'_> {
-    /// The word that the nearest match ends with, seen from the anchor.
+    /// Where the word begins that the nearest match ends with, seen from the anchor.
     fn run<'s>(mut self, program: impl Iterator<Item = &'s Step>, steps: &mut Steps) -> Option<usize> {
         let mut reached = 1u64;
         let mut cross = false;
@@ -88,10 +106,7 @@ impl Walk<'_> {
                     reached = self.widen(reached, most, crosses, steps)?;
                 }
                 Step::Item { list, optional } => {
-                    let List { heads, longest, .. } = *self.tables.lists.get(list as usize)?;
-                    let alternatives = self.tables.lists.get(list as usize)?.of(&self.tables.alternatives);
-                    let item = Item { alternatives, heads, longest, cross };
-                    let matched = self.item(reached, &item, steps)?;
+                    let matched = self.item(reached, list, cross, steps)?;
                     if optional {
                         reached |= matched;
                     } else {
@@ -104,94 +119,112 @@ impl Walk<'_> {
                 return None;
             }
         }
-        let number = self.origin + reached.trailing_zeros() as usize;
-        self.line.get(number, self.text).map(|seen| seen.place as usize)
+        let seen = self.around.seen(self.way, self.origin + reached.trailing_zeros())?;
+        Some(seen.place as usize)
     }
 
     /// Everything that is reached by skipping up to `most` words.
     fn widen(&mut self, mut reached: u64, most: u8, cross: bool, steps: &mut Steps) -> Option<u64> {
-        let mut front = reached;
+        let open = self.open(reached, u32::from(most.saturating_sub(1)), cross) << 1;
         for _ in 0..most {
-            let mut next = 0;
-            for at in bits(front) {
-                if self.word(at).is_some_and(|seen| cross || !seen.apart) {
-                    next |= 1u64.checked_shl(at + 1).unwrap_or(0);
-                }
-            }
-            // What was reached already was widened from already.
-            front = next & !reached;
-            reached |= next;
-            if front == 0 {
+            let further = reached | reached << 1 & open;
+            if further == reached {
                 break;
             }
+            reached = further;
         }
-        steps.take(reached.count_ones() as usize).then_some(reached)
+        steps.take(WIDEN + usize::from(most) / 4).then_some(reached)
+    }
+
+    /// Which words may be stepped on, as far as `further` words behind the last one that is reached.
+    fn open(&mut self, reached: u64, further: u32, cross: bool) -> u64 {
+        let last = reached.checked_ilog2().unwrap_or(0);
+        let first = self.origin + 1;
+        self.around.read_to(self.way, first + last + further, first + last, cross, self.text);
+        let [there, joined] = self.around.masks(self.way, first);
+        if cross { there } else { joined }
     }
 
     /// Everything that is reached by one of the alternatives.
-    fn item(&mut self, reached: u64, item: &Item<'_>, steps: &mut Steps) -> Option<u64> {
+    fn item(&mut self, reached: u64, number: u32, cross: bool, steps: &mut Steps) -> Option<u64> {
+        let list = *self.tables.lists.get(number as usize)?;
+        let from = reached & self.open(reached, u32::from(list.longest) - 1, cross);
+        let [there, _] = self.around.masks(self.way, self.origin + 1);
+        // Where the first word of an alternative may be: forward where it begins, backward up to its length further.
+        let mut firsts = from;
+        if self.way == Way::Backward {
+            (1..list.longest).for_each(|_| firsts |= firsts << 1);
+            firsts &= there;
+        }
         let mut matched = 0;
-        // Backward, how far away an alternative begins depends on its length.
-        let lengths = if self.line.is_forward() { 1 } else { u32::from(item.longest) };
-        for at in bits(reached) {
-            if self.word(at).is_none_or(|seen| !item.cross && seen.apart) {
+        if !steps.take(ITEM + firsts.count_ones() as usize / 2) {
+            return None;
+        }
+        for at in bits(firsts) {
+            let Some(seen) = self.word(at) else { break };
+            if list.heads & seen.bit == 0 {
                 continue;
             }
-            for ahead in 0..lengths {
-                matched |= self.alternatives(at, ahead, item, steps)?;
-            }
-        }
-        steps.take((reached.count_ones() * lengths) as usize).then_some(matched)
-    }
-
-    /// What the alternatives reach that take up the words from `at` on and whose first word is `ahead` words away
-    /// from there.
-    fn alternatives(&mut self, at: u32, ahead: u32, item: &Item<'_>, steps: &mut Steps) -> Option<u64> {
-        let Some(Seen { head, .. }) = self.word(at + ahead) else { return Some(0) };
-        if item.heads & head_bit(head) == 0 {
-            return Some(0);
-        }
-        let mut matched = 0;
-        // A stem has two letters at least, its head is that of each word it begins; so no other head can match.
-        let first = item.alternatives.partition_point(|sequence| sequence.head < head);
-        let candidates = item.alternatives.get(first..).unwrap_or_default();
-        for sequence in candidates.iter().take_while(|sequence| sequence.head == head) {
-            if !steps.take(1) {
-                return None;
-            }
-            let length = u32::from(sequence.count);
-            if (self.line.is_forward() || ahead + 1 == length) && self.sequence_at(*sequence, at) {
-                matched |= 1u64.checked_shl(at + length).unwrap_or(0);
+            let lengths = match self.around.answer(number, seen) {
+                Some(lengths) => lengths,
+                None => {
+                    let lengths = self.lengths(seen, &list, steps)?;
+                    self.around.note(number, seen, lengths);
+                    lengths
+                }
+            };
+            for length in bits(lengths) {
+                match self.way {
+                    Way::Forward => matched |= 1u64.checked_shl(at + length).unwrap_or(0),
+                    Way::Backward
+                        if (at + 1).checked_sub(length).is_some_and(|begin| from >> begin & 1 != 0) =>
+                    {
+                        matched |= 1u64.checked_shl(at + 1).unwrap_or(0);
+                    }
+                    Way::Backward => {}
+                }
             }
         }
         Some(matched)
     }
 
-    /// Whether the words of a sequence are those from `at` on, in one sentence.
-    fn sequence_at(&mut self, sequence: Alternative, at: u32) -> bool {
-        let last = u32::from(sequence.count) - 1;
-        let forward = self.line.is_forward();
-        sequence.of(&self.tables.words).iter().zip(0u32..).all(|(word, number)| {
-            let away = if forward { number } else { last - number };
-            let seen = self.word(at + away).filter(|seen| away == 0 || !seen.apart);
+    /// How many words the alternatives have that begin with a word of the text, one bit for each number.
+    fn lengths(&mut self, first: Seen, list: &List, steps: &mut Steps) -> Option<u64> {
+        let mut lengths = 0;
+        let alternatives = list.of(&self.tables.alternatives);
+        // A stem has two letters at least, its head is that of each word it begins; so no other head can match.
+        let place = alternatives.partition_point(|sequence| sequence.head < first.head);
+        let candidates = alternatives.get(place..).unwrap_or_default();
+        if !steps.take(SEARCH) {
+            return None;
+        }
+        for sequence in candidates.iter().take_while(|sequence| sequence.head == first.head) {
+            if !steps.take(COMPARE) {
+                return None;
+            }
+            if self.begins_with(first, *sequence) {
+                lengths |= 1u64.checked_shl(sequence.count.into()).unwrap_or(0);
+            }
+        }
+        Some(lengths)
+    }
+
+    /// Whether the words of a sequence are those from `first` on, in one sentence.
+    fn begins_with(&mut self, first: Seen, sequence: Alternative) -> bool {
+        let mut seen = Some(first);
+        sequence.of(&self.tables.words).iter().enumerate().all(|(number, word)| {
+            if number > 0 {
+                seen = seen.and_then(|seen| self.around.joined(seen, self.text));
+            }
             seen.is_some_and(|seen| word_at(word, seen.place as usize, self.text.padded, self.tables))
         })
     }
 
     /// The `at`-th word from the anchor.
     #[inline]
-    fn word(&mut self, at: u32) -> Option<Seen> {
-        self.line.get(self.origin + 1 + at as usize, self.text)
+    fn word(&self, at: u32) -> Option<Seen> {
+        self.around.seen(self.way, self.origin + 1 + at)
     }
-}
-
-/// One item of a phrase, as it is met on a walk.
-struct Item<'a> {
-    alternatives: &'a [Alternative],
-    heads: u64,
-    longest: u16,
-    /// Whether a sentence may end before it.
-    cross: bool,
 }
 
 fn bits(mut set: u64) -> impl Iterator<Item = u32> {

@@ -11,6 +11,9 @@ use crate::{
 /// Ways followed at once. Each is a place where a literal ended; the nearest ones are kept.
 const WAYS: usize = 16;
 
+/// What beginning with a posting costs, in steps.
+const VERIFY: usize = 6;
+
 pub(super) fn verify(
     raw: u32,
     [piece, literal, offset]: [u16; 3],
@@ -24,7 +27,7 @@ pub(super) fn verify(
     let anchor = pieces.get(piece)?;
     let start = (hit.at as usize).checked_sub(usize::from(offset))?;
     let literal = anchor.literals.of(&tables.literals).get(usize::from(literal))?.of(&tables.bytes);
-    if !steps.take(1 + literal.len() / 8) || !stands_at(literal, start, text.padded) {
+    if !steps.take(VERIFY + literal.len() / 8) || !stands_at(literal, start, text.padded) {
         return None;
     }
     let end = forward(pieces.get(piece + 1..)?, start + literal.len(), text.padded, tables, steps)?;
@@ -68,11 +71,11 @@ fn forward(
                 literals.filter(|literal| stands_at(literal, start, padded)).for_each(|literal| {
                     next.add(start + literal.len());
                 });
-                if !steps.take(1 + piece.literals.count as usize) {
+                if !steps.take(1 + piece.literals.count as usize / 2) {
                     return None;
                 }
             }
-            if !steps.take(1 + looked_at / 8) {
+            if !steps.take(4 + looked_at / 2) {
                 return None;
             }
         }
@@ -100,7 +103,7 @@ fn backward(
             // A character ends where the next one begins.
             let begins = |end: &usize| padded.get(*end).is_some_and(|byte| *byte & 0xc0 != 0x80);
             for end in (0..=window.len()).rev().filter(begins).take(later.gap as usize + 1) {
-                if !steps.take(1 + literals.len() / 4) {
+                if !steps.take(1 + literals.len()) {
                     return None;
                 }
                 for literal in literals.iter().map(|literal| literal.of(&tables.bytes)) {

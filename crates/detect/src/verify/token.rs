@@ -16,6 +16,9 @@ use crate::{
 /// Places before an anchor at which a token is tried to begin.
 const TRIES: usize = 8;
 
+/// What beginning with a posting costs, in steps.
+const VERIFY: usize = 5;
+
 pub(super) fn verify(
     token: u32,
     element: u16,
@@ -32,7 +35,7 @@ pub(super) fn verify(
     let anchor = text.normalised.source_range(place..place + 1).start.checked_sub(usize::from(offset))?;
     let Element::Literal(literal) = elements.get(usize::from(element))? else { return None };
     let literal = literal.of(&tables.bytes);
-    if !steps.take(1 + literal.len() / 8) || !text.source.get(anchor..)?.starts_with(literal) {
+    if !steps.take(VERIFY + literal.len() / 8) || !text.source.get(anchor..)?.starts_with(literal) {
         return None;
     }
     let earliest = earliest(before, anchor, text.source, tables, steps)?;
