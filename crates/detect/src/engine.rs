@@ -101,7 +101,8 @@ impl Engine {
     /// for each encoded stretch.
     pub fn scan_text(&self, text: &str, role: Role, scratch: &mut Scratch, out: &mut Vec<Finding>) {
         let most = out.len().saturating_add(self.options.max_findings);
-        let mut budget = Budget::new(self.options.decode_bytes, Budget::VIEWS);
+        let mut budget =
+            Budget::new(Budget::bytes_for(text.len()).min(self.options.decode_bytes), Budget::VIEWS);
         scratch.exhausted = false;
         scratch.steps = 0;
         scratch.layers.clear();

@@ -28,7 +28,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             paranoia: 1,
-            decode_depth: 2,
+            decode_depth: 3,
             decode_bytes: normalise::Budget::BYTES,
             max_findings: 64,
             packs: Packs::default(),

@@ -20,6 +20,16 @@ impl Budget {
     /// As many views as a long document full of encoded snippets has.
     pub const VIEWS: usize = 128;
 
+    /// The bytes of views that are enough for a text of so many: a few readings of all of it. Keeps what a text costs in
+    /// proportion to its length.
+    #[must_use]
+    pub const fn bytes_for(text: usize) -> usize {
+        text.saturating_mul(Self::READINGS).saturating_add(Self::STEPS_ANYWAY)
+    }
+
+    /// Times its own length that the views of a text may have.
+    const READINGS: usize = 4;
+
     /// A budget of so many bytes and views.
     #[must_use]
     pub const fn new(bytes: usize, views: usize) -> Self {

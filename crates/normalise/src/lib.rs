@@ -21,6 +21,7 @@ mod fold;
 pub mod fuzz;
 mod invisible;
 mod language;
+mod lookalike;
 mod map;
 mod reading;
 pub mod swar;

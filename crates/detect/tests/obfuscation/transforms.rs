@@ -1,9 +1,9 @@
 //! Ways to hide a text.
 
 /// A way to hide a text, by its name.
-pub type Transform = (&'static str, fn(&str) -> String);
+pub(crate) type Transform = (&'static str, fn(&str) -> String);
 
-pub const TRANSFORMS: &[Transform] = &[
+pub(crate) const TRANSFORMS: &[Transform] = &[
     ("plain", str::to_string),
     ("upper case", str::to_uppercase),
     ("base64", |text| base64(text.as_bytes())),
@@ -39,6 +39,71 @@ pub const TRANSFORMS: &[Transform] = &[
     ("pig latin", |text| each_word(text, pig_latin)),
     ("zero-width", |text| between(text, "\u{200b}")),
     ("full width", |text| each_graphic(text, |code| char::from_u32(code + 0xfee0))),
+    ("base32", base32),
+    ("binary without gaps", |text| codes(text, "", |byte| format!("{byte:08b}"))),
+    ("url, partly", |text| {
+        each_character(text, |at, c| if at % 3 == 0 { format!("%{:02X}", c as u32) } else { c.into() })
+    }),
+    ("url twice", |text| codes(text, "", |byte| format!("%25{byte:02X}"))),
+    ("html, decimal", |text| codes(text, "", |byte| format!("&#{byte};"))),
+    ("html, hexadecimal", |text| codes(text, "", |byte| format!("&#x{byte:x};"))),
+    ("html, partly", |text| {
+        each_character(text, |at, c| if at % 3 == 0 { format!("&#{};", c as u32) } else { c.into() })
+    }),
+    ("unicode escapes", |text| codes(text, "", |byte| format!("\\u{byte:04x}"))),
+    ("hexadecimal escapes", |text| codes(text, "", |byte| format!("\\x{byte:02x}"))),
+    ("octal escapes", |text| codes(text, "", |byte| format!("\\{byte:03o}"))),
+    ("code points", |text| codes(text, " ", |byte| format!("U+{byte:04X}"))),
+    ("url, unicode", |text| codes(text, "", |byte| format!("%u{byte:04X}"))),
+    ("quoted-printable", |text| codes(text, "", |byte| format!("={byte:02X}"))),
+    ("words backwards", |text| text.split(' ').rev().collect::<Vec<_>>().join(" ")),
+    ("cyrillic look-alikes", |text| replaced(text, CYRILLIC)),
+    ("greek look-alikes", |text| replaced(text, GREEK)),
+    ("mixed look-alikes", |text| replaced(text, MIXED)),
+    ("accents", |text| {
+        replaced(text, &[('a', 'ä'), ('e', 'ê'), ('i', 'í'), ('o', 'ò'), ('u', 'û'), ('n', 'ñ')])
+    }),
+    ("heaps of marks", |text| each_character(text, |_, c| format!("{c}\u{335}\u{300}\u{316}"))),
+    ("small capitals", |text| mapped(text, "ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘꞯʀꜱᴛᴜᴠᴡxʏᴢ")),
+    ("circled", |text| shifted(text, 0x24d0)),
+    ("black squares", |text| shifted(text, 0x1f170)),
+    ("regional letters", |text| shifted(text, 0x1f1e6)),
+    ("mathematical", |text| shifted(text, 0x1d41a)),
+    ("bracketed", |text| shifted(text, 0x249c)),
+    ("upside down", |text| mapped(&text.chars().rev().collect::<String>(), "ɐqɔpǝɟƃɥıɾʞlɯuodbɹsʇnʌʍxʎz")),
+    ("braille", |text| mapped(text, "⠁⠃⠉⠙⠑⠋⠛⠓⠊⠚⠅⠇⠍⠝⠕⠏⠟⠗⠎⠞⠥⠧⠺⠭⠽⠵").replace(' ', "\u{2800}")),
+    ("joined", |text| text.replace(' ', "")),
+    ("camel case", |text| each_word(text, capital).replace(' ', "")),
+    ("snake case", |text| text.to_lowercase().replace(' ', "_")),
+    ("random case", |text| {
+        each_character(text, |at, c| {
+            if at * 7 % 5 < 2 { c.to_uppercase().collect() } else { c.to_lowercase().collect() }
+        })
+    }),
+    ("letters twice", |text| {
+        each_character(text, |_, c| {
+            format!("{c}{}", if c.is_alphabetic() { c.to_string() } else { String::new() })
+        })
+    }),
+    ("letters drawn out", |text| {
+        each_character(text, |at, c| {
+            c.to_string().repeat(if c.is_alphabetic() && at % 3 == 0 { 4 } else { 1 })
+        })
+    }),
+    ("concatenated", |text| chunks(text, 4, "\"", "\" + \"")),
+    ("tags between", |text| each_word(text, |word| chunks(word, 3, "", "<b></b>"))),
+    ("asterisks between", |text| each_word(text, |word| chunks(word, 2, "", "*"))),
+    ("words in bits", |text| chunks(&text.replace([' ', '.', ',', '?'], ""), 3, "", " ")),
+    ("emoji between letters", |text| between(text, "😀")),
+    ("emoji between words", |text| text.replace(' ', "🙂")),
+    ("soft hyphens", |text| between(text, "\u{ad}")),
+    ("variation selectors", |text| between(text, "\u{fe0f}")),
+    ("right to left", |text| format!("\u{202e}{}\u{202c}", text.chars().rev().collect::<String>())),
+    ("hex of base64", |text| codes(&base64(text.as_bytes()), "", |byte| format!("{byte:02x}"))),
+    ("base64 of rot13", |text| base64(rotated(text, 13).as_bytes())),
+    ("wrapped rot13", |text| format!("Here is a note in ROT13. {}", rotated(text, 13))),
+    ("wrapped base64", |text| format!("Encoded: {}\nDecoded:", base64(text.as_bytes()))),
+    ("ascii85", ascii85),
     ("tags", |text| text.chars().filter_map(|c| char::from_u32(0xe0000 + u32::from(c))).collect()),
 ];
 
@@ -54,6 +119,128 @@ fn base64(bytes: &[u8]) -> String {
         }
     }
     out
+}
+
+fn base32(text: &str) -> String {
+    const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    let bits: String = text.bytes().map(|byte| format!("{byte:08b}")).collect();
+    let symbol = |five: &[u8]| -> char {
+        let value = (0..5).fold(0, |value, at| value << 1 | usize::from(five.get(at) == Some(&b'1')));
+        char::from(ALPHABET[value])
+    };
+    let mut out: String = bits.as_bytes().chunks(5).map(symbol).collect();
+    while out.len() % 8 != 0 {
+        out.push('=');
+    }
+    out
+}
+
+fn ascii85(text: &str) -> String {
+    let group = |chunk: &[u8]| -> String {
+        let mut bytes = [0; 4];
+        bytes[..chunk.len()].copy_from_slice(chunk);
+        let number = u32::from_be_bytes(bytes);
+        let digit = |power: u32| char::from(b'!' + u8::try_from(number / 85u32.pow(power) % 85).unwrap_or(0));
+        [4, 3, 2, 1, 0].into_iter().map(digit).take(chunk.len() + 1).collect()
+    };
+    format!("<~{}~>", text.as_bytes().chunks(4).map(group).collect::<String>())
+}
+
+const CYRILLIC: &[(char, char)] = &[
+    ('a', 'а'),
+    ('c', 'с'),
+    ('e', 'е'),
+    ('i', 'і'),
+    ('o', 'о'),
+    ('p', 'р'),
+    ('s', 'ѕ'),
+    ('x', 'х'),
+    ('y', 'у'),
+    ('A', 'А'),
+    ('B', 'В'),
+    ('C', 'С'),
+    ('E', 'Е'),
+    ('I', 'І'),
+    ('O', 'О'),
+    ('P', 'Р'),
+    ('S', 'Ѕ'),
+    ('T', 'Т'),
+];
+
+const GREEK: &[(char, char)] = &[
+    ('a', 'α'),
+    ('e', 'ε'),
+    ('i', 'ι'),
+    ('k', 'κ'),
+    ('n', 'η'),
+    ('o', 'ο'),
+    ('p', 'ρ'),
+    ('t', 'τ'),
+    ('u', 'υ'),
+    ('v', 'ν'),
+    ('w', 'ω'),
+    ('x', 'χ'),
+    ('I', 'Ι'),
+    ('A', 'Α'),
+    ('O', 'Ο'),
+    ('P', 'Ρ'),
+    ('T', 'Τ'),
+];
+
+const MIXED: &[(char, char)] = &[
+    ('a', 'ɑ'),
+    ('b', 'Ь'),
+    ('c', 'ϲ'),
+    ('d', 'ԁ'),
+    ('e', 'е'),
+    ('g', 'ɡ'),
+    ('h', 'հ'),
+    ('i', 'і'),
+    ('l', 'ⅼ'),
+    ('m', 'ｍ'),
+    ('n', 'ո'),
+    ('o', 'օ'),
+    ('p', 'р'),
+    ('r', 'ⲅ'),
+    ('s', 'ѕ'),
+    ('u', 'ս'),
+    ('v', 'ѵ'),
+    ('w', 'ԝ'),
+    ('y', 'у'),
+];
+
+fn replaced(text: &str, table: &[(char, char)]) -> String {
+    text.chars().map(|c| table.iter().find(|(from, _)| *from == c).map_or(c, |(_, to)| *to)).collect()
+}
+
+/// Each letter as the one of an alphabet at its place.
+fn mapped(text: &str, alphabet: &str) -> String {
+    let alphabet: Vec<char> = alphabet.chars().collect();
+    let letter = |c: char| u32::from(c.to_ascii_lowercase()).wrapping_sub(u32::from('a')) as usize;
+    text.chars().map(|c| alphabet.get(letter(c)).copied().unwrap_or(c)).collect()
+}
+
+/// Each letter as many characters on as the small ones are.
+fn shifted(text: &str, first: u32) -> String {
+    let letter =
+        |c: char| char::from_u32(first + u32::from(c.to_ascii_lowercase()) - u32::from('a')).unwrap_or(c);
+    text.chars().map(|c| if c.is_ascii_alphabetic() { letter(c) } else { c }).collect()
+}
+
+fn each_character(text: &str, turn: impl Fn(usize, char) -> String) -> String {
+    text.chars().enumerate().map(|(at, c)| turn(at, c)).collect()
+}
+
+fn capital(word: &str) -> String {
+    let (first, rest) = word.split_at(1.min(word.len()));
+    first.to_uppercase() + rest
+}
+
+/// So many characters at a time, within quotation marks or none.
+fn chunks(text: &str, size: usize, quote: &str, between: &str) -> String {
+    let chars: Vec<char> = text.chars().collect();
+    let parts: Vec<String> = chars.chunks(size).map(|part| part.iter().collect()).collect();
+    format!("{quote}{}{quote}", parts.join(between))
 }
 
 fn lines(text: &str, width: usize) -> String {

@@ -3,9 +3,13 @@
 //! One transform a file. Each finder walks the source once, sniffs before it decodes, and takes what
 //! it decodes from the [`Budget`].
 
+mod base32;
 mod base64;
+mod braille;
+mod escapes;
 mod hex;
 mod joined;
+mod joined_words;
 mod percent;
 mod run;
 mod tags;
@@ -32,10 +36,13 @@ pub fn views(source: &str, budget: &mut Budget, out: &mut Vec<View>) {
     budget.grant(source.len());
     run::views(source, budget, out);
     percent::views(source, budget, out);
+    escapes::views(source, budget, out);
     crate::reading::views(source, budget, out);
     if !source.is_ascii() {
         tags::views(source, budget, out);
         joined::views(source, budget, out);
+        braille::views(source, budget, out);
+        crate::lookalike::views(source, budget, out);
     }
 }
 

@@ -11,6 +11,9 @@ use crate::{budget::Budget, transform::Transform};
 /// Fewer escapes than this are left as they are.
 const FEWEST: usize = 2;
 
+/// Times that a stretch is decoded.
+const LAYERS: usize = 3;
+
 pub(super) fn views(source: &str, budget: &mut Budget, out: &mut Vec<View>) {
     let bytes = source.as_bytes();
     let mut from = 0;
@@ -22,11 +25,19 @@ pub(super) fn views(source: &str, budget: &mut Budget, out: &mut Vec<View>) {
         }
         let range = stretch(bytes, from, percent);
         from = range.end;
-        let (decoded, escapes, cut) = decode(bytes.get(range.clone()).unwrap_or_default(), budget.bytes);
+        let (mut decoded, escapes, cut) = decode(bytes.get(range.clone()).unwrap_or_default(), budget.bytes);
         if escapes < FEWEST {
             continue;
         }
         budget.exhausted |= cut;
+        // The percent signs may have been encoded again.
+        for _ in 1..LAYERS {
+            let (again, escapes, _) = decode(&decoded, usize::MAX);
+            if escapes < FEWEST {
+                break;
+            }
+            decoded = again;
+        }
         if let Some(text) = text::front(decoded) {
             put(Transform::Url, range, text, budget, out);
         }

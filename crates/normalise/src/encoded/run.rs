@@ -1,9 +1,9 @@
 //! Long runs of letters and digits, which may be base64 or hexadecimal.
 
-use alloc::vec::Vec;
+use alloc::{string::String, vec::Vec};
 use core::ops::Range;
 
-use super::{View, base64, hex, put};
+use super::{View, base32, base64, hex, joined_words, put, text};
 use crate::{budget::Budget, swar, transform::Transform};
 
 /// A run at most this long is looked at closely; a longer one, an image most likely, in wider steps.
@@ -52,6 +52,9 @@ fn in_run(bytes: &[u8], run: &Range<usize>, budget: &mut Budget, out: &mut Vec<V
     if let Some(end) = whole_hex(bytes, run, budget, out) {
         return end;
     }
+    if let Some(end) = whole_other(bytes, run, budget, out) {
+        return end;
+    }
     let step = if run.len() <= CLOSE { base64::SHORTEST } else { 4 * base64::SHORTEST };
     let mut from = run.start;
     let mut at = run.start;
@@ -88,4 +91,36 @@ fn whole_hex(bytes: &[u8], run: &Range<usize>, budget: &mut Budget, out: &mut Ve
     let end = range.end;
     put(Transform::Hex, range, text, budget, out);
     Some(end)
+}
+
+/// Base32 and binary digits, of which the whole run must be; words, of which the letters in it may be.
+fn whole_other(bytes: &[u8], run: &Range<usize>, budget: &mut Budget, out: &mut Vec<View>) -> Option<usize> {
+    let symbols = bytes.get(run.clone())?;
+    if let Some((text, cut)) = base32::decode(symbols, budget.bytes) {
+        budget.exhausted |= cut;
+        let padding = bytes.get(run.end..)?.iter().take(6).take_while(|byte| **byte == b'=').count();
+        put(Transform::Base32, run.start..run.end + padding, text, budget, out);
+        return Some(run.end + padding);
+    }
+    if let Some(text) = binary(symbols) {
+        put(Transform::Binary, run.clone(), text, budget, out);
+        return Some(run.end);
+    }
+    let letters = symbols.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+    if letters >= joined_words::SHORTEST && budget.step(letters) {
+        let text = joined_words::read(symbols.get(..letters)?)?;
+        put(Transform::Joined, run.start..run.start + letters, text, budget, out);
+        return Some(run.start + letters);
+    }
+    None
+}
+
+/// The text of binary digits without gaps, eight a byte.
+fn binary(digits: &[u8]) -> Option<String> {
+    if digits.len() < 64 || !digits.iter().all(|digit| matches!(digit, b'0' | b'1')) {
+        return None;
+    }
+    let (bytes, _) = digits.as_chunks::<8>();
+    let bytes = bytes.iter().map(|bits| bits.iter().fold(0, |byte, bit| byte << 1 | (bit - b'0')));
+    text::front(bytes.collect())
 }

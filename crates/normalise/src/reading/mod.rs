@@ -4,15 +4,19 @@
 //! commonest is a stretch looked at ([`stretches`]). A reading is made when the stretch bears the trick's mark *and* what
 //! comes out is words, while what stands there is not.
 
+mod base85;
 mod codes;
 mod counts;
 mod leet;
 mod mirrored;
+mod pieces;
 mod pig_latin;
+mod repeated;
 mod rotated;
 mod signals;
-mod spaced;
+pub(crate) mod spaced;
 mod stretches;
+mod word_order;
 
 use alloc::{string::String, vec::Vec};
 use core::ops::Range;
@@ -38,6 +42,10 @@ const MORE: u32 = 200;
 type Reading = Option<(Transform, String)>;
 
 pub(crate) fn views(source: &str, budget: &mut Budget, out: &mut Vec<View>) {
+    if let Some(text) = word_order::read(source) {
+        put(Transform::WordOrder, 0..source.len(), text, budget, out);
+    }
+    pieces::views(source, budget, out);
     let bytes = source.as_bytes();
     let mut from = 0;
     while let Some(range) = stretches::next(bytes, from) {
@@ -63,7 +71,10 @@ fn read(stretch: &str, range: &Range<usize>, budget: &mut Budget, out: &mut Vec<
         .or_else(|| leet::read(stretch, &counts, before))
         .or_else(|| rotated::read(stretch, &counts, before))
         .or_else(|| mirrored::read(stretch, before))
-        .or_else(|| pig_latin::read(stretch, &counts, before));
+        .or_else(|| pig_latin::read(stretch, &counts, before))
+        .or_else(|| repeated::read(stretch, before))
+        .or_else(|| pieces::read(stretch, before))
+        .or_else(|| base85::read(stretch, &counts));
     if let Some((transform, text)) = reading {
         put(transform, range.clone(), text, budget, out);
     }

@@ -47,7 +47,7 @@ fn units(text: &str) -> Vec<(Range<usize>, bool)> {
 }
 
 /// The text with its letters put together. Whatever else stands between two of them than the usual gap parts words.
-fn collapsed(text: &str) -> Option<String> {
+pub(crate) fn collapsed(text: &str) -> Option<String> {
     let units = units(text);
     let gap = usual_gap(text, &units)?;
     let mut out = String::with_capacity(text.len());

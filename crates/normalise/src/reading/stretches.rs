@@ -141,7 +141,8 @@ fn is_odd(bytes: &[u8], first: usize, more: i32) -> bool {
     let rest = bytes.get(first..).unwrap_or_default();
     let mut lead = 0;
     for word in pieces(rest.get(..CLOSE).unwrap_or(rest)) {
-        lead += if is_common(word) { -1 } else { 1 };
+        // A long piece is as strange as several.
+        lead += if is_common(word) { -1 } else { 1 + i32::try_from(word.len() / 16).unwrap_or(0) };
         if lead >= more || lead < -2 {
             break;
         }
