@@ -8,7 +8,7 @@ use alloc::{
 };
 
 use crate::{
-    Facts, Limits, Part, Problem, ProblemKind, Role, Tensor,
+    Channel, Facts, Lane, Limits, Part, Problem, ProblemKind, Role, Tensor,
     json::{Document, Kind, NodeId},
     label::{self, Label},
     limits::MAX_MODEL_BYTES,
@@ -24,6 +24,14 @@ pub(crate) struct Collector<'a, 'd> {
     pub(crate) facts: Facts,
     /// The message being read.
     pub(crate) message: Option<u32>,
+    /// Which text of an answer is being read.
+    pub(crate) lane: Lane,
+    /// The lane of each part, for whoever asks for them.
+    pub(crate) lanes: Option<Vec<Lane>>,
+    /// Whether what is read was streamed before, most likely.
+    pub(crate) repeats: bool,
+    /// Whether the answer says that it is complete.
+    pub(crate) ended: bool,
     /// Where in the protocol the walk is.
     area: Area,
 }
@@ -61,6 +69,10 @@ impl<'a, 'd> Collector<'a, 'd> {
             tensors: Vec::new(),
             facts,
             message: None,
+            lane: Lane::default(),
+            lanes: None,
+            repeats: false,
+            ended: false,
             area: Area::Fields,
         }
     }
@@ -102,6 +114,10 @@ impl<'a, 'd> Collector<'a, 'd> {
         }
         if self.parts.len() >= self.limits.max_parts {
             return Err(Problem::new(ProblemKind::TooMany, part.start(), "more texts than allowed"));
+        }
+        if let Some(lanes) = &mut self.lanes {
+            let field = part.role == Role::Field;
+            lanes.push(Lane { channel: if field { Channel::Field } else { self.lane.channel }, ..self.lane });
         }
         self.parts.push(part);
         Ok(())

@@ -1,7 +1,10 @@
 //! What holds for every body, for fuzzers and for the tests here. Panics when it does not.
 
+use alloc::{string::String, vec::Vec};
+
 use crate::{
-    Decoded, Input, Limits, Part, Problem, ProblemKind, Protocol, decode,
+    Decoded, Delta, Input, Limits, Part, Problem, ProblemKind, Protocol, Stream, decode, decode_response,
+    json,
     limits::{MAX_MODEL_BYTES, MAX_PLACE_BYTES},
 };
 
@@ -69,6 +72,54 @@ pub fn body(data: &[u8]) {
     }
 }
 
+/// Reads `data` behind its first two bytes as an answer, whole and streamed: cut as the second byte says, a stream gives
+/// what it gives in one piece.
+pub fn answer(data: &[u8]) {
+    let [choice, cut, body @ ..] = data else { return };
+    let choice = usize::from(*choice);
+    let protocol = Protocol::ALL.get(choice % Protocol::ALL.len()).copied().unwrap_or(Protocol::Json);
+    let limits = if choice < 128 { Limits::default() } else { TIGHT };
+    let input = Input { protocol: Some(protocol), body, ..Input::default() };
+    match decode_response(&input, &limits) {
+        Ok(decoded) => check(&decoded, body, &limits),
+        Err(problem) => assert!(problem.at <= body.len(), "{problem} behind the body"),
+    }
+    let (whole, problem) = streamed(protocol, &limits, [body]);
+    assert!(problem.is_none_or(|problem| problem.at <= body.len()), "{problem:?} behind the stream");
+    let size = usize::from(*cut).max(1);
+    let (pieces, again) = streamed(protocol, &limits, body.chunks(size));
+    assert_eq!(problem, again, "in chunks of {size}");
+    if protocol == Protocol::Text {
+        let text = |deltas: &[Delta]| deltas.iter().map(|delta| delta.text.as_str()).collect::<String>();
+        assert_eq!(text(&pieces), text(&whole));
+    } else {
+        assert_eq!(pieces, whole, "in chunks of {size}");
+    }
+    for delta in &whole {
+        let (from, to) = (delta.text.floor_char_boundary(delta.text.len() / 3), delta.text.len());
+        let span = delta.stream_span(from..to);
+        let at = |place: u64| usize::try_from(place).unwrap_or(usize::MAX);
+        let there = body.get(at(span.start)..at(span.end)).and_then(|bytes| core::str::from_utf8(bytes).ok());
+        let text = delta.text.get(from..to);
+        let escaped = delta.span.end - delta.span.start != to as u64;
+        assert!(
+            there == text || (escaped && there.map(json::undo).as_deref() == text),
+            "{there:?} for {text:?}"
+        );
+    }
+}
+
+fn streamed<'c>(
+    protocol: Protocol,
+    limits: &Limits,
+    chunks: impl IntoIterator<Item = &'c [u8]>,
+) -> (Vec<Delta>, Option<Problem>) {
+    let (mut stream, mut deltas) = (Stream::new(protocol, limits), Vec::new());
+    let pushed = chunks.into_iter().try_for_each(|chunk| stream.push(chunk, &mut deltas));
+    let ended = pushed.and_then(|()| stream.end(&mut deltas));
+    (deltas, ended.err())
+}
+
 fn refused(problem: &Problem, content_type: Option<&str>, body: &[u8]) {
     assert!(problem.at <= body.len(), "{problem} behind the body");
     let broken = core::str::from_utf8(body).is_err();
@@ -129,7 +180,7 @@ fn check_part(part: &Part<'_>, body: &[u8]) {
 mod tests {
     use std::{fs, path::Path, vec::Vec};
 
-    use super::body;
+    use super::{answer, body};
 
     /// A small generator of numbers (xorshift64*).
     struct Dice(u64);
@@ -145,7 +196,15 @@ mod tests {
 
     fn seeds() -> Vec<Vec<u8>> {
         let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
-        let folders = fs::read_dir(fixtures).unwrap().map(|entry| entry.unwrap().path());
+        seeds_in(fs::read_dir(fixtures).unwrap().map(|entry| entry.unwrap().path()))
+    }
+
+    fn answers() -> Vec<Vec<u8>> {
+        let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+        seeds_in(["answers", "streams", "fixtures/mcp"].map(|folder| tests.join(folder)).into_iter())
+    }
+
+    fn seeds_in(folders: impl Iterator<Item = std::path::PathBuf>) -> Vec<Vec<u8>> {
         let files =
             folders.flat_map(|folder| fs::read_dir(folder).unwrap()).map(|entry| entry.unwrap().path());
         let mut files: Vec<_> =
@@ -166,26 +225,47 @@ mod tests {
     }
 
     #[test]
-    fn what_holds_for_every_body_holds_for_broken_ones() {
-        let seeds = seeds();
+    fn what_holds_for_every_answer_holds_for_ours_whole_and_in_chunks() {
+        let seeds = answers();
+        assert!(seeds.len() >= 25, "only {} seeds", seeds.len());
+        for seed in &seeds {
+            for choice in 0..=u8::MAX {
+                answer(&[&[choice, choice.wrapping_mul(5)], seed.as_slice()].concat());
+            }
+        }
+    }
+
+    /// A seed with some bytes cut, doubled, put in or turned.
+    fn broken(seeds: &[Vec<u8>], dice: &mut Dice) -> Vec<u8> {
+        let mut data = seeds[dice.roll(seeds.len())].clone();
+        data.insert(0, u8::try_from(dice.roll(256)).unwrap());
+        for _ in 0..1 + dice.roll(4) {
+            let at = 1 + dice.roll(data.len());
+            let other = &seeds[dice.roll(seeds.len())];
+            let from = dice.roll(other.len());
+            match dice.roll(5) {
+                0 => data.truncate(at),
+                1 => drop(data.splice(at.min(data.len() - 1).., other[from..].iter().copied())),
+                2 => data.insert(at.min(data.len()), b"{}[]\",:\\0e-nN \xc3\r\n"[dice.roll(17)]),
+                3 if at < data.len() => drop(data.remove(at)),
+                _ if at < data.len() => data[at] ^= 1 << dice.roll(8),
+                _ => {}
+            }
+        }
+        data
+    }
+
+    #[test]
+    fn what_holds_for_every_body_and_answer_holds_for_broken_ones() {
+        let (bodies, answers) = (seeds(), answers());
         let mut dice = Dice(1);
         for _ in 0..20_000 {
-            let mut data = seeds[dice.roll(seeds.len())].clone();
+            body(&broken(&bodies, &mut dice));
+        }
+        for _ in 0..10_000 {
+            let mut data = broken(&answers, &mut dice);
             data.insert(0, u8::try_from(dice.roll(256)).unwrap());
-            for _ in 0..1 + dice.roll(4) {
-                let at = 1 + dice.roll(data.len());
-                let other = &seeds[dice.roll(seeds.len())];
-                let from = dice.roll(other.len());
-                match dice.roll(5) {
-                    0 => data.truncate(at),
-                    1 => drop(data.splice(at.min(data.len() - 1).., other[from..].iter().copied())),
-                    2 => data.insert(at.min(data.len()), b"{}[]\",:\\0e-nN \xc3"[dice.roll(15)]),
-                    3 if at < data.len() => drop(data.remove(at)),
-                    _ if at < data.len() => data[at] ^= 1 << dice.roll(8),
-                    _ => {}
-                }
-            }
-            body(&data);
+            answer(&data);
         }
     }
 }

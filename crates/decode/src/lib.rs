@@ -22,20 +22,24 @@ mod form;
 pub mod fuzz;
 mod json;
 mod label;
+mod lane;
 pub mod limits;
 mod media;
 mod part;
 mod problem;
 mod protocol;
+pub mod stream;
 mod tensor;
 
 use alloc::{vec, vec::Vec};
 
 pub use facts::Facts;
+pub use lane::{Channel, Lane};
 pub use limits::Limits;
 pub use part::{Part, Role};
 pub use problem::{Problem, ProblemKind};
 pub use protocol::{Protocol, protocol_of_path};
+pub use stream::{Delta, Stream};
 pub use tensor::{Datatype, Tensor};
 
 use collect::Collector;
@@ -115,9 +119,7 @@ pub fn decode<'a>(input: &Input<'a>, limits: &Limits) -> Result<Decoded<'a>, Pro
             }
         };
     }
-    let text = core::str::from_utf8(written)
-        .map_err(|it| Problem::new(ProblemKind::Encoding, it.valid_up_to(), "the body is not UTF-8"))?;
-    let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+    let (text, start) = text_of(written, limits)?;
     let inside = text.get(start..).unwrap_or_default();
     if inside.trim_ascii_start().is_empty() {
         return Err(Problem::new(ProblemKind::Empty, 0, "the body is empty"));
@@ -136,6 +138,46 @@ pub fn decode<'a>(input: &Input<'a>, limits: &Limits) -> Result<Decoded<'a>, Pro
             None => Ok(plain(text, start)),
         },
     }
+}
+
+/// Reads an answer that came whole. `input` has the path and protocol of the request, the content type and the body of
+/// the answer; its texts are the model's ([`Role::Assistant`]), those of tools and documents excepted.
+///
+/// An answer is held to no form: what no protocol names is a part all the same, and errors and pages that are no JSON are
+/// texts.
+///
+/// # Errors
+/// The first [`Problem`] met. An empty answer is none.
+pub fn decode_response<'a>(input: &Input<'a>, limits: &Limits) -> Result<Decoded<'a>, Problem> {
+    let is_text = input.content_type.is_some_and(|value| value.trim_ascii_start().starts_with("text/"));
+    let media =
+        media::media(input.content_type).or_else(|it| if is_text { Ok(Media::Text) } else { Err(it) })?;
+    let (text, start) = text_of(input.body, limits)?;
+    let protocol =
+        input.protocol.or_else(|| protocol_of_path(input.path)).filter(|protocol| !protocol.is_hint());
+    let content = match media {
+        _ if protocol == Some(Protocol::Text) || text.trim_ascii().is_empty() => None,
+        Media::Json => Some(json::read(text, start, limits)?),
+        _ => json_within(text, start, limits)?,
+    };
+    if let Some(content) = content {
+        return form::answered(protocol, content, limits);
+    }
+    let mut decoded = plain(text, start);
+    decoded.parts.retain(|part| !part.text.is_empty());
+    decoded.parts.iter_mut().for_each(|part| part.role = Role::Assistant);
+    Ok(decoded)
+}
+
+/// A body as text, and where it starts behind a byte order mark.
+fn text_of<'a>(body: &'a [u8], limits: &Limits) -> Result<(&'a str, usize), Problem> {
+    let longest = limits.max_bytes.min(u32::MAX as usize);
+    if body.len() > longest {
+        return Err(Problem::new(ProblemKind::TooLarge, longest, "more bytes than allowed"));
+    }
+    let text = core::str::from_utf8(body)
+        .map_err(|it| Problem::new(ProblemKind::Encoding, it.valid_up_to(), "the body is not UTF-8"))?;
+    Ok((text, if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 }))
 }
 
 /// A body that does not say it is JSON, read as JSON if it is some: starting with a bracket or quote and without a fault of

@@ -15,6 +15,11 @@ pub fn decode(data: &[u8]) {
     decode::fuzz::body(data);
 }
 
+/// An answer, whole and streamed; protocol, limits and the size of its chunks chosen by the first two bytes.
+pub fn answer(data: &[u8]) {
+    decode::fuzz::answer(data);
+}
+
 /// A text, normalised and searched for what is encoded in it.
 pub fn normalise(data: &[u8]) {
     let text = String::from_utf8_lossy(data);

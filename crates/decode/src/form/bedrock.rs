@@ -1,7 +1,7 @@
 //! Amazon Bedrock's Converse: messages of blocks that are told apart by the name of their one member.
 
 use crate::{
-    Problem, Role,
+    Channel, Problem, Role,
     collect::{Area, Collector, is_base64},
     json::{Kind, NodeId},
 };
@@ -73,7 +73,10 @@ impl Collector<'_, '_> {
 
     fn bedrock_blocks(&mut self, id: NodeId, role: Role) -> Result<(), Problem> {
         match self.document.kind(id) {
-            Kind::Array => self.document.elements(id).try_for_each(|block| self.bedrock_block(block, role)),
+            Kind::Array => (0_u32..).zip(self.document.elements(id)).try_for_each(|(number, block)| {
+                self.lane.block = number;
+                self.bedrock_block(block, role)
+            }),
             Kind::String | Kind::Object => self.bedrock_block(id, role),
             Kind::Null => Ok(()),
             _ => Err(self.form(id, "a message's `content` is neither text nor blocks")),
@@ -89,6 +92,12 @@ impl Collector<'_, '_> {
         }
         for (key, value) in document.members(id) {
             let name = document.text(key);
+            self.lane.channel = match &*name {
+                "text" => Channel::Text,
+                "toolUse" => Channel::Call,
+                "reasoningContent" => Channel::Thought,
+                _ => Channel::Other,
+            };
             match &*name {
                 "toolUse" => self.walk(value, &name, Role::Assistant)?,
                 "toolResult" => self.bedrock_result(value)?,

@@ -2,7 +2,7 @@
 //! snake_case.
 
 use crate::{
-    Problem, Role,
+    Channel, Problem, Role,
     collect::{Area, Collector, is_base64},
     json::{Kind, NodeId},
 };
@@ -105,8 +105,15 @@ impl Collector<'_, '_> {
             Kind::Object => {}
             _ => return Err(self.form(id, "a part is no object")),
         }
+        let thought = document.member(id, "thought").is_some_and(|it| document.kind(it) == Kind::True);
+        let plain = if thought { Channel::Thought } else { Channel::Text };
         for (key, value) in document.members(id) {
             let name = document.text(key);
+            self.lane.channel = match &*name {
+                "text" => plain,
+                "functionCall" | "function_call" | "executableCode" | "executable_code" => Channel::Call,
+                _ => Channel::Other,
+            };
             match &*name {
                 "functionCall" | "function_call" | "executableCode" | "executable_code" => {
                     self.walk(value, &name, Role::Assistant)?;

@@ -7,7 +7,7 @@
 use alloc::string::ToString;
 
 use crate::{
-    Problem, Role,
+    Channel, Problem, Role,
     collect::Collector,
     json::{Kind, NodeId},
     limits::MAX_RPC_ID_BYTES,
@@ -17,6 +17,7 @@ impl Collector<'_, '_> {
     /// Reads a message or a batch of them.
     pub(crate) fn mcp(&mut self) -> Result<(), Problem> {
         let document = self.document;
+        self.lane.channel = Channel::Other;
         if document.kind(NodeId::ROOT) == Kind::Object {
             self.facts.messages = 1;
             self.message = Some(0);

@@ -1,5 +1,6 @@
 //! The protocols' forms: which strings are whose, which arrays are tensors.
 
+mod answer;
 mod bedrock;
 mod binary;
 mod chat;
@@ -13,10 +14,10 @@ mod responses;
 mod shape;
 mod sniff;
 
-use alloc::sync::Arc;
+use alloc::{sync::Arc, vec::Vec};
 
 use crate::{
-    Decoded, Limits, Problem, ProblemKind, Protocol, Tensor,
+    Decoded, Facts, Lane, Limits, Part, Problem, ProblemKind, Protocol, Role, Tensor,
     collect::{Collector, model_name},
     json::{Content, Document},
     protocol::{model_of_path, streams_by_path},
@@ -89,6 +90,57 @@ fn read<'a>(
         Protocol::Json | Protocol::Form | Protocol::Text => collector.generic()?,
     }
     Ok(collector.decoded(protocol))
+}
+
+/// Reads a document as an answer.
+pub(crate) fn answered<'a>(
+    protocol: Option<Protocol>,
+    content: Content<'a>,
+    limits: &Limits,
+) -> Result<Decoded<'a>, Problem> {
+    let Content { document, numbers, beyond } = content;
+    let document = Arc::new(document);
+    let protocol = protocol.unwrap_or_else(|| answer::sniff(&document));
+    let mut collector = Collector::new(&document, &numbers, limits);
+    collector.answer(protocol)?;
+    let mut decoded = collector.decoded(protocol);
+    for part in decoded.parts.iter_mut().filter(|part| part.role == Role::Unknown) {
+        part.role = Role::Assistant;
+    }
+    finite_elsewhere(document.body(), &beyond, &decoded.tensors)?;
+    Ok(decoded)
+}
+
+/// What an event of a streamed answer holds.
+pub(crate) struct EventParts<'a> {
+    pub(crate) parts: Vec<Part<'a>>,
+    /// The lane of each part.
+    pub(crate) lanes: Vec<Lane>,
+    pub(crate) facts: Facts,
+    /// Whether its texts were streamed before, most likely.
+    pub(crate) repeats: bool,
+    /// Whether it says that the answer is complete.
+    pub(crate) ended: bool,
+}
+
+/// Reads a document as an event of a streamed answer.
+pub(crate) fn event<'a>(
+    protocol: Protocol,
+    content: Content<'a>,
+    limits: &Limits,
+) -> Result<EventParts<'a>, Problem> {
+    let Content { document, numbers, beyond } = content;
+    let document = Arc::new(document);
+    let protocol = if protocol == Protocol::Json { answer::sniff(&document) } else { protocol };
+    let mut collector = Collector::new(&document, &numbers, limits);
+    collector.lanes = Some(Vec::new());
+    collector.answer(protocol)?;
+    finite_elsewhere(document.body(), &beyond, &collector.tensors)?;
+    let Collector { mut parts, lanes, facts, repeats, ended, .. } = collector;
+    for part in parts.iter_mut().filter(|part| part.role == Role::Unknown) {
+        part.role = Role::Assistant;
+    }
+    Ok(EventParts { parts, lanes: lanes.unwrap_or_default(), facts, repeats, ended })
 }
 
 /// Values that JSON does not have may stand in tensors only.
