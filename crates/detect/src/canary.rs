@@ -134,11 +134,11 @@ const fn is_letter(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric() || *byte >= 0x80
 }
 
-/// How common a byte is in ordinary comparable text, from the least on (Lewand, Cryptological
-/// Mathematics, for the letters).
-fn commonness(byte: u8) -> usize {
-    const RISING: &[u8] = b"zqxj9876435201kvbpygfwmculdrhsnioate";
-    RISING.iter().position(|known| *known == byte).unwrap_or(RISING.len())
+/// How common a byte is in ordinary text, from the least on (Lewand, Cryptological Mathematics, for the
+/// letters).
+pub(crate) fn commonness(byte: u8) -> usize {
+    const RISING: &[u8] = b"zqxj9876435201kvbpygfwmculdrhsnioate ";
+    RISING.iter().position(|known| *known == byte).map_or(0, |place| place + 1)
 }
 
 #[cfg(test)]

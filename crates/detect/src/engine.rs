@@ -16,6 +16,7 @@ use crate::{
     role::Role,
     scratch::{Layer, Scratch},
     search::search,
+    structure::{self, Structure},
     verify::{self, Place, Steps, Text},
 };
 
@@ -66,6 +67,7 @@ impl Engine {
     fn assemble(options: &Options, numbered: Vec<Arc<Rule>>, tables: Tables) -> Self {
         let mut detectors = Vec::new();
         detectors.push(Installed::new(Exfiltration, exfiltration::RULES, options));
+        detectors.push(Installed::new(Structure, structure::RULES, options));
         if let Some(canary) = Canary::new(&options.canaries) {
             detectors.push(Installed::new(canary, canary::RULES, options));
         }

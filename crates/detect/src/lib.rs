@@ -13,6 +13,7 @@ extern crate alloc;
 mod builtin;
 mod canary;
 mod checksum;
+mod code;
 pub mod compile;
 mod detector;
 mod engine;
@@ -27,6 +28,7 @@ mod scratch;
 mod search;
 #[cfg(test)]
 mod speed;
+mod structure;
 mod tensor;
 #[cfg(test)]
 mod tests;

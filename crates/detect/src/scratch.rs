@@ -28,6 +28,8 @@ pub struct Scratch {
 pub(crate) struct Buffers {
     /// What an address carried.
     pub(crate) decoded: Vec<u8>,
+    /// Where brackets are at fault.
+    pub(crate) places: Vec<usize>,
 }
 
 impl Scratch {

@@ -250,11 +250,13 @@ fn speed_by_detector() {
         detector::{Installed, Subject},
         exfiltration::{self, Exfiltration},
         scratch::{Buffers, Layer},
+        structure::{self, Structure},
     };
     let options = Options::default();
     let canary = Canary::new(&["Kestrel-7f3a-Harbour".into()]).unwrap();
     let detectors = [
         ("exfiltration", Installed::new(Exfiltration, exfiltration::RULES, &options)),
+        ("structure", Installed::new(Structure, structure::RULES, &options)),
         ("canary", Installed::new(canary, canary::RULES, &options)),
     ];
     let (layer, mut buffers, mut out) = (Layer::default(), Buffers::default(), Vec::new());
@@ -278,8 +280,11 @@ fn speed_by_detector() {
             run(&format!("{name}, {size} bytes"), detector, &texts(size));
         }
     }
-    for piece in crate::exfiltration::tests::PIECES {
-        let text = piece.repeat((32 << 10) / piece.len());
-        run(&format!("exfiltration on {piece:?}"), &detectors[0].1, &[text]);
+    let hostile = [crate::exfiltration::tests::PIECES, crate::structure::tests::PIECES];
+    for ((name, detector), pieces) in detectors.iter().zip(hostile) {
+        for piece in pieces {
+            let text = piece.repeat((32 << 10) / piece.len());
+            run(&format!("{name} on {piece:?}"), detector, &[text]);
+        }
     }
 }

@@ -10,7 +10,6 @@
 //! sequences in answers (<https://embracethered.com/blog/posts/2024/terminal-dillmas-prompt-injection-ansi-sequences/>).
 
 mod address;
-mod code;
 mod hidden;
 mod host;
 mod html;
@@ -27,11 +26,9 @@ use core::ops::Range;
 use memchr::{memchr3_iter, memmem};
 
 pub(crate) use self::rules::RULES;
-use self::{
-    code::Code,
-    rules::{Number, Weights},
-};
+use self::rules::{Number, Weights};
 use crate::{
+    code::Code,
     detector::{Detector, Sink, Subject},
     role::Role,
     scratch::Buffers,
@@ -110,7 +107,7 @@ impl Scan<'_> {
 }
 
 /// The part of `text` at and behind `at`, of `most` bytes at most.
-fn window(text: &[u8], at: usize, most: usize) -> &[u8] {
+pub(crate) fn window(text: &[u8], at: usize, most: usize) -> &[u8] {
     let end = at.saturating_add(most).min(text.len());
     text.get(at..end).unwrap_or_default()
 }

@@ -2,11 +2,15 @@
 
 use memchr::memchr2;
 
+/// Bytes of inline code.
+const LONGEST_INLINE: usize = 512;
+
 /// Tells whether a place is in a fenced block or between backticks (CommonMark 4.5 and 6.1, simplified:
-/// any fence of the same kind and at least the same length closes, and inline code ends with its line).
+/// any fence of the same kind and at least the same length closes, and inline code is closed on its line,
+/// or the backticks stand for themselves).
 /// Places must be asked for in rising order; all answers together cost one pass over the text.
 #[derive(Debug)]
-pub(super) struct Code<'a> {
+pub(crate) struct Code<'a> {
     text: &'a [u8],
     at: usize,
     /// The kind and length of the fence that is open.
@@ -17,12 +21,12 @@ pub(super) struct Code<'a> {
 }
 
 impl<'a> Code<'a> {
-    pub(super) const fn new(text: &'a [u8]) -> Self {
+    pub(crate) const fn new(text: &'a [u8]) -> Self {
         Self { text, at: 0, fence: None, inline: None, line_start: true }
     }
 
     /// Whether the byte at `place` is in code.
-    pub(super) fn holds(&mut self, place: usize) -> bool {
+    pub(crate) fn holds(&mut self, place: usize) -> bool {
         while self.at < place {
             if self.line_start {
                 self.begin_line();
@@ -46,12 +50,28 @@ impl<'a> Code<'a> {
                     self.inline = match self.inline {
                         Some(open) if open == run => None,
                         Some(open) => Some(open),
-                        None => Some(run),
+                        None => self.closes(run).then_some(run),
                     };
                 }
             }
         }
         self.fence.is_some() || self.inline.is_some()
+    }
+
+    /// Whether so many backticks follow on this line.
+    fn closes(&self, run: usize) -> bool {
+        let end = self.at.saturating_add(LONGEST_INLINE).min(self.text.len());
+        let rest = self.text.get(self.at..end).unwrap_or_default();
+        let mut length = 0;
+        for byte in rest {
+            match byte {
+                b'`' => length += 1,
+                b'\n' => break,
+                _ if length == run => return true,
+                _ => length = 0,
+            }
+        }
+        length == run
     }
 
     fn run(&self, byte: u8) -> usize {
@@ -95,7 +115,9 @@ mod tests {
             ("^ a ^", &[false, false][..]),
             ("a `^` ^", &[true, false]),
             ("a ``^ ` ^`` ^", &[true, true, false]),
-            ("a ` ^\n^", &[true, false]),
+            ("a ` ^\n^", &[false, false]),
+            ("a ` ^ `` ^", &[false, false]),
+            ("a `` ^ ` ^ `` ^", &[true, true, false]),
             ("```\n^\n```\n^", &[true, false]),
             ("```html\n^ ``` ^\n```\n^", &[true, true, false]),
             ("~~~\n^\n```\n^\n~~~~\n^", &[true, true, false]),
