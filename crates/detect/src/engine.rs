@@ -13,6 +13,7 @@ use crate::{
     exfiltration::{self, Exfiltration},
     finding::{Finding, Rule},
     options::Options,
+    pii::{self, Pii},
     role::Role,
     scratch::{Layer, Scratch},
     search::search,
@@ -68,6 +69,7 @@ impl Engine {
         let mut detectors = Vec::new();
         detectors.push(Installed::new(Exfiltration, exfiltration::RULES, options));
         detectors.push(Installed::new(Structure, structure::RULES, options));
+        detectors.push(Installed::new(Pii, pii::RULES, options));
         if let Some(canary) = Canary::new(&options.canaries) {
             detectors.push(Installed::new(canary, canary::RULES, options));
         }

@@ -23,6 +23,7 @@ mod finding;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;
 mod options;
+mod pii;
 mod role;
 mod scratch;
 mod search;
