@@ -50,7 +50,7 @@ impl Detector for Pii {
         let mut at = 0;
         while let Some(sign) = next_sign(bytes, at) {
             at = if bytes.get(sign) == Some(&b'@') {
-                mail::look(bytes, sign, at, setting, sink)
+                mail::look(bytes, sign, setting, sink)
             } else {
                 number(bytes, sign, at, setting, &mut context, sink)
             };

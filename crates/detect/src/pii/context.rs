@@ -77,7 +77,7 @@ impl<'a> Context<'a> {
         // Scripts written without spaces are looked at from each of their characters on.
         if byte(word, 0) >= 0xe0 {
             let step = if byte(word, 0) >= 0xf0 { 4 } else { 3 };
-            if let Some((entry, hints)) = CLOSE.iter().find(|(entry, _)| word.starts_with(entry.as_bytes())) {
+            if let Some((entry, hints)) = CLOSE.iter().find(|(entry, _)| rest.starts_with(entry.as_bytes())) {
                 self.keep(at + entry.len(), *hints);
             }
             self.read = at + step;

@@ -118,13 +118,13 @@ pub(super) fn joined(
 ) -> Option<usize> {
     let first = bytes.get(start..end)?;
     let sign = byte(bytes, end);
-    if !matches!(sign, b'-' | b'+' | b' ' | b'(') {
+    if !matches!(sign, b'-' | b'+' | b' ' | b'(') || byte_before(bytes, start) == b'_' {
         return None;
     }
     let mut word = Word { bytes: [0; MOST], values: [0; MOST], len: 0 };
     let behind = word_end(bytes, end + 1);
     let second = bytes.get(end + 1..behind)?;
-    if !word.push(first) || !word.push(second) || byte(bytes, behind) == b'-' {
+    if !word.push(first) || !word.push(second) || matches!(byte(bytes, behind), b'-' | b'_') {
         return None;
     }
     let hints = context.hints(start, behind);
@@ -143,7 +143,11 @@ pub(super) fn joined(
                 .then_some((rules::FI_HETU, if hints & words::FI != 0 { 900 } else { 830 }))
         }
         b'-' if word.is(b"99999999A") && dni(word.bytes(), word.values()) => Some((rules::ES_DNI, 850)),
-        b'(' if byte(bytes, behind) == b')' && word.is(b"A999999*") && hong_kong(word.values()) => {
+        b'(' if byte(bytes, behind) == b')'
+            && byte(bytes, behind + 1) != b'_'
+            && word.is(b"A999999*")
+            && hong_kong(word.values()) =>
+        {
             Some((rules::HK_ID, 860))
         }
         _ => None,

@@ -17,9 +17,9 @@ const PERSON: u16 = 900;
 const OFFICE: u16 = 450;
 
 /// Reports the address round the at-sign; returns where to go on.
-pub(super) fn look(bytes: &[u8], sign: usize, from: usize, setting: Setting, sink: &mut Sink<'_>) -> usize {
+pub(super) fn look(bytes: &[u8], sign: usize, setting: Setting, sink: &mut Sink<'_>) -> usize {
     let behind = sign + 1;
-    let reach = bytes.get(sign.saturating_sub(LOCAL).max(from)..sign).unwrap_or_default();
+    let reach = bytes.get(sign.saturating_sub(LOCAL)..sign).unwrap_or_default();
     let is_local = |byte: &u8| byte.is_ascii_alphanumeric() || b"._%+-'".contains(byte);
     let length = reach.iter().rev().take_while(|byte| is_local(byte)).count();
     let mut start = sign - length;
@@ -28,8 +28,9 @@ pub(super) fn look(bytes: &[u8], sign: usize, from: usize, setting: Setting, sin
     {
         start += 1;
     }
+    // Letters of Latin, Greek and Cyrillic names; Chinese goes on behind an address without a space.
     let rest = bytes.get(behind..).unwrap_or_default();
-    let is_domain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-') || *byte >= 0x80;
+    let is_domain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | 0x80..=0xdf);
     let length = rest.iter().take(DOMAIN).take_while(|byte| is_domain(byte)).count();
     let domain = rest.get(..length).unwrap_or_default();
     let trailing = domain.iter().rev().take_while(|byte| matches!(byte, b'.' | b'-')).count();

@@ -73,7 +73,7 @@ fn octets(bytes: &[u8], start: usize) -> Option<([u8; 4], usize)> {
             at += 1;
         }
         let end = word_end(bytes, at);
-        let digits = bytes.get(at..end)?;
+        let digits = bytes.get(at..end).filter(|digits| digits.len() < 4)?;
         let plain = matches!(digits, [b'0'] | [b'1'..=b'9'] | [b'1'..=b'9', _] | [b'1'..=b'9', _, _]);
         let value = digits.iter().try_fold(0u32, |value, digit| {
             digit.is_ascii_digit().then(|| value * 10 + u32::from(digit - b'0'))

@@ -117,6 +117,13 @@ impl Run {
             if !bytes.get(next..next_end).unwrap_or_default().iter().any(u8::is_ascii_digit) {
                 break;
             }
+            if let Some([b'x' | b'X', extension @ ..]) = bytes.get(next..next_end)
+                && run.len > 1
+                && extension.iter().all(u8::is_ascii_digit)
+            {
+                run.end = next_end;
+                break;
+            }
             (at, end, gap) = (next, next_end, between);
         }
         run

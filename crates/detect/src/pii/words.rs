@@ -130,6 +130,9 @@ pub(super) const UA: Hints = 1 << 61;
 /// An identity number by the name it has in one country.
 pub(super) const NAMED: Hints = 1 << 62;
 
+/// A name that is used for identity numbers of Ecuador.
+pub(super) const EC: Hints = 1 << 63;
+
 /// Sorted by their bytes. A star stands for any ending.
 pub(super) const WORDS: &[(&str, Hints)] = &[
     ("aadhaar", IN_AADHAAR),
@@ -209,7 +212,7 @@ pub(super) const WORDS: &[(&str, Hints)] = &[
     ("cc", CARD),
     ("cccd", ID),
     ("ccn", CARD),
-    ("cedula", ID | NAMED),
+    ("cedula", ID | EC),
     ("cell", PHONE),
     ("cellphone*", PHONE),
     ("cellular", PHONE),
@@ -256,7 +259,7 @@ pub(super) const WORDS: &[(&str, Hints)] = &[
     ("cuit", AR),
     ("curp", MX),
     ("customer*", ACCOUNT),
-    ("cédula", ID | NAMED),
+    ("cédula", ID | EC),
     ("danov*", TAX),
     ("daňov*", TAX),
     ("debitcard*", CARD),

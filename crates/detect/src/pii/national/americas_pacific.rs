@@ -20,7 +20,7 @@ pub(super) const KINDS: &[National] = &[
     kind(AR_CUIT, 11, &[&[2, 8, 1]], cuit, Form, words::AR),
     kind(CL_RUT, 8, &[&[1, 3, 3, 1], &[7, 1]], rut, Name, words::CL),
     kind(CL_RUT, 9, &[&[2, 3, 3, 1], &[8, 1]], rut, Name, words::CL),
-    kind(EC_CEDULA, 10, &[&[9, 1]], ecuadorian, Name, words::NAMED),
+    kind(EC_CEDULA, 10, &[&[9, 1]], ecuadorian, Name, words::EC),
     kind(AU_TFN, 9, &[&[3, 3, 3]], tax_file, Name, words::AU),
     kind(AU_MEDICARE, 10, &[&[4, 5, 1]], medicare, Name, words::AU),
     kind(AU_MEDICARE, 11, &[&[4, 5, 1, 1], &[4, 5, 2]], medicare, Name, words::AU),
