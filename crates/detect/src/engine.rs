@@ -8,6 +8,7 @@ use normalise::{Budget, Transform, undone_in, views};
 use crate::{
     builtin,
     canary::{self, Canary},
+    classifier::{self, Classifier},
     compile::{Error, Patterns, Tables, tables::Posting},
     detector::{Installed, Subject},
     exfiltration::{self, Exfiltration},
@@ -72,6 +73,9 @@ impl Engine {
         detectors.push(Installed::new(Pii, pii::RULES, options));
         if let Some(canary) = Canary::new(&options.canaries) {
             detectors.push(Installed::new(canary, canary::RULES, options));
+        }
+        if let Some(classifier) = options.packs.classifier.then(Classifier::shipped).flatten() {
+            detectors.push(Installed::new(classifier, &classifier::RULES, options));
         }
         let mut rules: Vec<_> = numbered.iter().filter(|rule| options.uses(rule)).cloned().collect();
         rules.extend(detectors.iter().flat_map(Installed::rules).cloned());

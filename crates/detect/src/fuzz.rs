@@ -13,6 +13,10 @@ pub fn scan(engine: &Engine, text: &str) -> usize {
     for finding in &found {
         let part = text.get(finding.span.clone());
         assert!(part.is_some_and(|part| !part.is_empty()), "{finding:?} is no part of {text:?}");
+        // What a learnt model makes of a window depends on how long the text is.
+        if finding.rule.id.contains(".model.") {
+            continue;
+        }
         let mut again = Vec::new();
         engine.scan_text(part.unwrap_or_default(), Role::User, &mut scratch, &mut again);
         let matched = again.iter().any(|other| other.rule.id == finding.rule.id);

@@ -13,6 +13,8 @@ extern crate alloc;
 mod builtin;
 mod canary;
 mod checksum;
+#[doc(hidden)] // for `cargo xtask train`
+pub mod classifier;
 mod code;
 pub mod compile;
 mod detector;

@@ -1,6 +1,6 @@
 //! `cargo xtask`: see [`USAGE`].
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
 use anyhow::{Result, bail};
 use xtask::{
@@ -23,6 +23,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   bench       measure what the filter costs in Envoy, against an empty one
   build       build all into target/dist
   dist        the same, and show what it weighs
+  train --corpora DIR
+              train the models of crates/detect/models on the corpora and on crates/xtask/train, and measure them
   train --check
               check the grammars of crates/xtask/train and show what they hold
   setup       bring the Rust targets, Envoy, workerd and the packages the tests need
@@ -69,10 +71,12 @@ fn run(arguments: &[String]) -> Result<bool> {
         return check::run(&paths, options).map(|()| true);
     }
     if command == "train" {
-        return match options {
-            [option] if option == "--check" => train::check(&paths).map(|()| true),
-            _ => bail!(Usage("train takes --check".to_owned())),
-        };
+        match options {
+            [option] if option == "--check" => train::check(&paths)?,
+            [option, folder] if option == "--corpora" => train::run(&paths, Path::new(folder))?,
+            _ => bail!(Usage("train takes --corpora DIR or --check".to_owned())),
+        }
+        return Ok(true);
     }
     if let Some(option) = options.first() {
         bail!(Usage(format!("{command} takes no {option}")));

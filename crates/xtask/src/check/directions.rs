@@ -28,7 +28,7 @@ const MAY_KNOW: [(&str, &[&str]); 15] = [
     ("modelgate-edge-worker", &["modelgate-guard"]),
     ("alert-relay", &["modelgate-wire", "modelgate-policy"]),
     ("modelgate-cli", &["modelgate-guard", "modelgate-policy", "modelgate-wire"]),
-    ("xtask", &[]),
+    ("xtask", &["modelgate-detect", "modelgate-normalise"]),
     ("edge-bindgen", &[]),
     ("stand-in", &[]),
     ("empty-filter", &[]),

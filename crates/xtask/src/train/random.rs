@@ -5,6 +5,10 @@
 pub(crate) struct Random(u64);
 
 impl Random {
+    pub(crate) const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
     /// A generator for a name, so that what is drawn for one thing does not depend on the others.
     pub(crate) fn named(name: &str) -> Self {
         // FNV-1a, 64 bits.
@@ -31,6 +35,14 @@ impl Random {
     pub(crate) fn pick<'a, T>(&mut self, items: &'a [T]) -> Option<&'a T> {
         items.get(self.below(items.len()))
     }
+
+    /// Brings the items into a random order (Fisher and Yates).
+    pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            let other = self.below(last + 1);
+            items.swap(last, other);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -45,5 +57,14 @@ mod tests {
         };
         assert_eq!(draw("a"), draw("a"));
         assert_ne!(draw("a"), draw("b"));
+    }
+
+    #[test]
+    fn a_shuffle_keeps_every_item() {
+        let mut items: Vec<_> = (0..50).collect();
+        Random::new(1).shuffle(&mut items);
+        assert_ne!(items, (0..50).collect::<Vec<_>>());
+        items.sort_unstable();
+        assert_eq!(items, (0..50).collect::<Vec<_>>());
     }
 }

@@ -1,0 +1,101 @@
+//! Learnt models: linear ones over hashed pieces of the text, for phrasing that no rule lists.
+//!
+//! `cargo xtask train` makes them and measures them; `models/MODEL_CARD.md` says from what, and how good
+//! they are. The text is judged in windows of a sentence and of a paragraph, so that an attack in a long
+//! document counts as much as one that stands alone. Of the heads only the surest is reported: they look at the
+//! same words, so that their scores do not add up.
+
+mod features;
+mod model;
+#[cfg(test)]
+mod tests;
+
+pub use features::{BITS, Visitor, features};
+pub use model::{
+    BLOCK, Best, HEADS, Head, LENGTHS, LINK, LONGEST, Model, Scores, THRESHOLDS, UNIT, WINDOWS, ZERO,
+    is_mostly_ascii,
+};
+
+use crate::{
+    detector::{Detector, Sink, Subject},
+    finding::{Category, Rule, Severity},
+    role::{Role, Roles},
+    scratch::Buffers,
+};
+
+static WEIGHTS: &[u8] = include_bytes!("../../models/weights.bin");
+static NUMBERS: &[u8] = include_bytes!("../../models/numbers.bin");
+
+/// A model that is less sure says nothing: it would be noise beside the rules' hints.
+const FLOOR: u16 = 300;
+
+/// Who may try to make the model do something: the person, and whoever wrote what a tool brought.
+const JUDGED: Roles = Roles::of(&[Role::User, Role::Tool, Role::Unknown]);
+
+/// One rule a head, in the order of the heads.
+pub(crate) const RULES: [Rule; HEADS] = [
+    Rule {
+        id: "injection.model.direct",
+        summary: "Worded like an attempt to replace or read the application's instructions",
+        category: Category::PromptInjection,
+        severity: Severity::High,
+        weight: 800,
+        paranoia: 1,
+        roles: JUDGED,
+        owasp: &["LLM01:2025"],
+        atlas: &["AML.T0051.000"],
+    },
+    Rule {
+        id: "jailbreak.model.frame",
+        summary: "Worded like a persona or frame that is to switch the model's safety off",
+        category: Category::Jailbreak,
+        severity: Severity::High,
+        weight: 800,
+        paranoia: 1,
+        roles: JUDGED,
+        owasp: &["LLM01:2025"],
+        atlas: &["AML.T0054"],
+    },
+    Rule {
+        id: "injection.model.indirect",
+        summary: "Worded like instructions to the model hidden in a document or a tool's result",
+        category: Category::PromptInjection,
+        severity: Severity::High,
+        weight: 800,
+        paranoia: 1,
+        roles: JUDGED,
+        owasp: &["LLM01:2025"],
+        atlas: &["AML.T0051.001"],
+    },
+];
+
+/// The detector.
+#[derive(Debug)]
+pub(crate) struct Classifier {
+    model: Model<'static>,
+}
+
+impl Classifier {
+    /// The models that come with the crate. A test reads them; if they cannot be read, there are none.
+    pub(crate) fn shipped() -> Option<Self> {
+        Model::read(WEIGHTS, NUMBERS).map(|model| Self { model })
+    }
+}
+
+impl Detector for Classifier {
+    fn scan(&self, subject: &Subject<'_>, _: &mut Buffers, sink: &mut Sink<'_>) {
+        if !(0..HEADS).any(|head| sink.is_open(head)) {
+            return;
+        }
+        let scores = self.model.score(subject.normalised.bytes());
+        let surest = (0..HEADS)
+            .filter(|head| sink.is_open(*head))
+            .map(|head| (self.model.weight(head, &scores), head))
+            .max_by_key(|(weight, head)| (*weight, HEADS - head));
+        if let Some((weight, head)) = surest.filter(|(weight, _)| *weight >= FLOOR)
+            && let Some(best) = scores.best.get(head)
+        {
+            sink.push_comparable(head, weight, best.range.clone());
+        }
+    }
+}

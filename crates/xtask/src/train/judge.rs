@@ -1,0 +1,127 @@
+//! What models that never saw a text's source make of it, and what the rules find in it.
+
+use std::thread;
+
+use anyhow::{Context as _, Result};
+use detect::{
+    Category, Engine, Options, Packs, Scratch,
+    classifier::{HEADS, Head, Model, Scores},
+};
+
+use super::{
+    assemble,
+    fit::{Linear, Sample, Settings, fit},
+    quantise::{Files, quantise},
+    sample::Text,
+    sets::FOLDS,
+};
+
+/// Threads that fit models: each model alone is fitted by one, so their number changes nothing.
+const THREADS: usize = 2;
+
+/// The models of one fold that was left out, or their mean.
+pub(super) type Heads = [Linear; HEADS];
+
+/// Fits the models of every fold: for each, those that know nothing of its sets.
+pub(super) fn fit_folds(texts: &[Text]) -> Vec<Heads> {
+    let samples: Vec<Vec<Sample>> = (0..HEADS).map(|head| assemble::samples(texts, head)).collect();
+    let jobs: Vec<(u8, usize)> =
+        (0..FOLDS).flat_map(|fold| (0..HEADS).map(move |head| (fold, head))).collect();
+    let fit_one = |(fold, head): (u8, usize)| {
+        let known = samples.get(head).map(Vec::as_slice).unwrap_or_default().iter();
+        let known: Vec<&Sample> = known.filter(|sample| !sample.folds.contains(&Some(fold))).collect();
+        fit(&known, Settings::default(), u64::from(fold))
+    };
+    let mut fitted: Vec<Option<Linear>> = vec![None; jobs.len()];
+    thread::scope(|scope| {
+        let shares: Vec<_> = (0..THREADS)
+            .map(|share| {
+                let jobs = jobs.iter().copied().enumerate().skip(share).step_by(THREADS);
+                scope.spawn(|| jobs.map(|(at, job)| (at, fit_one(job))).collect::<Vec<_>>())
+            })
+            .collect();
+        for (at, model) in shares.into_iter().flat_map(|share| share.join().unwrap_or_default()) {
+            if let Some(place) = fitted.get_mut(at) {
+                *place = Some(model);
+            }
+        }
+    });
+    let fitted: Vec<Linear> = fitted.into_iter().map(|model| model.unwrap_or_else(Linear::zero)).collect();
+    fitted.chunks_exact(HEADS).filter_map(|heads| heads.to_vec().try_into().ok()).collect()
+}
+
+/// The mean of the folds' models: it holds back where only one source speaks for a piece.
+pub(super) fn mean(folds: &[Heads]) -> Heads {
+    #[expect(clippy::cast_precision_loss, reason = "a handful of folds")]
+    let share = 1.0 / folds.len() as f32;
+    let mut mean = std::array::from_fn(|_| Linear::zero());
+    for fold in folds {
+        for (mean, model) in mean.iter_mut().zip(fold) {
+            mean.add(model, share);
+        }
+    }
+    mean
+}
+
+/// The scores of every text by the models of its fold, or by the mean where it is of none.
+///
+/// # Errors
+/// When quantised models cannot be read, which would be a mistake of ours.
+pub(super) fn scores(texts: &[Text], folds: &[Heads]) -> Result<Vec<Scores>> {
+    let files = |heads: &Heads| quantise(heads, &mut [Head::default(); HEADS]);
+    let files: Vec<Files> = folds.iter().chain([&mean(folds)]).map(files).collect();
+    let models: Option<Vec<Model<'_>>> =
+        files.iter().map(|files| Model::read(&files.weights, &files.numbers)).collect();
+    let models = models.context("the quantised models cannot be read")?;
+    let model = |text: &Text| text.fold.map_or(models.len() - 1, usize::from);
+    Ok(texts
+        .iter()
+        .map(|text| models.get(model(text)).map(|model| model.score(&text.comparable)).unwrap_or_default())
+        .collect())
+}
+
+/// What the rules alone make of every text, in thousandths.
+pub(super) fn rules(texts: &[Text]) -> Vec<u16> {
+    let packs = Packs { classifier: false, ..Packs::default() };
+    let engine = Engine::new(&Options { packs, ..Options::default() });
+    let mut scratch = Scratch::default();
+    let mut findings = Vec::new();
+    texts
+        .iter()
+        .map(|text| {
+            findings.clear();
+            engine.scan_text(&text.source, text.role, &mut scratch, &mut findings);
+            findings.retain(|finding| {
+                matches!(
+                    finding.rule.category,
+                    Category::PromptInjection
+                        | Category::Jailbreak
+                        | Category::PromptExtraction
+                        | Category::Structure
+                )
+            });
+            findings.sort_by(|a, b| a.rule.id.cmp(b.rule.id).then(b.weight.cmp(&a.weight)));
+            findings.dedup_by(|a, b| a.rule.id == b.rule.id);
+            noisy_or(findings.iter().map(|finding| finding.weight))
+        })
+        .collect()
+}
+
+/// As policy combines the findings of these categories: 1 − Π(1 − w).
+pub(super) fn noisy_or(weights: impl IntoIterator<Item = u16>) -> u16 {
+    const ONE: u64 = 1_000_000_000;
+    let rest = weights.into_iter().fold(ONE, |rest, weight| rest * u64::from(1000 - weight.min(1000)) / 1000);
+    u16::try_from((ONE - rest) / 1_000_000).unwrap_or(1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signs_add_up_as_policy_adds_them() {
+        assert_eq!(noisy_or([600, 600]), 840);
+        assert_eq!(noisy_or([]), 0);
+        assert_eq!(noisy_or([1000, 300]), 1000);
+    }
+}
