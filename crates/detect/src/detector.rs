@@ -9,6 +9,7 @@ use crate::{
     finding::{Finding, Rule},
     options::Options,
     role::Role,
+    room::Room,
     scratch::{Buffers, Layer},
 };
 
@@ -42,6 +43,12 @@ impl Installed {
         Self { detector: alloc::boxed::Box::new(detector), rules: rules.iter().map(used).collect() }
     }
 
+    /// A detector for the operator's own rules.
+    #[cfg(feature = "regex")]
+    pub(crate) fn own(detector: impl Detector + 'static, rules: Vec<Option<Arc<Rule>>>) -> Self {
+        Self { detector: alloc::boxed::Box::new(detector), rules }
+    }
+
     /// The rules in use.
     pub(crate) fn rules(&self) -> impl Iterator<Item = &Arc<Rule>> {
         self.rules.iter().flatten()
@@ -52,24 +59,24 @@ impl Installed {
         subject: &Subject<'_>,
         layer: &Layer,
         buffers: &mut Buffers,
-        most: usize,
+        room: &mut Room,
         out: &mut Vec<Finding>,
     ) {
         let rules = self.rules.as_slice();
         let first = out.len();
-        let mut sink = Sink { rules, subject, layer, first, most, out };
+        let mut sink = Sink { rules, subject, layer, first, room, out };
         self.detector.scan(subject, buffers, &mut sink);
     }
 }
 
-/// Takes what a detector finds in one layer, each rule once: where it matched first.
+/// Takes what a detector finds in one layer: each rule once, where it matched first, unless every match is asked for.
 pub(crate) struct Sink<'a> {
     rules: &'a [Option<Arc<Rule>>],
     subject: &'a Subject<'a>,
     layer: &'a Layer,
     /// Where the findings of this detector in this layer begin.
     first: usize,
-    most: usize,
+    room: &'a mut Room,
     out: &'a mut Vec<Finding>,
 }
 
@@ -87,20 +94,26 @@ impl Sink<'_> {
     /// Reports a match of the detector's rule of that number in a byte range of the layer's text.
     pub(crate) fn push(&mut self, rule: usize, weight: u16, span: Range<usize>) {
         let Some(rule) = self.open(rule).cloned() else { return };
-        let known = self.out.get_mut(self.first..).unwrap_or_default();
-        if let Some(known) = known.iter_mut().find(|known| known.rule.id == rule.id) {
-            known.weight = known.weight.max(weight);
-            return;
-        }
-        if self.out.len() >= self.most {
-            return;
-        }
         let text = self.subject.text;
         let span = text.floor_char_boundary(span.start)..text.ceil_char_boundary(span.end);
         let mut transforms = self.layer.transforms.clone();
         transforms.extend(undone_in(text.get(span.clone()).unwrap_or_default()).iter());
         let span = self.layer.span.clone().unwrap_or(span);
-        self.out.push(Finding { rule, weight, span, transforms });
+        self.room.put(Finding { rule, weight, span, transforms }, self.first, self.out);
+    }
+
+    /// The same with the rule's own weight.
+    #[cfg(feature = "regex")]
+    pub(crate) fn push_known(&mut self, rule: usize, span: Range<usize>) {
+        if let Some(weight) = self.open(rule).map(|rule| rule.weight) {
+            self.push(rule, weight, span);
+        }
+    }
+
+    /// Whether matches of a rule beyond its first are asked for.
+    #[cfg(feature = "regex")]
+    pub(crate) const fn wants_repeats(&self) -> bool {
+        self.room.repeats()
     }
 
     /// The same for a byte range of the comparable text.

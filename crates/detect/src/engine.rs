@@ -14,8 +14,10 @@ use crate::{
     exfiltration::{self, Exfiltration},
     finding::{Finding, Rule},
     options::Options,
+    own::{Own, OwnRule, OwnRuleError},
     pii::{self, Pii},
     role::Role,
+    room::Room,
     scratch::{Layer, Scratch},
     search::search,
     structure::{self, Structure},
@@ -66,6 +68,42 @@ impl Engine {
         Ok(Self::assemble(options, rules, builder.finish()))
     }
 
+    /// Prepares the built-in rules together with the operator's own. Those are used whatever the packs are, if their
+    /// paranoia level is.
+    ///
+    /// # Errors
+    /// Names the first rule that cannot be used, and what is wrong with it.
+    pub fn with_own(options: &Options, own: &[OwnRule]) -> Result<Self, OwnRuleError> {
+        let mut rules: Vec<_> = builtin::rules().into_iter().map(Arc::new).collect();
+        let built_in = rules.len();
+        let mut builder = builtin::builder();
+        let own = Own::compile(own, options, &mut builder, &mut rules)?;
+        let mut engine = Self::assemble(options, rules, builder.finish());
+        engine.take_up(own, built_in);
+        Ok(engine)
+    }
+
+    /// Puts the operator's rules, numbered from `first` on, into use.
+    fn take_up(&mut self, own: Own, first: usize) {
+        for (number, rule) in self.numbered.iter().enumerate().skip(first) {
+            if !self.options.dares(rule) {
+                continue;
+            }
+            if !self.options.uses(rule) {
+                self.rules.push(rule.clone());
+            }
+            for (role, judged) in Role::ALL.iter().zip(&mut self.judged) {
+                if let Some(word) = judged.get_mut(number / 64) {
+                    *word |= u64::from(rule.roles.contains(*role)) << (number % 64);
+                }
+            }
+        }
+        if let Some(detector) = own.into_detector() {
+            self.rules.extend(detector.rules().cloned());
+            self.detectors.push(detector);
+        }
+    }
+
     fn assemble(options: &Options, numbered: Vec<Arc<Rule>>, tables: Tables) -> Self {
         let mut detectors = Vec::new();
         detectors.push(Installed::new(Exfiltration, exfiltration::RULES, options));
@@ -106,21 +144,22 @@ impl Engine {
     /// Judges a text and appends what was found: what stands in the text itself in its order, then what
     /// stands in its encoded stretches. Spans are byte ranges of `text`, on character boundaries; a match
     /// in an encoded stretch has the span of that stretch. A rule is reported once for the text and once
-    /// for each encoded stretch.
+    /// for each encoded stretch, or as often as [`Options::every_match`] says.
     pub fn scan_text(&self, text: &str, role: Role, scratch: &mut Scratch, out: &mut Vec<Finding>) {
-        let most = out.len().saturating_add(self.options.max_findings);
+        let mut room = Room::new(self.options.max_findings, self.options.every_match);
         let mut budget =
             Budget::new(Budget::bytes_for(text.len()).min(self.options.decode_bytes), Budget::VIEWS);
         scratch.exhausted = false;
         scratch.steps = 0;
         scratch.layers.clear();
-        self.scan_layer(text, &Layer::default(), role, &mut budget, scratch, most, out);
+        self.scan_layer(text, &Layer::default(), role, &mut budget, scratch, &mut room, out);
         let mut next = 0;
         while let Some(layer) = scratch.layers.get_mut(next).map(core::mem::take) {
             next += 1;
-            self.scan_layer(&layer.text, &layer, role, &mut budget, scratch, most, out);
+            self.scan_layer(&layer.text, &layer, role, &mut budget, scratch, &mut room, out);
         }
-        scratch.exhausted |= budget.exhausted;
+        scratch.exhausted |=
+            budget.exhausted || room.was_full() || core::mem::take(&mut scratch.buffers.exhausted);
     }
 
     #[expect(clippy::too_many_arguments, reason = "the state of one scan, which nothing else shares")]
@@ -131,7 +170,7 @@ impl Engine {
         role: Role,
         budget: &mut Budget,
         scratch: &mut Scratch,
-        most: usize,
+        room: &mut Room,
         out: &mut Vec<Finding>,
     ) {
         scratch.normalised.set(text);
@@ -139,10 +178,10 @@ impl Engine {
         scratch.open.clear();
         scratch.open.extend_from_slice(self.judged.get(role as usize).map_or(&[], Vec::as_slice));
         let before = out.len();
-        self.verify_hits(text, layer, scratch, most, out);
+        self.verify_hits(text, layer, scratch, room, out);
         let subject = Subject { text, normalised: &scratch.normalised, role };
         for detector in &self.detectors {
-            detector.scan(&subject, layer, &mut scratch.buffers, most, out);
+            detector.scan(&subject, layer, &mut scratch.buffers, room, out);
         }
         if let Some(new) = out.get_mut(before..) {
             new.sort_by(|a, b| {
@@ -160,7 +199,7 @@ impl Engine {
         text: &str,
         layer: &Layer,
         scratch: &mut Scratch,
-        most: usize,
+        room: &mut Room,
         out: &mut Vec<Finding>,
     ) {
         let subject = Text {
@@ -171,7 +210,8 @@ impl Engine {
         };
         scratch.around.begin_text(scratch.found.words_seen());
         let mut steps = Steps::new();
-        for hit in &scratch.found.hits {
+        let before = out.len();
+        'hits: for hit in &scratch.found.hits {
             let first = hit.first as usize;
             let postings = self.tables.postings.get(first..first + hit.count as usize).unwrap_or_default();
             steps.grant(hit.at as usize);
@@ -188,10 +228,10 @@ impl Engine {
                     scratch.around.begin(hit, &subject);
                     begun = true;
                 }
-                if out.len() >= most {
+                if !room.is_open() {
                     // What stands behind the last finding that there is room for was not judged either.
                     scratch.exhausted = true;
-                    return;
+                    break 'hits;
                 }
                 let Some(number) = verify::rule(posting, &self.tables) else { continue };
                 let (at, bit) = (number as usize / 64, 1u64 << (number % 64));
@@ -200,9 +240,15 @@ impl Engine {
                     verify::verify(posting, hit, &mut scratch.around, &subject, &self.tables, &mut steps)
                     && let Some(rule) = self.numbered.get(number as usize)
                 {
-                    *open &= !bit;
+                    if !room.repeats() {
+                        *open &= !bit;
+                    }
                     let (span, transforms) = locate(place, text, layer, &subject);
-                    out.push(Finding { rule: rule.clone(), weight: rule.weight, span, transforms });
+                    room.put(
+                        Finding { rule: rule.clone(), weight: rule.weight, span, transforms },
+                        before,
+                        out,
+                    );
                 }
             }
         }

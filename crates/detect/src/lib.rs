@@ -9,6 +9,8 @@
 #![no_std]
 
 extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
 
 mod builtin;
 mod canary;
@@ -25,8 +27,12 @@ mod finding;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;
 mod options;
+mod own;
+#[cfg(feature = "regex")]
+mod own_regex;
 mod pii;
 mod role;
+mod room;
 mod scratch;
 mod search;
 #[cfg(test)]
@@ -41,6 +47,7 @@ mod words;
 pub use engine::Engine;
 pub use finding::{Category, Finding, Rule, Severity};
 pub use options::{Options, Packs};
+pub use own::{OwnPattern, OwnProblem, OwnRule, OwnRuleError};
 pub use role::{Role, Roles};
 pub use scratch::Scratch;
 pub use tensor::{RULES as TENSOR_RULES, TensorLimits, TensorView, check_tensor};

@@ -14,8 +14,11 @@ pub struct Options {
     /// Bytes of decoded text that are judged for one text. An attacker who encodes more is told apart by
     /// [`crate::Scratch::is_exhausted`].
     pub decode_bytes: usize,
-    /// Findings reported for one text.
+    /// Rules reported for one text.
     pub max_findings: usize,
+    /// Whether each match of a rule is reported, for masking, and not only its first one: of up to 1024 matches more.
+    /// Matches of one rule that overlap are reported as one. Whoever adds weights up counts a rule once.
+    pub every_match: bool,
     /// The packs in use.
     pub packs: Packs,
     /// Tokens planted in prompts: whoever writes one has seen the prompt. The first 32 of at least 8
@@ -31,6 +34,7 @@ impl Default for Options {
             decode_depth: 3,
             decode_bytes: normalise::Budget::BYTES,
             max_findings: 64,
+            every_match: false,
             packs: Packs::default(),
             canaries: Vec::new(),
         }
@@ -40,7 +44,12 @@ impl Default for Options {
 impl Options {
     /// Whether a rule is in use.
     pub(crate) const fn uses(&self, rule: &Rule) -> bool {
-        rule.paranoia <= self.paranoia && self.packs.contains(rule.category)
+        self.dares(rule) && self.packs.contains(rule.category)
+    }
+
+    /// Whether the paranoia level lets a rule be used, whatever its pack.
+    pub(crate) const fn dares(&self, rule: &Rule) -> bool {
+        rule.paranoia <= self.paranoia
     }
 }
 

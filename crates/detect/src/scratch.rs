@@ -26,6 +26,11 @@ pub struct Scratch {
 /// The buffers of the detectors that look by their own code.
 #[derive(Debug, Default)]
 pub(crate) struct Buffers {
+    /// Set by a detector that left something out because its budget ran out.
+    pub(crate) exhausted: bool,
+    /// Where the operator's own expressions are to be tried.
+    #[cfg(feature = "regex")]
+    pub(crate) windows: crate::own_regex::Windows,
     /// What an address carried.
     pub(crate) decoded: Vec<u8>,
     /// Where brackets are at fault.

@@ -272,7 +272,8 @@ fn speed_by_detector() {
             out.clear();
             let Some(normalised) = forms.next() else { return };
             let subject = Subject { text: black_box(text), normalised, role: Role::User };
-            detector.scan(&subject, &layer, &mut buffers, 64, &mut out);
+            let mut room = crate::room::Room::new(64, false);
+            detector.scan(&subject, &layer, &mut buffers, &mut room, &mut out);
         });
     };
     for (name, detector) in &detectors {

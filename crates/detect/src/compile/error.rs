@@ -41,9 +41,9 @@ pub enum Problem {
     Repetition,
 }
 
-impl fmt::Display for Error {
+impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = match self.problem {
+        f.write_str(match self {
             Problem::Empty => "is empty",
             Problem::Unclosed => "has a bracket or quotation mark that is not closed",
             Problem::NoWord => "has a word without a letter or digit (write punctuation as =\"…\")",
@@ -58,8 +58,13 @@ impl fmt::Display for Error {
             Problem::Operator => "has an operator where a character is expected (put \\ before it)",
             Problem::Class => "has an empty or backward class",
             Problem::Repetition => "has a repetition that is not understood",
-        };
-        write!(f, "the pattern `{}` {what}", self.pattern)
+        })
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the pattern `{}` {}", self.pattern, self.problem)
     }
 }
 

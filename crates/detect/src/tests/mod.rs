@@ -1,6 +1,7 @@
 //! The engine as a whole.
 
 pub(crate) mod hostile;
+mod own;
 mod phrases;
 mod spans;
 mod tokens;
