@@ -130,6 +130,10 @@ impl Engine {
         Self { options: options.clone(), numbered, rules, tables, judged, detectors }
     }
 
+    pub(crate) const fn options(&self) -> &Options {
+        &self.options
+    }
+
     /// The rules in use.
     #[must_use]
     pub fn rules(&self) -> &[Arc<Rule>] {
@@ -274,7 +278,7 @@ fn locate(place: Place, text: &str, layer: &Layer, subject: &Text<'_>) -> (Range
 
 impl Layer {
     /// The layer that a view found in this one makes.
-    fn within(&self, view: normalise::View) -> Self {
+    pub(crate) fn within(&self, view: normalise::View) -> Self {
         let mut transforms = self.transforms.clone();
         transforms.push(view.transform);
         Self { text: view.text, span: Some(self.span.clone().unwrap_or(view.source)), transforms }

@@ -20,6 +20,7 @@ pub mod classifier;
 mod code;
 pub mod compile;
 mod detector;
+mod echo;
 mod engine;
 mod entropy;
 mod exfiltration;
@@ -44,6 +45,7 @@ mod tests;
 mod verify;
 mod words;
 
+pub use echo::{PromptPrint, RULE as ECHO_RULE};
 pub use engine::Engine;
 pub use finding::{Category, Finding, Rule, Severity};
 pub use options::{Options, Packs};

@@ -281,6 +281,12 @@ fn speed_by_detector() {
             run(&format!("{name}, {size} bytes"), detector, &texts(size));
         }
     }
+    let engine = Engine::new(&options);
+    let print = engine.prompt_print(&texts(8 << 10).swap_remove(3));
+    let mut scratch = Scratch::default();
+    measure("prompt echo, with normalising and decoding", &texts(2 << 10), |text| {
+        black_box(engine.scan_echo(&print, black_box(text), &mut scratch));
+    });
     let hostile = [crate::exfiltration::tests::PIECES, crate::structure::tests::PIECES];
     for ((name, detector), pieces) in detectors.iter().zip(hostile) {
         for piece in pieces {
