@@ -52,4 +52,7 @@ pub use options::{Options, Packs};
 pub use own::{OwnPattern, OwnProblem, OwnRule, OwnRuleError};
 pub use role::{Role, Roles};
 pub use scratch::Scratch;
-pub use tensor::{RULES as TENSOR_RULES, TensorLimits, TensorView, check_tensor};
+pub use tensor::{
+    AxisLimit, HighFrequency, RULES as TENSOR_RULES, TensorLimits, TensorView, check_tensor,
+    high_frequency_shares,
+};

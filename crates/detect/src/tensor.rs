@@ -4,12 +4,16 @@
 //! of flat (row-major) indices. The work is bounded by values × log2(values): an axis of length 1
 //! costs nothing, and any other halves what is left.
 
+mod form;
+mod frequency;
 mod gradient;
 mod rules;
+mod saturation;
 
-use alloc::{sync::Arc, vec::Vec};
+use alloc::{string::String, sync::Arc, vec::Vec};
 use core::ops::Range;
 
+pub use frequency::shares as high_frequency_shares;
 pub use rules::RULES;
 
 use crate::finding::{Finding, Rule};
@@ -21,6 +25,8 @@ pub struct TensorView<'a> {
     pub values: &'a [f64],
     /// The length of each axis. One that does not fit the number of values is read as a single axis.
     pub shape: &'a [usize],
+    /// The name of the datatype in the protocol, such as `FP32`.
+    pub datatype: &'a str,
     /// Whether the datatype is a floating point one.
     pub float: bool,
     /// Whether the data held a `null`, or was one.
@@ -44,9 +50,50 @@ pub struct TensorLimits {
     pub max_gradient: Option<f64>,
     /// Smallest share of non-zero values, 0 to 1, for every numeric type.
     pub min_sparsity: Option<f64>,
+    /// Number of axes.
+    pub max_rank: Option<usize>,
+    /// What each axis may be, outermost first: rank and lengths of the shape that the model takes.
+    pub axes: Option<Vec<AxisLimit>>,
+    /// Names of the datatypes that the model takes, such as `FP32`.
+    pub datatypes: Option<Vec<String>>,
+    /// Longest unbroken run of equal values, in row-major order.
+    pub max_equal_run: Option<usize>,
+    /// Largest share of values at the tensor's own least or largest value, 0 to 1.
+    pub max_saturated: Option<f64>,
+    /// The share of energy in high frequencies that ordinary inputs have, for every numeric type.
+    pub high_frequency: Option<HighFrequency>,
+}
+
+/// What one axis of a tensor may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AxisLimit {
+    /// Of any length.
+    Any,
+    /// Of this length.
+    Exactly(usize),
+    /// Of this length or shorter.
+    AtMost(usize),
+}
+
+/// A model's baseline for the share of a sample's energy in high frequencies; see
+/// [`high_frequency_shares`] for how it is measured.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HighFrequency {
+    /// The mean share of ordinary samples, 0 to 1.
+    pub mean: f64,
+    /// How far above the mean an ordinary sample may be: take a quantile of ordinary samples, such as
+    /// that of 99 %, less the mean.
+    pub tolerance: f64,
+    /// The number of last axes that make up a sample: 2 for images as `[batch, channel, row, column]` or
+    /// `[batch, row, column]`, 1 for signals. The axes before count samples, each judged by itself.
+    pub axes: usize,
 }
 
 impl TensorLimits {
+    /// Default number of axes: as many as numpy takes (`NPY_MAXDIMS`, 64 since numpy 2), far more than any
+    /// model's input has.
+    pub const MAX_RANK: usize = 64;
+
     /// Default bound of a float's magnitude. Features, pixels and embeddings are scaled to a few units or
     /// thousands; six orders beyond, a value serves to saturate or overflow the layers behind it.
     pub const MAX_MAGNITUDE: f64 = 1e6;
@@ -59,7 +106,9 @@ impl TensorLimits {
 impl Default for TensorLimits {
     /// Magnitude and gradient are on, for floats alone: integer tensors hold token ids, hashes and time
     /// stamps, which are large and jump without meaning harm. Range and sparsity depend on the model
-    /// (a one-hot input is sparse by design), so they are off until a policy sets them. NaN and the
+    /// (a one-hot input is sparse by design), so they are off until a policy sets them; so do shape,
+    /// datatype, and how much of an input may be constant, saturated (masks and digits on black ground
+    /// are) or rough. NaN and the
     /// infinities poison whatever they are added to, so they are refused.
     fn default() -> Self {
         Self {
@@ -70,6 +119,12 @@ impl Default for TensorLimits {
             allow_non_finite: false,
             max_gradient: Some(Self::MAX_GRADIENT),
             min_sparsity: None,
+            max_rank: Some(Self::MAX_RANK),
+            axes: None,
+            datatypes: None,
+            max_equal_run: None,
+            max_saturated: None,
+            high_frequency: None,
         }
     }
 }
@@ -79,6 +134,12 @@ pub fn check_tensor(view: &TensorView<'_>, limits: &TensorLimits, out: &mut Vec<
     let values = view.values;
     if view.has_null {
         report(rules::NULL, 0..values.len(), out);
+    }
+    if !form::is_taken(view, limits) {
+        report(rules::DATATYPE, 0..values.len(), out);
+    }
+    if !form::fits(view.shape, limits) {
+        report(rules::SHAPE, 0..values.len(), out);
     }
     if values.is_empty() {
         if !view.has_null {
@@ -102,6 +163,17 @@ pub fn check_tensor(view: &TensorView<'_>, limits: &TensorLimits, out: &mut Vec<
         && share_of_non_zero(values) < min
     {
         report(rules::SPARSITY, 0..values.len(), out);
+    }
+    if let Some(span) = limits.max_equal_run.and_then(|most| saturation::long_run(values, most)) {
+        report(rules::CONSTANT, span, out);
+    }
+    if let Some(span) = limits.max_saturated.and_then(|most| saturation::saturated_run(values, most)) {
+        report(rules::SATURATED, span, out);
+    }
+    if let Some(limit) = &limits.high_frequency
+        && let Some(span) = frequency::first_rough_sample(view, limit)
+    {
+        report(rules::HIGH_FREQUENCY, span, out);
     }
 }
 

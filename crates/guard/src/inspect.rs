@@ -74,6 +74,7 @@ impl Inspector {
                 allow_non_finite: input.tensor.allow_non_finite,
                 max_gradient: input.tensor.max_gradient,
                 min_sparsity: input.tensor.min_sparsity.map(policy::Share::as_f64),
+                ..TensorLimits::default()
             },
             protocol: document.model.protocol.map(protocol),
             evidence: document.report.evidence,
@@ -187,6 +188,7 @@ impl Inspector {
             let view = TensorView {
                 values: &tensor.values,
                 shape: &tensor.shape,
+                datatype: tensor.datatype.as_str(),
                 float: tensor.datatype.is_float(),
                 has_null: tensor.has_null,
             };

@@ -76,5 +76,65 @@ pub(super) const SPARSITY: Rule = rule(
     CRAFTED,
 );
 
+/// Not of the form that the model takes.
+pub(super) const SHAPE: Rule = rule(
+    "tensor.shape",
+    "Tensor of a shape that the model does not take",
+    Severity::Medium,
+    900,
+    &[],
+    CRAFTED,
+);
+/// Not of a type that the model takes.
+pub(super) const DATATYPE: Rule = rule(
+    "tensor.datatype",
+    "Tensor of a datatype that the model does not take",
+    Severity::Medium,
+    900,
+    &[],
+    CRAFTED,
+);
+/// The same value too often in a row.
+pub(super) const CONSTANT: Rule = rule(
+    "tensor.constant",
+    "Longer run of one value than the policy allows",
+    Severity::Medium,
+    850,
+    &[],
+    CRAFTED,
+);
+/// Too many values at the ends of the range.
+pub(super) const SATURATED: Rule = rule(
+    "tensor.saturated",
+    "Larger share of values at the ends of their range than the policy allows",
+    Severity::Medium,
+    850,
+    &[],
+    CRAFTED,
+);
+/// Rougher than ordinary inputs.
+pub(super) const HIGH_FREQUENCY: Rule = rule(
+    "tensor.high-frequency",
+    "More energy in high frequencies than ordinary inputs of the model have",
+    Severity::High,
+    850,
+    &[],
+    CRAFTED,
+);
+
 /// Every tensor rule.
-pub const RULES: [Rule; 8] = [EMPTY, NULL, SIZE, RANGE, MAGNITUDE, NON_FINITE, GRADIENT, SPARSITY];
+pub const RULES: [Rule; 13] = [
+    EMPTY,
+    NULL,
+    SIZE,
+    RANGE,
+    MAGNITUDE,
+    NON_FINITE,
+    GRADIENT,
+    SPARSITY,
+    SHAPE,
+    DATATYPE,
+    CONSTANT,
+    SATURATED,
+    HIGH_FREQUENCY,
+];

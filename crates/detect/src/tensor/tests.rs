@@ -4,7 +4,7 @@ use super::gradient::{Axis, axes, step};
 use super::*;
 
 fn view<'a>(values: &'a [f64], shape: &'a [usize]) -> TensorView<'a> {
-    TensorView { values, shape, float: true, has_null: false }
+    TensorView { values, shape, datatype: "FP32", float: true, has_null: false }
 }
 
 fn found(view: &TensorView<'_>, limits: &TensorLimits) -> Vec<(&'static str, Range<usize>)> {
@@ -216,6 +216,106 @@ fn ordinary_tensors_pass_the_defaults() {
     assert_eq!(found(&view(&image, &[1, 3, 32, 32]), &TensorLimits::default()), []);
     let embedding: Vec<f64> = (0..384).map(|at| f64::from(at % 19 - 9) / 128.0).collect();
     assert_eq!(found(&view(&embedding, &[1, 384]), &TensorLimits::default()), []);
+}
+
+#[test]
+fn a_shape_is_taken_axis_by_axis() {
+    let axes = |axes: &[AxisLimit]| TensorLimits { axes: Some(axes.to_vec()), ..none() };
+    let image = axes(&[AxisLimit::AtMost(4), AxisLimit::Exactly(2), AxisLimit::Any]);
+    for (shape, taken) in [
+        (&[1, 2, 6][..], true),
+        (&[3, 2, 2], true),
+        (&[4, 2, 0], true),
+        (&[6, 2, 1], false),
+        (&[4, 3, 1], false),
+        (&[2, 6], false),
+        (&[1, 1, 2, 6], false),
+        (&[], false),
+    ] {
+        let values = vec![0.5; shape.iter().product()];
+        let wrong = found(&view(&values, shape), &image).iter().any(|(id, _)| *id == "tensor.shape");
+        assert_eq!(wrong, !taken, "{shape:?}");
+    }
+    assert_eq!(found(&view(&[1.0], &[]), &axes(&[])), []);
+}
+
+#[test]
+fn more_axes_than_numpy_has_are_refused() {
+    assert_eq!(found(&view(&[1.0], &[1; 64]), &TensorLimits::default()), []);
+    assert_eq!(found(&view(&[1.0], &[1; 65]), &TensorLimits::default()), [("tensor.shape", 0..1)]);
+    let any = TensorLimits { max_rank: None, ..TensorLimits::default() };
+    assert_eq!(found(&view(&[1.0], &[1; 65]), &any), []);
+}
+
+#[test]
+fn datatypes_are_taken_by_name() {
+    let limits = TensorLimits { datatypes: Some(vec!["fp32".into(), "INT8".into()]), ..none() };
+    for (datatype, taken) in [("FP32", true), ("INT8", true), ("FP64", false), ("", false)] {
+        let typed = TensorView { datatype, ..view(&[1.0], &[1]) };
+        assert_eq!(found(&typed, &limits).is_empty(), taken, "{datatype}");
+    }
+    assert_eq!(found(&TensorView { datatype: "FP64", ..view(&[1.0], &[1]) }, &none()), []);
+}
+
+#[test]
+fn long_runs_of_one_value_are_constant_regions() {
+    let limits = TensorLimits { max_equal_run: Some(3), ..none() };
+    assert_eq!(found(&view(&[1.0, 1.0, 1.0, 2.0, 2.0, 2.0], &[6]), &limits), []);
+    assert_eq!(found(&view(&[0.0, 1.0, 1.0, 1.0, 1.0, 2.0], &[6]), &limits), [("tensor.constant", 1..5)]);
+    assert_eq!(found(&view(&[0.0, 7.0, 7.0, 7.0, 7.0], &[5]), &limits), [("tensor.constant", 1..5)]);
+    assert_eq!(found(&view(&[5.0; 4], &[4]), &limits), [("tensor.constant", 0..4)]);
+    let nans = TensorLimits { allow_non_finite: true, ..limits };
+    assert_eq!(found(&view(&[f64::NAN; 9], &[9]), &nans), []);
+}
+
+#[test]
+fn values_at_the_ends_of_the_range_are_saturated() {
+    let limits = TensorLimits { max_saturated: Some(0.5), ..none() };
+    assert_eq!(found(&view(&[0.0, 0.3, 0.6, 1.0], &[4]), &limits), []);
+    assert_eq!(
+        found(&view(&[0.0, 1.0], &[2]), &limits),
+        [],
+        "two values are extremes however they are chosen"
+    );
+    assert_eq!(found(&view(&[0.5, 0.0, 1.0, 1.0, 0.2], &[5]), &limits), [("tensor.saturated", 1..4)]);
+    assert_eq!(found(&view(&[0.0, 1.0, 0.5, 0.7, 0.2, 0.9], &[6]), &limits), []);
+}
+
+/// A checkerboard holds all its energy where the second difference is largest, a ramp next to none.
+#[test]
+fn the_share_of_high_frequencies_is_that_of_the_second_difference() {
+    let share = |values: &[f64], shape: &[usize], axes: usize| {
+        high_frequency_shares(&view(values, shape), axes).map(|(share, _)| share).collect::<Vec<_>>()
+    };
+    // 6 of 8 places have a neighbour on both sides, each with a second difference of 4 times the value.
+    assert_eq!(share(&[1.0, -1.0, 1.0, -1.0, 1.0, -1.0, 1.0, -1.0], &[8], 1), [0.75]);
+    assert_eq!(share(&[1.0, 2.0, 3.0, 4.0], &[4], 1), [0.0]);
+    assert_eq!(share(&[5.0; 9], &[3, 3], 2), [0.0]);
+    // By hand: about the mean 1/9 the energy is 8/9; second differences of 2 once along each axis.
+    let dot = [0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0];
+    let expected = 8.0 / (16.0 * (8.0 / 9.0) * 2.0);
+    assert!((share(&dot, &[3, 3], 2)[0] - expected).abs() < 1e-15);
+    let batch: Vec<f64> = dot.iter().chain(&[0.0; 9]).copied().collect();
+    assert_eq!(share(&batch, &[2, 3, 3], 2).len(), 2);
+    assert_eq!(share(&batch, &[2, 3, 3], 2)[1], 0.0);
+    // A shape that does not fit is read as one sample.
+    assert_eq!(share(&batch, &[5, 5], 2).len(), 1);
+    assert_eq!(share(&[], &[0], 2), [] as [f64; 0]);
+}
+
+#[test]
+fn a_rough_sample_among_smooth_ones_is_found() {
+    let limit = HighFrequency { mean: 0.05, tolerance: 0.1, axes: 2 };
+    let limits = TensorLimits { high_frequency: Some(limit), ..none() };
+    let smooth: Vec<f64> = (0..64).map(|at| f64::from(at / 8) + f64::from(at % 8) / 2.0).collect();
+    let rough: Vec<f64> = (0..64).map(|at| f64::from((at / 8 + at % 8) % 2)).collect();
+    let batch: Vec<f64> = [&smooth[..], &rough, &smooth].concat();
+    assert_eq!(found(&view(&batch, &[3, 8, 8]), &limits), [("tensor.high-frequency", 64..128)]);
+    assert_eq!(found(&view(&smooth, &[1, 8, 8]), &limits), []);
+    let integers = TensorView { float: false, ..view(&batch, &[3, 8, 8]) };
+    assert_eq!(found(&integers, &limits), [("tensor.high-frequency", 64..128)]);
+    let nan = TensorLimits { allow_non_finite: true, ..limits };
+    assert_eq!(found(&view(&[f64::NAN; 64], &[1, 8, 8]), &nan), []);
 }
 
 #[test]
