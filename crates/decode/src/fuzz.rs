@@ -3,7 +3,9 @@
 use alloc::{string::String, vec::Vec};
 
 use crate::{
-    Decoded, Delta, Input, Limits, Part, Problem, ProblemKind, Protocol, Stream, decode, decode_response,
+    Decoded, Delta, InflateLimits, Input, Limits, Part, Problem, ProblemKind, Protocol, Stream, decode,
+    decode_response,
+    inflate::{self, inflate},
     json,
     limits::{MAX_MODEL_BYTES, MAX_PLACE_BYTES},
 };
@@ -69,6 +71,26 @@ pub fn body(data: &[u8]) {
     // Any JSON gives all its strings, whatever else it might be taken for.
     if let Ok(decoded) = decode(&Input { protocol: Some(Protocol::Json), ..input }, &limits) {
         check(&decoded, body, &limits);
+    }
+}
+
+/// The encodings to undo.
+const ENCODINGS: [&str; 6] = ["gzip", "deflate", "br", "zstd", "gzip, deflate", "deflate, br"];
+
+/// Inflates `data` behind its first byte, which chooses the encoding and the limits: never more than the caps.
+pub fn inflated(data: &[u8]) {
+    let Some((&choice, bytes)) = data.split_first() else { return };
+    let choice = usize::from(choice);
+    let encodings = ENCODINGS.get(choice % ENCODINGS.len()).copied().unwrap_or_default();
+    let tight = InflateLimits { max_bytes: 5000, max_ratio: 3 };
+    let limits = if choice < 128 { InflateLimits::default() } else { tight };
+    match inflate(encodings, bytes, &limits) {
+        Ok(text) => {
+            assert!(text.len() <= limits.max_bytes);
+            let grown = bytes.len().saturating_mul(limits.max_ratio).max(inflate::HARMLESS_BYTES);
+            assert!(text.len() <= grown || encodings.contains(','), "{} of {}", text.len(), bytes.len());
+        }
+        Err(problem) => assert!(problem.at <= bytes.len().max(limits.max_bytes), "{problem}"),
     }
 }
 
@@ -180,7 +202,7 @@ fn check_part(part: &Part<'_>, body: &[u8]) {
 mod tests {
     use std::{fs, path::Path, vec::Vec};
 
-    use super::{answer, body};
+    use super::{answer, body, inflated};
 
     /// A small generator of numbers (xorshift64*).
     struct Dice(u64);
@@ -256,11 +278,16 @@ mod tests {
     }
 
     #[test]
-    fn what_holds_for_every_body_and_answer_holds_for_broken_ones() {
+    fn what_holds_for_every_body_answer_and_compressed_body_holds_for_broken_ones() {
         let (bodies, answers) = (seeds(), answers());
         let mut dice = Dice(1);
         for _ in 0..20_000 {
             body(&broken(&bodies, &mut dice));
+        }
+        let squeezed = seeds_in([Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/inflate")].into_iter());
+        assert!(squeezed.len() >= 10, "only {} seeds", squeezed.len());
+        for _ in 0..10_000 {
+            inflated(&broken(&squeezed, &mut dice));
         }
         for _ in 0..10_000 {
             let mut data = broken(&answers, &mut dice);

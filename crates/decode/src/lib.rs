@@ -20,6 +20,7 @@ mod fields;
 mod form;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;
+pub mod inflate;
 mod json;
 mod label;
 mod lane;
@@ -34,6 +35,7 @@ mod tensor;
 use alloc::{vec, vec::Vec};
 
 pub use facts::Facts;
+pub use inflate::{InflateLimits, inflate};
 pub use lane::{Channel, Lane};
 pub use limits::Limits;
 pub use part::{Part, Role};

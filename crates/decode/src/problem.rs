@@ -29,6 +29,8 @@ pub enum ProblemKind {
     NumberRange,
     /// A content type or character set that is not read.
     UnsupportedType,
+    /// A compressed body that is cut or broken.
+    Compression,
     /// A tensor whose shape does not fit its data.
     Shape,
     /// Right JSON, but not of the form that the protocol asks for.
@@ -52,6 +54,7 @@ impl ProblemKind {
             Self::TooMany => "too_many",
             Self::NumberRange => "number_range",
             Self::UnsupportedType => "unsupported_type",
+            Self::Compression => "compression",
             Self::Shape => "shape",
             Self::Form => "form",
         }

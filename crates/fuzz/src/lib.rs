@@ -20,6 +20,11 @@ pub fn answer(data: &[u8]) {
     decode::fuzz::answer(data);
 }
 
+/// A compressed body, its encoding and limits chosen by the first byte.
+pub fn inflate(data: &[u8]) {
+    decode::fuzz::inflated(data);
+}
+
 /// A text, normalised and searched for what is encoded in it.
 pub fn normalise(data: &[u8]) {
     let text = String::from_utf8_lossy(data);

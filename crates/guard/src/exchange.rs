@@ -6,7 +6,7 @@ use alloc::{
     vec::Vec,
 };
 
-use decode::{Input, ProblemKind};
+use decode::{InflateLimits, Input, Problem, ProblemKind};
 use policy::{Action, Circumstances, ClientBy, ConfigError, Mode, Policy};
 use sha2::{Digest as _, Sha256};
 use wire::{
@@ -193,7 +193,8 @@ impl Exchange {
         self.own(guard, &reason::SIZE, seen, None, message, "request_too_large", moment)
     }
 
-    /// Decides about the whole body.
+    /// Decides about the whole body, as it came over the wire. Where it is compressed, the places of findings are those in
+    /// the body once inflated.
     pub fn judge(&mut self, guard: &Guard, body: &[u8], moment: &Moment) -> &Outcome {
         if body.len() > self.body_limit {
             return self.too_large(guard, body.len() as u64, moment);
@@ -201,36 +202,43 @@ impl Exchange {
         if body.is_empty() {
             return self.judge_empty(guard, moment);
         }
-        if self.head.is_encoded() {
-            let message =
-                "A compressed request body cannot be inspected here; send it without content-encoding.";
-            let bytes = body.len() as u64;
-            let rule = &reason::CONTENT_ENCODING;
-            return self.own(
-                guard,
-                rule,
-                bytes,
-                None,
-                message.into(),
-                "unsupported_content_encoding",
-                moment,
-            );
-        }
+        let bytes = body.len() as u64;
+        let encodings = self.head.content_encoding.as_deref().unwrap_or_default();
+        let limits = InflateLimits { max_bytes: self.body_limit, ..InflateLimits::default() };
+        let body = match decode::inflate(encodings, body, &limits) {
+            Ok(inflated) if inflated.is_empty() => return self.judge_empty(guard, moment),
+            Ok(inflated) => inflated,
+            Err(problem) => return self.not_inflated(guard, &problem, bytes, moment),
+        };
         let request = Input {
             protocol: None,
             path: &self.head.path,
             content_type: self.head.content_type.as_deref(),
             inference_header_length: self.head.inference_header_length,
-            body,
+            body: &body,
         };
         match guard.inspector.inspect(&request) {
-            Ok(inspection) => self.judge_findings(guard, &inspection, body.len() as u64, moment),
+            Ok(inspection) => self.judge_findings(guard, &inspection, bytes, moment),
             Err(problem) => {
                 let (rule, code) = rule_of(&problem.kind);
                 let message = format!("The request body cannot be accepted: {problem}.");
-                self.own(guard, rule, body.len() as u64, Some(problem.at), message, code, moment)
+                self.own(guard, rule, bytes, Some(problem.at), message, code, moment)
             }
         }
+    }
+
+    /// Decides about a body whose content encoding could not be undone.
+    fn not_inflated(&mut self, guard: &Guard, problem: &Problem, bytes: u64, moment: &Moment) -> &Outcome {
+        if problem.kind == ProblemKind::TooLarge {
+            let message = format!("The request body inflates to more than {} bytes.", self.body_limit);
+            return self.own(guard, &reason::SIZE, bytes, None, message, "request_too_large", moment);
+        }
+        let message = format!(
+            "The request body's content-encoding cannot be inspected ({}); send it without one.",
+            problem.detail
+        );
+        let code = "unsupported_content_encoding";
+        self.own(guard, &reason::CONTENT_ENCODING, bytes, None, message, code, moment)
     }
 
     /// No body: wrong where a model's input belongs, ordinary anywhere else.
@@ -395,6 +403,7 @@ fn rule_of(kind: &ProblemKind) -> (&'static GuardRule, &'static str) {
         ProblemKind::TooDeep | ProblemKind::TooMany => (&reason::TOO_COMPLEX, "too_complex"),
         ProblemKind::NumberRange => (&reason::NUMBER, "invalid_number"),
         ProblemKind::Shape => (&reason::SHAPE, "invalid_shape"),
+        ProblemKind::Compression => (&reason::CONTENT_ENCODING, "unsupported_content_encoding"),
         ProblemKind::UnsupportedType => (&reason::CONTENT_TYPE, "unsupported_content_type"),
         ProblemKind::Form => (&reason::FORM, "invalid_form"),
     }

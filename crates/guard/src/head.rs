@@ -108,14 +108,6 @@ impl Head {
             self.api_key = Some(ApiKey(key.to_vec()));
         }
     }
-
-    /// Whether the body is compressed or otherwise encoded.
-    pub(crate) fn is_encoded(&self) -> bool {
-        self.content_encoding.as_deref().is_some_and(|encoding| {
-            let encoding = encoding.trim();
-            !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity")
-        })
-    }
 }
 
 /// Whether a header belongs to Modelgate alone: removed from what callers and upstreams send.

@@ -67,7 +67,7 @@ guard_rules! {
         Unscannable, Medium, 400;
     DECODE_BUDGET: "unscannable.decode-budget", "More encoded text or matches than are looked at", Unscannable, Medium, 400;
     CONTENT_TYPE: "unscannable.content-type", "The content type cannot be inspected", Unscannable, Low, 415;
-    CONTENT_ENCODING: "unscannable.content-encoding", "The body is compressed", Unscannable, Medium, 415;
+    CONTENT_ENCODING: "unscannable.content-encoding", "The body is compressed in a way that cannot be undone", Unscannable, Medium, 415;
     REQUESTS: "limit.requests-per-minute", "The client sent too many requests in a minute", RateLimit, Low, 429;
 }
 

@@ -209,6 +209,53 @@ fn forms_that_cannot_be_judged_have_their_own_rules_and_statuses() {
 }
 
 #[test]
+fn a_compressed_body_is_judged_as_what_it_inflates_to() {
+    let guard = default_guard();
+    let squeezed = |bytes: &[u8]| miniz_oxide::deflate::compress_to_vec_zlib(bytes, 6);
+    let encoded = [JSON, ("content-encoding", "deflate")];
+    let plain = chat(&format!("Hello. {ATTACK}"));
+    let (outcome, mut exchange) = send(&guard, CHAT, &encoded, &squeezed(&plain));
+    assert_eq!(outcome.verdict, Verdict::Block);
+    let span = outcome.findings[0].location.clone().unwrap().span.unwrap();
+    let matched = &plain[usize::try_from(span.start).unwrap()..usize::try_from(span.end).unwrap()];
+    assert!(ATTACK.contains(std::str::from_utf8(matched).unwrap()), "{matched:?}");
+    let event = exchange.take_event().unwrap();
+    assert_eq!(event.request.bytes, squeezed(&plain).len() as u64, "the bytes on the wire");
+
+    let (outcome, _) = send(&guard, CHAT, &encoded, &squeezed(&chat("Hello.")));
+    assert_eq!(outcome.verdict, Verdict::Allow);
+    let twice = [JSON, ("content-encoding", "deflate"), ("content-encoding", "Deflate")];
+    assert_eq!(send(&guard, CHAT, &twice, &squeezed(&squeezed(&plain))).0.verdict, Verdict::Block);
+
+    let bomb = squeezed(&vec![b' '; 3 << 20]);
+    let cases: [(&[(&str, &str)], &[u8], u16, &str); 5] = [
+        (&encoded, &bomb, 413, "input.size"),
+        (&encoded, &squeezed(b""), 400, "input.empty"),
+        (&encoded, &squeezed(&plain)[..40], 415, "unscannable.content-encoding"),
+        (&[JSON, ("content-encoding", "compress")], &plain, 415, "unscannable.content-encoding"),
+        (&[JSON, ("content-encoding", "deflate, deflate, deflate")], &plain, 415, "unscannable.content-encoding"),
+    ];
+    for (headers, body, status, rule) in cases {
+        let (outcome, _) = send(&guard, CHAT, headers, body);
+        assert_eq!((outcome.reply.unwrap().status, &*outcome.findings[0].rule), (status, rule));
+    }
+    let (outcome, _) = send(&guard, CHAT, &[JSON, ("content-encoding", "identity")], &plain);
+    assert_eq!(outcome.verdict, Verdict::Block);
+}
+
+#[test]
+fn texts_are_joined_over_the_fields_between_them() {
+    let guard = default_guard();
+    let (first, second) = ATTACK.split_at(22);
+    let body = serde_json::json!({"messages": [{"role": "user", "content": [
+        {"type": "text", "text": first, "id": "block-1"},
+        {"type": "text", "text": second, "id": "block-2"},
+    ]}]});
+    let (outcome, _) = send(&guard, CHAT, &[JSON], body.to_string().as_bytes());
+    assert_eq!(outcome.verdict, Verdict::Block);
+}
+
+#[test]
 fn a_request_without_input_is_ordinary_where_none_belongs() {
     let guard = default_guard();
     let facts = HeadFacts { method: "GET", path: "/v1/models", ..HeadFacts::default() };
