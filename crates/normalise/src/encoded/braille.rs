@@ -19,6 +19,16 @@ static CELLS: [u8; 26] = [
 pub(super) fn views(source: &str, budget: &mut Budget, out: &mut Vec<View>) {
     // U+2800 to U+283F, of which letters are made.
     let Some(first) = memmem::find(source.as_bytes(), b"\xe2\xa0") else { return };
+    // A capital may have been left as it is.
+    let before = source
+        .as_bytes()
+        .get(..first)
+        .unwrap_or_default()
+        .iter()
+        .rev()
+        .take_while(|byte| byte.is_ascii_alphanumeric())
+        .count();
+    let first = first - before;
     let rest = source.get(first..).unwrap_or_default();
     let mut text = String::new();
     let mut end = first;

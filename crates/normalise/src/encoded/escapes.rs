@@ -86,11 +86,8 @@ fn has_space(bytes: &[u8], range: &Range<usize>) -> bool {
 fn next(bytes: &[u8], from: usize, notation: &Notation) -> Option<usize> {
     let rest = bytes.get(from..)?;
     let is_escape = |at: &usize| rest.get(*at..).is_some_and(|rest| (notation.read)(rest).is_some());
-    let found = match notation.begins {
-        [byte] => memchr_iter(*byte, rest).find(is_escape),
-        begins => memmem::find_iter(rest, begins).find(is_escape),
-    };
-    found.map(|at| from + at)
+    let first = *notation.begins.first()?;
+    memchr_iter(first, rest).find(is_escape).map(|at| from + at)
 }
 
 /// From the line of the first escape to that of the last one near it, and how many of them give letters.

@@ -62,7 +62,7 @@ fn split(letters: &[u8]) -> [u8; WINDOW] {
         let mut hash = Hash::EMPTY;
         for (length, letter) in (1..=LONGEST).zip(letters.get(start..).unwrap_or_default()) {
             hash = hash.with(*letter);
-            if onward(length) + cost(length) < best.0 && hash.is_known() {
+            if onward(length) + cost(length) < best.0 && hash.is_english() {
                 best = (onward(length) + cost(length), length);
             }
         }

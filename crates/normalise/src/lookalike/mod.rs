@@ -200,6 +200,7 @@ fn read(part: &str) -> Option<(Transform, String)> {
     let mut word = Word::default();
     for c in part.chars() {
         let role = role(c);
+        facts.enclosed += u32::from(!c.is_ascii() && enclosed(c).is_some());
         facts.turned += u32::from(!c.is_ascii() && is_turned(c));
         if role == Role::Other {
             facts.lonely += u32::from(!c.is_ascii() && word.plain == 1 && word.folded.len() == 1);
@@ -221,6 +222,9 @@ fn read(part: &str) -> Option<(Transform, String)> {
         return Some((Transform::Spaced, text));
     }
     let genuine = facts.genuine > 0;
+    if facts.enclosed >= LONELY {
+        return Some((Transform::Confusables, folded(part, genuine)));
+    }
     let known = facts.mixed_known + if genuine { 0 } else { facts.whole_known };
     let few = facts.changed <= 3;
     // One word is enough where there are hardly any; accents alone have to make several English words.
@@ -242,6 +246,8 @@ struct Facts {
     /// Words that are of the list but for accents and marks.
     marked_known: u32,
     turned: u32,
+    /// Letters in circles, squares and the like.
+    enclosed: u32,
     /// Letters by themselves with a symbol behind them.
     lonely: u32,
 }

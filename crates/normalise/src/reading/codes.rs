@@ -81,13 +81,19 @@ fn bare<'a>(token: &'a str, base: &Base) -> Option<&'a str> {
         .filter(|digits| !digits.is_empty())
 }
 
-/// Whether codes are those of a text: letters and spaces nearly all.
+/// Whether codes are those of a text: UTF-8, and letters and spaces for the most part.
 fn says_something(decoded: &[u8]) -> bool {
-    let plain =
-        decoded.iter().filter(|byte| byte.is_ascii_alphabetic() || matches!(byte, b' ' | b'\n')).count();
-    let letters = decoded.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
-    let small = decoded.iter().filter(|byte| byte.is_ascii_lowercase()).count();
-    plain * 10 >= decoded.len() * 8
-        && letters * 10 >= decoded.len() * 6
-        && (small * 2 >= letters || small == 0)
+    // What is tried may end within a character.
+    let text = match core::str::from_utf8(decoded) {
+        Ok(text) => text,
+        Err(error) if error.error_len().is_some() => return false,
+        Err(error) => decoded
+            .get(..error.valid_up_to())
+            .and_then(|valid| core::str::from_utf8(valid).ok())
+            .unwrap_or_default(),
+    };
+    let all = text.chars().count();
+    let plain = text.chars().filter(|c| c.is_alphanumeric() || c.is_whitespace()).count();
+    let letters = text.chars().filter(|c| c.is_alphabetic()).count();
+    all > 0 && plain * 10 >= all * 7 && letters * 10 >= all * 5
 }

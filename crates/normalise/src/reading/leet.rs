@@ -4,7 +4,7 @@ use alloc::{string::String, vec::Vec};
 
 use super::{Counts, Reading, WORDS};
 use crate::{
-    language::{fluency, is_known},
+    language::{fluency, is_known, naturalness},
     transform::Transform,
 };
 
@@ -121,7 +121,11 @@ fn push_part(part: &str, out: &mut String) {
         Some(word) => out.push_str(&word),
         // A number stays one.
         None if letters == 0 => out.push_str(part),
-        None => out.push_str(&spelt(0)),
+        None => {
+            let natural = |choice: &usize| naturalness(spelt(*choice).as_bytes());
+            let best = (0..1usize << ambiguous.len()).rev().max_by_key(natural).unwrap_or(0);
+            out.push_str(&spelt(best));
+        }
     }
 }
 

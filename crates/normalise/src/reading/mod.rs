@@ -7,6 +7,7 @@
 mod base85;
 mod codes;
 mod counts;
+mod joined;
 mod leet;
 mod mirrored;
 mod pieces;
@@ -24,7 +25,7 @@ use core::ops::Range;
 use crate::{
     budget::Budget,
     encoded::{View, put},
-    language::fluency,
+    language::{fluency, naturalness},
     transform::Transform,
 };
 use counts::Counts;
@@ -37,6 +38,10 @@ const WORDS: u32 = 420;
 
 /// … and by so much more than what stands there.
 const MORE: u32 = 200;
+
+/// Letters are in a language's order from this on, per mille, and so many bytes tell.
+const NATURAL: u32 = 830;
+const NATURAL_IN: usize = 256;
 
 /// What a reading gives.
 type Reading = Option<(Transform, String)>;
@@ -64,12 +69,16 @@ pub(crate) fn views(source: &str, budget: &mut Budget, out: &mut Vec<View>) {
 fn read(stretch: &str, range: &Range<usize>, budget: &mut Budget, out: &mut Vec<View>) {
     let counts = Counts::of(stretch.as_bytes());
     let before = fluency(stretch.as_bytes());
+    // Letters that follow each other as in a language are no cipher's, unless it keeps them together.
+    let front = stretch.as_bytes().get(..NATURAL_IN).unwrap_or(stretch.as_bytes());
+    let natural = naturalness(front) >= NATURAL;
     let reading = codes::read(stretch, &counts)
         .or_else(|| signals::morse(stretch, &counts))
         .or_else(|| signals::spelling(stretch))
         .or_else(|| spaced::read(stretch, &counts, before))
+        .or_else(|| joined::read(stretch, &counts))
         .or_else(|| leet::read(stretch, &counts, before))
-        .or_else(|| rotated::read(stretch, &counts, before))
+        .or_else(|| if natural { None } else { rotated::read(stretch, &counts, before) })
         .or_else(|| mirrored::read(stretch, before))
         .or_else(|| pig_latin::read(stretch, &counts, before))
         .or_else(|| repeated::read(stretch, before))

@@ -2,6 +2,8 @@
 
 use alloc::{string::String, vec::Vec};
 
+use memchr::memchr_iter;
+
 use super::{Reading, WORDS};
 use crate::{
     budget::Budget,
@@ -20,6 +22,9 @@ const LONGEST: usize = 64 * 1024;
 const TAG: usize = 40;
 
 pub(super) fn read(stretch: &str, before: u32) -> Reading {
+    // Symbols inside words, or nothing to mend.
+    let inside = |three: &&[u8]| matches!(three, [a, b, c] if a.is_ascii_alphabetic() && !b.is_ascii_alphanumeric() && *b > b' ' && c.is_ascii_alphabetic());
+    stretch.as_bytes().windows(3).filter(inside).nth(2)?;
     let text = mended(stretch)?;
     let now = fluency(text.as_bytes());
     (now >= WORDS && now >= before + MORE).then_some((Transform::Pieces, text))
@@ -27,13 +32,34 @@ pub(super) fn read(stretch: &str, before: u32) -> Reading {
 
 /// What is made of literals, where several are joined.
 pub(super) fn views(source: &str, budget: &mut Budget, out: &mut Vec<View>) {
-    let mut signs = memchr::memchr_iter(b'+', source.as_bytes());
-    if signs.nth(1).is_none() || source.len() > LONGEST || !budget.step(source.len()) {
+    let bytes = source.as_bytes();
+    if source.len() > LONGEST {
         return;
     }
-    if let Some(text) = concatenated(source) {
+    let joined = memchr_iter(b'+', bytes).nth(1).is_some() && budget.step(bytes.len());
+    let text = joined.then(|| concatenated(source)).flatten();
+    let text = text.or_else(|| {
+        let inside = is_inside_words(bytes, b'*') || is_inside_words(bytes, b'<');
+        (inside && budget.step(bytes.len())).then(|| mended(source)).flatten()
+    });
+    if let Some(text) = text {
         put(Transform::Pieces, 0..source.len(), text, budget, out);
     }
+}
+
+/// Whether markup stands between letters several times.
+fn is_inside_words(bytes: &[u8], markup: u8) -> bool {
+    let inside = |at: &usize| {
+        let before = at.checked_sub(1).and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_alphabetic);
+        before && {
+            let rest = bytes.get(*at..).unwrap_or_default();
+            let tag = rest.iter().take(TAG).position(|byte| *byte == b'>').map_or(0, |end| end + 1);
+            let length =
+                if markup == b'<' { tag } else { rest.iter().take_while(|byte| **byte == markup).count() };
+            length > 0 && rest.get(length).is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'<')
+        }
+    };
+    memchr_iter(markup, bytes).filter(inside).nth(1).is_some()
 }
 
 /// What literals such as `"ign" + "ore all"` make together.

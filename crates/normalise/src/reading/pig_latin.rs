@@ -3,7 +3,10 @@
 use alloc::string::String;
 
 use super::{Counts, Reading, reads_better};
-use crate::{language::is_known, transform::Transform};
+use crate::{
+    language::{is_known, naturalness},
+    transform::Transform,
+};
 
 /// Consonants that a word may begin with.
 const CLUSTER: usize = 4;
@@ -22,21 +25,45 @@ pub(super) fn read(stretch: &str, counts: &Counts, before: u32) -> Reading {
 }
 
 fn push_word(word: &str, out: &mut String) {
+    // A word that ends so by itself.
+    if word.len() < 5 && is_known(word.as_bytes()) {
+        return out.push_str(word);
+    }
     let stem = word.strip_suffix("ay").or_else(|| word.strip_suffix("AY")).filter(|stem| stem.len() > 1);
     let Some(stem) = stem else { return out.push_str(word) };
+    let moved = (1..=CLUSTER)
+        .filter_map(|count| stem.split_at_checked(stem.len().checked_sub(count)?))
+        .filter(|(rest, first)| !rest.is_empty() && !first.contains(vowel))
+        .map(|(rest, first)| [first, rest].concat());
     // `ignoreway`, `ignoreyay`, `ignorehay`: nothing was moved.
-    let whole = stem.strip_suffix(['w', 'y', 'h']).filter(|whole| is_known(whole.as_bytes()));
-    if let Some(whole) = whole {
-        return out.push_str(whole);
+    let whole = stem.strip_suffix(['w', 'y', 'h']).filter(|whole| whole.starts_with(vowel)).map(String::from);
+    let known = moved.clone().chain(whole.clone()).find(|word| is_known(word.as_bytes()));
+    let natural = || moved.chain(whole).max_by_key(|word| naturalness(word.as_bytes()));
+    out.push_str(&known.or_else(natural).unwrap_or_else(|| word.into()).to_lowercase());
+}
+
+const fn vowel(c: char) -> bool {
+    matches!(c, 'a' | 'e' | 'i' | 'o' | 'u' | 'A' | 'E' | 'I' | 'O' | 'U')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn consonants_go_back_to_the_front() {
+        for (hidden, word) in [
+            ("Ignoreway", "ignore"),
+            ("eviouspray", "previous"),
+            ("instructionsway", "instructions"),
+            ("ouryay", "your"),
+            ("originallyway", "originally"),
+            ("irstFay", "first"),
+            ("day", "day"),
+        ] {
+            let mut out = String::new();
+            push_word(hidden, &mut out);
+            assert_eq!(out, word);
+        }
     }
-    let moved = (1..=CLUSTER).filter_map(|count| stem.split_at_checked(stem.len().checked_sub(count)?));
-    let vowel = |c: char| "aeiouAEIOU".contains(c);
-    let spelt =
-        moved.clone().map(|(rest, first)| [first, rest].concat()).find(|word| is_known(word.as_bytes()));
-    let spelt = spelt.or_else(|| {
-        // Of a word that is not listed, all the consonants at its end were moved.
-        let (rest, first) = stem.split_at(stem.rfind(vowel)? + 1);
-        Some([first, rest].concat())
-    });
-    out.push_str(&spelt.unwrap_or_else(|| word.into()).to_lowercase());
 }

@@ -16,7 +16,7 @@ const MORE: u32 = 120;
 
 pub(super) fn read(stretch: &str, before: u32) -> Reading {
     let longest = stretch.as_bytes().windows(2).filter(|pair| matches!(pair, [a, b] if a == b)).count();
-    if longest * 8 < stretch.len() {
+    if stretch.len() < 8 || longest * 8 < stretch.len() {
         return None;
     }
     let mut text = String::with_capacity(stretch.len());
@@ -26,7 +26,8 @@ pub(super) fn read(stretch: &str, before: u32) -> Reading {
         text.push_str(piece.get(word.len()..).unwrap_or_default());
     }
     let now = fluency(text.as_bytes());
-    (now >= WORDS && now >= before + MORE).then_some((Transform::Repeated, text))
+    let several = text.contains(' ');
+    (several && now >= WORDS && now >= before + MORE).then_some((Transform::Repeated, text))
 }
 
 /// Appends a word with its runs of letters cut to what makes a word of the list.

@@ -11,6 +11,9 @@ use crate::{
 /// Fewer signs spell no instruction.
 const FEWEST: usize = 6;
 
+/// Words of a stretch that are asked first.
+const FIRST: usize = 12;
+
 /// Morse code of ITU-R M.1677-1.
 static MORSE: [(&str, char); 49] = [
     (".-", 'a'),
@@ -149,8 +152,24 @@ const fn is_signal(c: char) -> bool {
 pub(super) fn spelling(stretch: &str) -> Reading {
     let mut text = String::new();
     let (mut spelt, mut other) = (0, 0);
+    // A quarter of the first words have to be of it.
+    let first =
+        || stretch.split(|c: char| !c.is_ascii_alphabetic()).filter(|word| word.len() > 2).take(FIRST);
+    if first().filter_map(spelt_by).count() * 4 < first().count() {
+        return None;
+    }
     for line in stretch.split_inclusive(['\n', '/', '|', ',', '.', ';', '(', ')']) {
-        for word in line.split(|c: char| !c.is_ascii_alphabetic()).filter(|word| !word.is_empty()) {
+        let mut gap = 0;
+        for word in line.split(|c: char| !c.is_ascii_alphabetic()) {
+            if word.is_empty() {
+                gap += 1;
+                continue;
+            }
+            // More than a space or a hyphen parts words.
+            if gap > 1 && !text.ends_with(' ') {
+                text.push(' ');
+            }
+            gap = 0;
             match spelt_by(word) {
                 Some(letter) => {
                     text.push(letter);
@@ -174,8 +193,10 @@ fn spelt_by(word: &str) -> Option<char> {
     for (into, byte) in head.iter_mut().zip(word.bytes()) {
         *into = byte.to_ascii_lowercase();
     }
+    let initial = head.first()?;
     let head = head.get(..word.len().min(4))?;
-    SPELLING.iter().find(|(known, _)| known.as_bytes() == head).map(|(_, letter)| *letter)
+    let known = SPELLING.iter().filter(|(known, _)| known.as_bytes().first() == Some(initial));
+    { known }.find(|(known, _)| known.as_bytes() == head).map(|(_, letter)| *letter)
 }
 
 /// Parts what was signalled without gaps, and asks whether it is words.

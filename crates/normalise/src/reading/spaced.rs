@@ -5,7 +5,7 @@ use core::ops::Range;
 
 use super::{Counts, Reading, WORDS, reads_better};
 use crate::{
-    language::{fluency, is_known, segment},
+    language::{fluency, is_known, naturalness, segment, words},
     transform::Transform,
 };
 
@@ -21,10 +21,17 @@ const LONG: usize = 7;
 pub(super) fn read(stretch: &str, counts: &Counts, before: u32) -> Reading {
     let lonely = counts.lonely >= FEWEST && counts.lonely * 4 >= counts.alphabetic;
     let reading = lonely.then(|| collapsed(stretch)).flatten();
-    if let Some(text) = reading.filter(|text| reads_better(text.as_bytes(), before)) {
+    if let Some(text) = reading.filter(|text| reads_better(text.as_bytes(), before) || is_natural(text)) {
         return Some((Transform::Spaced, text));
     }
     in_bits(stretch, counts, before)
+}
+
+/// Whether a text is long words of frequent pairs of letters, known or not.
+fn is_natural(text: &str) -> bool {
+    let (all, count) =
+        words(text.as_bytes()).fold((0, 0), |(all, count), word| (all + word.len(), count + 1));
+    all >= 3 * count && naturalness(text.as_bytes()) >= 780
 }
 
 /// Where the runs of letters, digits and marks lie, and whether each is a single character.
@@ -103,7 +110,7 @@ fn flush(word: &mut String, out: &mut String) {
     if word.len() >= LONG && word.is_ascii() && !is_known(word.as_bytes()) {
         let mut apart = String::new();
         let known = segment(word.as_bytes(), &mut apart);
-        out.push_str(if known * 5 >= word.len() * 4 { &apart } else { word });
+        out.push_str(if known * 3 >= word.len() * 2 { &apart } else { word });
     } else {
         out.push_str(word);
     }
@@ -113,7 +120,7 @@ fn flush(word: &mut String, out: &mut String) {
 /// Words cut anywhere (`ig nore al lpre vious`): all the letters joined, then told apart.
 fn in_bits(stretch: &str, counts: &Counts, before: u32) -> Reading {
     // Bits are short, and most of what there is.
-    let short = counts.alphabetic <= counts.pieces * 4 && counts.pieces >= 4;
+    let short = counts.alphabetic * 4 <= counts.pieces * 15 && counts.pieces >= 4;
     if !short || counts.alphabetic * 10 < counts.graphic() * 9 || before >= WORDS {
         return None;
     }

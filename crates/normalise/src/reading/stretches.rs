@@ -10,13 +10,16 @@ use crate::{
 use super::LONGEST;
 
 /// Sampled words in a row that are none of the commonest, before a place is looked at.
-const IN_A_ROW: u32 = 4;
+const IN_A_ROW: usize = 4;
 
 /// Samples that a text gets however short it is; a longer one gets one more every [`STEP`] bytes.
-const SAMPLES: usize = 64;
+const SAMPLES: usize = 32;
 
 /// Bytes from one sample to the next in a long text.
-const STEP: usize = 32;
+const STEP: usize = 48;
+
+/// Bytes without the beginning of a word that count as a strange one.
+const WIDE: usize = 16;
 
 /// Bytes that are read closely at a place that looks odd.
 const CLOSE: usize = 160;
@@ -39,27 +42,34 @@ pub(super) fn next(bytes: &[u8], from: usize) -> Option<Range<usize>> {
         _ => (IN_A_ROW, MORE),
     };
     let (mut at, mut misses, mut first) = (from, 0, from);
-    while let Some(sample) = sample(bytes, at) {
-        at = sample.end.max(sample.start + step);
-        match sample.word {
-            Word::Foreign => continue,
-            Word::Common => misses = 0,
-            Word::Strange => {
-                if misses == 0 {
-                    first = sample.start;
-                }
-                misses += 1;
-                if misses >= needed {
-                    misses = 0;
-                    if is_odd(bytes, first, more) {
-                        return Some(extent(bytes, from, first));
-                    }
-                }
-            }
+    loop {
+        let sample = sample(bytes, at);
+        if misses > 0 {
+            // A word that goes on for long is as strange as several.
+            let reached = sample.as_ref().map_or(bytes.len(), |sample| sample.start);
+            misses += reached.saturating_sub(at) / WIDE;
         }
+        let word = sample.as_ref().map(|sample| sample.word);
+        if let (Some(Word::Strange), Some(sample)) = (word, &sample) {
+            if misses == 0 {
+                first = sample.start;
+            }
+            misses += 1;
+        }
+        let ended = sample.is_none();
+        // At the end of a short text one is enough.
+        if misses >= if ended && bytes.len() < 64 { 1 } else { needed } {
+            if is_odd(bytes, first, if ended { more.min(2) } else { more }) {
+                return Some(extent(bytes, from, first));
+            }
+            misses = 0;
+        }
+        if word == Some(Word::Common) {
+            misses = 0;
+        }
+        let sample = sample?;
+        at = sample.end.max(sample.start + step);
     }
-    let short = misses > 0 && bytes.len() < 64 && is_odd(bytes, first, 1);
-    short.then(|| extent(bytes, from, first))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -142,7 +152,7 @@ fn is_odd(bytes: &[u8], first: usize, more: i32) -> bool {
     let mut lead = 0;
     for word in pieces(rest.get(..CLOSE).unwrap_or(rest)) {
         // A long piece is as strange as several.
-        lead += if is_common(word) { -1 } else { 1 + i32::try_from(word.len() / 16).unwrap_or(0) };
+        lead += if is_common(word) { -1 } else { 1 + i32::try_from(word.len() / WIDE).unwrap_or(0) };
         if lead >= more || lead < -2 {
             break;
         }

@@ -2,7 +2,7 @@
 
 use alloc::{string::String, vec::Vec};
 
-use super::mirrored::in_order;
+use super::mirrored::{BEGINNING, in_order};
 
 /// Longer texts are not looked at.
 const LONGEST: usize = 4096;
@@ -15,10 +15,13 @@ pub(super) fn read(source: &str) -> Option<String> {
     if source.len() > LONGEST || !ends_with_a_beginning(source.as_bytes()) {
         return None;
     }
+    let standing = in_order(source.as_bytes());
+    if standing > 1 {
+        return None;
+    }
     let turned: Vec<&str> = source.split_whitespace().rev().collect();
     let turned = turned.join(" ");
-    (turned.len() > 16 && in_order(turned.as_bytes()) >= in_order(source.as_bytes()) + BETTER)
-        .then_some(turned)
+    (turned.len() > 16 && in_order(turned.as_bytes()) >= standing + BETTER).then_some(turned)
 }
 
 /// Whether the last word looks like a first one, and the first one like a last: a capital there, a stop here. Ordinary
@@ -32,7 +35,9 @@ fn ends_with_a_beginning(bytes: &[u8]) -> bool {
     let begins = last.first().is_some_and(u8::is_ascii_uppercase);
     let stops = first.last().is_some_and(|byte| b".!?".contains(byte));
     let small = first.first().is_some_and(u8::is_ascii_lowercase);
-    open && (begins && small || stops && (begins || small))
+    let word = last.split(|byte| !byte.is_ascii_alphanumeric()).next().unwrap_or_default();
+    let starts = BEGINNING.iter().any(|known| known.eq_ignore_ascii_case(word));
+    open && (starts || begins && small || stops && (begins || small))
 }
 
 #[cfg(test)]
