@@ -53,6 +53,6 @@ pub use own::{OwnPattern, OwnProblem, OwnRule, OwnRuleError};
 pub use role::{Role, Roles};
 pub use scratch::Scratch;
 pub use tensor::{
-    AxisLimit, HighFrequency, RULES as TENSOR_RULES, TensorLimits, TensorView, check_tensor,
-    high_frequency_shares,
+    AxisLimit, Flatness, HighFrequency, RULES as TENSOR_RULES, TensorLimits, TensorView, check_tensor,
+    flat_shares, high_frequency_shares,
 };

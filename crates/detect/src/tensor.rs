@@ -13,7 +13,7 @@ mod saturation;
 use alloc::{string::String, sync::Arc, vec::Vec};
 use core::ops::Range;
 
-pub use frequency::shares as high_frequency_shares;
+pub use frequency::{flat_shares, shares as high_frequency_shares};
 pub use rules::RULES;
 
 use crate::finding::{Finding, Rule};
@@ -62,6 +62,8 @@ pub struct TensorLimits {
     pub max_saturated: Option<f64>,
     /// The share of energy in high frequencies that ordinary inputs have, for every numeric type.
     pub high_frequency: Option<HighFrequency>,
+    /// The share of flat places that ordinary inputs have at least, for every numeric type.
+    pub flatness: Option<Flatness>,
 }
 
 /// What one axis of a tensor may be.
@@ -86,6 +88,19 @@ pub struct HighFrequency {
     pub tolerance: f64,
     /// The number of last axes that make up a sample: 2 for images as `[batch, channel, row, column]` or
     /// `[batch, row, column]`, 1 for signals. The axes before count samples, each judged by itself.
+    pub axes: usize,
+}
+
+/// A model's baseline for the share of flat places in a sample; see [`flat_shares`] for how it is measured.
+/// For inputs on even ground, which noise makes uneven.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Flatness {
+    /// Largest second difference of a flat place: less than the step between neighbouring values that an
+    /// ordinary input has.
+    pub floor: f64,
+    /// Smallest share of flat places, 0 to 1: take a quantile of ordinary samples, such as that of 1 %.
+    pub min_share: f64,
+    /// The number of last axes that make up a sample, as in [`HighFrequency::axes`].
     pub axes: usize,
 }
 
@@ -125,6 +140,7 @@ impl Default for TensorLimits {
             max_equal_run: None,
             max_saturated: None,
             high_frequency: None,
+            flatness: None,
         }
     }
 }
@@ -174,6 +190,11 @@ pub fn check_tensor(view: &TensorView<'_>, limits: &TensorLimits, out: &mut Vec<
         && let Some(span) = frequency::first_rough_sample(view, limit)
     {
         report(rules::HIGH_FREQUENCY, span, out);
+    }
+    if let Some(limit) = &limits.flatness
+        && let Some(span) = frequency::first_uneven_sample(view, limit)
+    {
+        report(rules::FLATNESS, span, out);
     }
 }
 

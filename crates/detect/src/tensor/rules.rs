@@ -122,8 +122,18 @@ pub(super) const HIGH_FREQUENCY: Rule = rule(
     CRAFTED,
 );
 
+/// Noise where ordinary inputs are even.
+pub(super) const FLATNESS: Rule = rule(
+    "tensor.flatness",
+    "Fewer flat places than ordinary inputs of the model have",
+    Severity::High,
+    850,
+    &[],
+    CRAFTED,
+);
+
 /// Every tensor rule.
-pub const RULES: [Rule; 13] = [
+pub const RULES: [Rule; 14] = [
     EMPTY,
     NULL,
     SIZE,
@@ -137,4 +147,5 @@ pub const RULES: [Rule; 13] = [
     CONSTANT,
     SATURATED,
     HIGH_FREQUENCY,
+    FLATNESS,
 ];

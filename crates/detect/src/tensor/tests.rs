@@ -319,6 +319,23 @@ fn a_rough_sample_among_smooth_ones_is_found() {
 }
 
 #[test]
+fn noise_on_even_ground_is_found() {
+    let limit = Flatness { floor: 0.01, min_share: 0.5, axes: 2 };
+    let limits = TensorLimits { flatness: Some(limit), ..none() };
+    let mut even = [0.0; 64];
+    even[27] = 9.0;
+    even[28] = 16.0;
+    let noisy: Vec<f64> = even.iter().enumerate().map(|(at, x)| x + [0.3, 0.0, 0.1][at % 3]).collect();
+    let shares: Vec<f64> = flat_shares(&view(&even, &[8, 8]), 2, 0.01).map(|(share, _)| share).collect();
+    // Of 96 second differences 4 lie along the row of the two, and 3 along each of their columns.
+    assert_eq!(shares, [86.0 / 96.0]);
+    let batch = [&even[..], &noisy].concat();
+    assert_eq!(found(&view(&batch, &[2, 8, 8]), &limits), [("tensor.flatness", 64..128)]);
+    assert_eq!(found(&view(&even, &[8, 8]), &limits), []);
+    assert_eq!(found(&view(&[3.0, 7.0], &[2]), &limits), [], "two values have no second difference");
+}
+
+#[test]
 fn every_rule_is_a_tensor_rule_with_an_id_of_its_own() {
     let mut ids: Vec<_> = RULES.iter().map(|rule| rule.id).collect();
     ids.sort_unstable();
