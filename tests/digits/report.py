@@ -87,7 +87,8 @@ def main(binary):
         for epsilon in sizes:
             images = attacked(model, held, labels, norm, epsilon)
             row(f"{norm} {epsilon:g}", images)
-            row(f"{norm} {epsilon:g}, rounded to whole pixels", np.rint(images))
+            if not np.array_equal(images, np.rint(images)):
+                row(f"{norm} {epsilon:g}, rounded to whole pixels", np.rint(images))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ pub mod bench;
 pub mod build;
 pub mod check;
 pub mod demo;
+pub mod digits;
 pub mod http;
 pub mod interrupt;
 pub mod paths;

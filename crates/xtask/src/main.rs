@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 use xtask::{
     Paths, bench, build, check,
     demo::{self, Afterwards},
+    digits,
     interrupt::{self, Interrupted},
     setup,
     stack::{PortInUse, Upstream},
@@ -21,6 +22,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   test [NAME…]
               run all checks and tests, or those whose names begin so
   bench       measure what the filter costs in Envoy, against an empty one
+  digits      measure the tensor checks on adversarial digits
   build       build all into target/dist
   dist        the same, and show what it weighs
   train --corpora DIR
@@ -89,6 +91,7 @@ fn run(arguments: &[String]) -> Result<bool> {
             .and_then(|()| build::all(&paths))
             .and_then(|()| build::sizes(&paths))?,
         "bench" => bench::run(&paths)?,
+        "digits" => digits::run(&paths)?,
         "help" | "--help" | "-h" => step::print(USAGE),
         other => bail!(Usage(format!("there is no command {other}"))),
     }

