@@ -218,7 +218,7 @@ fn a_compressed_body_is_judged_as_what_it_inflates_to() {
     assert_eq!(outcome.verdict, Verdict::Block);
     let span = outcome.findings[0].location.clone().unwrap().span.unwrap();
     let matched = &plain[usize::try_from(span.start).unwrap()..usize::try_from(span.end).unwrap()];
-    assert!(ATTACK.contains(std::str::from_utf8(matched).unwrap()), "{matched:?}");
+    assert!(std::str::from_utf8(matched).unwrap().contains("previous instructions"), "{matched:?}");
     let event = exchange.take_event().unwrap();
     assert_eq!(event.request.bytes, squeezed(&plain).len() as u64, "the bytes on the wire");
 
