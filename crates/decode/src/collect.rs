@@ -104,6 +104,9 @@ impl<'a, 'd> Collector<'a, 'd> {
 
     /// Takes a string or name as a part; an empty one says nothing.
     pub(crate) fn push(&mut self, id: NodeId, text: Cow<'a, str>, role: Role) -> Result<(), Problem> {
+        if text.is_empty() {
+            return Ok(());
+        }
         self.push_part(Part::node(self.document, id, text, role, self.message))
     }
 

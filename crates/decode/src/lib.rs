@@ -1,8 +1,9 @@
 //! Bytes to what the model gets: texts with role and place, tensors with type and shape.
 //!
 //! [`decode`] reads a request body in one pass over the bytes, borrows every text that is written without escapes, and
-//! either hands out all that the model will read or names the [`Problem`] with its byte offset. It is total: no input
-//! makes it panic, loop or allocate beyond [`Limits`].
+//! either hands out all that the model will read or names the [`Problem`] with its byte offset. [`decode_response`] does
+//! the same for an answer that came whole, [`Stream`] for one that is streamed; [`inflate()`] comes before, where a body is
+//! compressed. All are total: no input makes them panic, loop or allocate beyond their limits.
 //!
 //! What readers behind us may see differently is refused rather than guessed: names that occur twice in an object, lone
 //! surrogates, data behind the document. A byte order mark at the start is skipped, as CPython's `json` does. `NaN`, the
@@ -81,9 +82,9 @@ pub struct Decoded<'a> {
 /// Reads a request body.
 ///
 /// A protocol fixed by policy or path is held to its form; one guessed from the content (for Ollama and MCP, whose paths
-/// prove nothing, also with the path's help) falls back to [`Protocol::Json`], where every string is a part. A body that says it is plain text or a form where JSON is expected,
-/// or that reads as JSON, is read as JSON: servers that do not look at the content type would, and `curl -d` calls
-/// everything a form.
+/// prove nothing, also with the path's help) falls back to [`Protocol::Json`], where every string is a part. A body that
+/// says it is plain text or a form where JSON is expected, or that reads as JSON, is read as JSON: servers that do not
+/// look at the content type would, and `curl -d` calls everything a form.
 ///
 /// # Errors
 /// The first [`Problem`] met.
@@ -96,23 +97,7 @@ pub fn decode<'a>(input: &Input<'a>, limits: &Limits) -> Result<Decoded<'a>, Pro
     let promised = protocol_of_path(input.path);
     let hint = promised.filter(|protocol| protocol.is_hint());
     let fixed = input.protocol.or(promised.filter(|protocol| !protocol.is_hint()));
-    let (written, binary) = match (input.inference_header_length, fixed) {
-        (Some(length), Some(Protocol::KserveV2)) => input.body.split_at_checked(length).ok_or_else(|| {
-            Problem::new(
-                ProblemKind::Form,
-                input.body.len(),
-                "the body is shorter than its JSON is said to be",
-            )
-        })?,
-        _ if media == Media::Octets => {
-            return Err(Problem::new(
-                ProblemKind::UnsupportedType,
-                0,
-                "the content type is none that is read",
-            ));
-        }
-        _ => (input.body, &[][..]),
-    };
+    let (written, binary) = written_and_binary(input, fixed, media)?;
     if let Media::Multipart(boundary) = media {
         return match fixed {
             None => fields::multipart::read(input.body, boundary, limits),
@@ -139,6 +124,24 @@ pub fn decode<'a>(input: &Input<'a>, limits: &Limits) -> Result<Decoded<'a>, Pro
             None if media == Media::Form => fields::urlencoded::read(text, start, limits),
             None => Ok(plain(text, start)),
         },
+    }
+}
+
+/// The body up to the bytes of binary tensors, and those.
+fn written_and_binary<'a>(
+    input: &Input<'a>,
+    fixed: Option<Protocol>,
+    media: Media<'_>,
+) -> Result<(&'a [u8], &'a [u8]), Problem> {
+    match (input.inference_header_length, fixed) {
+        (Some(length), Some(Protocol::KserveV2)) => input.body.split_at_checked(length).ok_or_else(|| {
+            let end = input.body.len();
+            Problem::new(ProblemKind::Form, end, "the body is shorter than its JSON is said to be")
+        }),
+        _ if media == Media::Octets => {
+            Err(Problem::new(ProblemKind::UnsupportedType, 0, "the content type is none that is read"))
+        }
+        _ => Ok((input.body, &[])),
     }
 }
 
