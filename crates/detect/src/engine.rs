@@ -20,6 +20,7 @@ use crate::{
     room::Room,
     scratch::{Layer, Scratch},
     search::search,
+    secret::{self, Secret},
     structure::{self, Structure},
     verify::{self, Place, Steps, Text},
 };
@@ -109,6 +110,7 @@ impl Engine {
         detectors.push(Installed::new(Exfiltration, exfiltration::RULES, options));
         detectors.push(Installed::new(Structure, structure::RULES, options));
         detectors.push(Installed::new(Pii, pii::RULES, options));
+        detectors.push(Installed::new(Secret, secret::RULES, options));
         if let Some(canary) = Canary::new(&options.canaries) {
             detectors.push(Installed::new(canary, canary::RULES, options));
         }

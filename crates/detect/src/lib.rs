@@ -36,6 +36,7 @@ mod role;
 mod room;
 mod scratch;
 mod search;
+mod secret;
 #[cfg(test)]
 mod speed;
 mod structure;

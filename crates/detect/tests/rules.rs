@@ -16,7 +16,7 @@ use modelgate_detect::{Engine, Options, Role, Scratch, TENSOR_RULES};
 use toml::{Table, Value};
 
 /// The fewest rules a pack may have: a lost file or table must not pass.
-const LEAST: [(&str, usize); 4] = [("injection", 75), ("jailbreak", 40), ("extraction", 25), ("secret", 80)];
+const LEAST: [(&str, usize); 4] = [("injection", 75), ("jailbreak", 40), ("extraction", 25), ("secret", 140)];
 
 /// The threshold of the default policy, in thousandths.
 const THRESHOLD: f64 = 800.0;

@@ -1,0 +1,399 @@
+//! What looks random, and what only stands for it.
+
+/// Shorter values are no credential.
+pub(super) const SHORTEST: usize = 6;
+/// Longer ones are data.
+pub(super) const LONGEST: usize = 512;
+
+/// Whether a byte belongs to a value.
+pub(super) const fn is_part(byte: u8) -> bool {
+    byte.is_ascii_graphic()
+        && !matches!(
+            byte,
+            b'"' | b'\''
+                | b'`'
+                | b'<'
+                | b'>'
+                | b','
+                | b';'
+                | b'('
+                | b')'
+                | b'{'
+                | b'}'
+                | b'['
+                | b']'
+                | b'='
+                | b':'
+                | b'\\'
+        )
+}
+
+/// Where a value begins behind a sign, and whether in quotation marks.
+pub(super) fn start(bytes: &[u8], sign: usize) -> Option<(usize, bool)> {
+    let rest = bytes.get(sign + 1..)?;
+    // ::, ==, =>, :=, `: "`, `: |` and a line break, as in YAML; an escaped quotation mark.
+    let skipped = rest
+        .iter()
+        .take(8)
+        .take_while(|byte| {
+            matches!(byte, b':' | b'=' | b'>' | b' ' | b'\t' | b'"' | b'\'' | b'`' | b'\\' | b'{')
+        })
+        .count();
+    let quoted = rest.get(..skipped)?.iter().any(|byte| matches!(byte, b'"' | b'\'' | b'`'));
+    (skipped < 8).then_some((sign + 1 + skipped, quoted))
+}
+
+/// Where it ends: with up to three equals signs if they are the padding of base 64, and with a colon or
+/// bar between two parts.
+pub(super) fn end(bytes: &[u8], start: usize) -> usize {
+    let rest = bytes.get(start..).unwrap_or_default();
+    let length = rest.iter().take(LONGEST).take_while(|byte| is_part(**byte)).count();
+    let padding = rest.iter().skip(length).take(3).take_while(|byte| **byte == b'=').count();
+    let closes = rest.get(length + padding).is_none_or(|byte| !byte.is_ascii_alphanumeric());
+    start + length + if length > 3 && closes { padding } else { 0 }
+}
+
+/// Where the credential begins behind the name of an authorisation scheme (RFC 9110, 11.4).
+pub(super) fn scheme(bytes: &[u8], start: usize, end: usize) -> Option<usize> {
+    let word = bytes.get(start..end)?;
+    let known = [
+        "bearer",
+        "basic",
+        "token",
+        "apikey",
+        "api-key",
+        "key",
+        "bot",
+        "jwt",
+        "splunk",
+        "sso-key",
+        "genie",
+        "genieKey",
+        "discogs",
+        "klaviyo-api-key",
+    ];
+    let is_known = known.iter().any(|scheme| word.eq_ignore_ascii_case(scheme.as_bytes()));
+    (is_known && bytes.get(end) == Some(&b' ') && bytes.get(end + 1).is_some_and(|byte| is_part(*byte)))
+        .then_some(end + 1)
+}
+
+/// The alphabets of keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Alphabet {
+    Hex,
+    /// Letters and digits.
+    Alnum,
+    /// With `_` and `-`.
+    Url,
+    /// With `+`, `/`, `.`, `|`, `~` and `=` as well.
+    Any,
+    /// 8-4-4-4-12.
+    Uuid,
+}
+
+/// A value, and what is known of its characters.
+pub(super) struct Value<'a> {
+    pub(super) bytes: &'a [u8],
+    quoted: bool,
+    digits: usize,
+    lower: usize,
+    upper: usize,
+    signs: usize,
+    /// Changes between digits and letters, and from small to capital letters.
+    changes: usize,
+    distinct: usize,
+}
+
+impl<'a> Value<'a> {
+    pub(super) fn of(bytes: &'a [u8], quoted: bool) -> Self {
+        let mut value =
+            Self { bytes, quoted, digits: 0, lower: 0, upper: 0, signs: 0, changes: 0, distinct: 0 };
+        let mut seen = [0u64; 4];
+        let mut last = b' ';
+        for byte in bytes {
+            if let Some(word) = seen.get_mut(usize::from(byte / 64)) {
+                value.distinct += usize::from(*word >> (byte % 64) & 1 == 0);
+                *word |= 1 << (byte % 64);
+            }
+            let kind = match byte {
+                b'0'..=b'9' => {
+                    value.digits += 1;
+                    b'9'
+                }
+                b'a'..=b'z' => {
+                    value.lower += 1;
+                    b'a'
+                }
+                b'A'..=b'Z' => {
+                    value.upper += 1;
+                    b'A'
+                }
+                _ => {
+                    value.signs += 1;
+                    continue;
+                }
+            };
+            // A capital that begins a word is one change, not two.
+            let changes = last != b' ' && kind != last && !(last == b'A' && kind == b'a');
+            value.changes += usize::from(changes);
+            last = kind;
+        }
+        value
+    }
+
+    pub(super) fn is_of(&self, alphabet: Alphabet) -> bool {
+        let all = |allowed: fn(&u8) -> bool| self.bytes.iter().all(allowed);
+        match alphabet {
+            Alphabet::Hex => all(u8::is_ascii_hexdigit),
+            Alphabet::Alnum => all(u8::is_ascii_alphanumeric),
+            Alphabet::Url => all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')),
+            Alphabet::Any => all(|byte| byte.is_ascii_alphanumeric() || b"_-+/.|~=$".contains(byte)),
+            Alphabet::Uuid => self.is_uuid(),
+        }
+    }
+
+    fn is_uuid(&self) -> bool {
+        self.bytes.len() == 36
+            && self.bytes.iter().enumerate().all(|(at, byte)| match at {
+                8 | 13 | 18 | 23 => *byte == b'-',
+                _ => byte.is_ascii_hexdigit(),
+            })
+    }
+
+    /// Whether its characters look drawn by lot. Words, dates, versions and paths do not: their digits
+    /// stand together and their capitals begin words.
+    pub(super) fn is_random(&self) -> bool {
+        let length = self.bytes.len();
+        let letters = self.lower + self.upper;
+        let plain =
+            self.bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_-+/.|~=!@#$%^&*".contains(byte));
+        if !plain || length < 14 || letters < 2 || self.digits < 2 || self.distinct < 8 {
+            return false;
+        }
+        let path = self.bytes.starts_with(b"/")
+            || self.bytes.starts_with(b".")
+            || self.bytes.windows(2).any(|two| matches!(two, b"//" | b"./" | b".."));
+        let dots = self.bytes.iter().filter(|byte| **byte == b'.').count();
+        let signs = self.signs <= length / 6 + 2;
+        !path
+            && signs
+            && (dots < 2 || length > 60)
+            && self.digits * 14 >= length
+            && self.changes * 5 >= length - self.signs
+    }
+
+    /// The same for a name that says little.
+    pub(super) fn is_very_random(&self) -> bool {
+        let length = self.bytes.len();
+        self.is_random()
+            && length >= 24
+            && self.signs * 12 <= length
+            && self.digits * 10 >= length
+            && self.distinct >= 11
+            && !self.is_uuid()
+    }
+
+    /// Whether it may be a password: of two kinds of characters at least, and no reference to one.
+    pub(super) fn is_password(&self) -> bool {
+        let length = self.bytes.len();
+        if !(SHORTEST..=128).contains(&length) || self.distinct < 5 {
+            return false;
+        }
+        let refers = self.bytes.starts_with(b"$")
+            || self.bytes.starts_with(b"%")
+            || self.bytes.starts_with(b"@")
+            || self.bytes.starts_with(b"#")
+            || self.bytes.starts_with(b"/")
+            || self.bytes.starts_with(b"&")
+            || self.bytes.starts_with(b"-")
+            || self.bytes.ends_with(b"...")
+            || self.bytes.contains(&b'|') && self.signs > 2;
+        // user.password, os.environ, request-body: words joined by signs.
+        let joins = self.bytes.iter().filter(|byte| matches!(byte, b'.' | b'_' | b'-' | b'/')).count();
+        let joined = self.digits == 0 && self.signs == joins;
+        let letters = self.lower + self.upper;
+        let mixed = self.digits > 0 && letters > 0
+            || self.signs > 0 && letters > 1
+            || self.quoted && self.changes >= 3;
+        let codelike =
+            self.bytes.windows(2).any(|two| matches!(two, b"->" | b"()" | b"&&" | b"||" | b"**" | b"\\n"));
+        !refers && !joined && !codelike && mixed && self.signs * 2 <= length
+    }
+
+    /// Whether it may be a password in base 64, as Kubernetes keeps them.
+    pub(super) fn is_base64(&self) -> bool {
+        let ends = self.bytes.len().is_multiple_of(4);
+        let padded = self.bytes.ends_with(b"=");
+        self.bytes.len() >= 8
+            && ends
+            && (padded || self.changes >= 3)
+            && self
+                .bytes
+                .iter()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'='))
+    }
+}
+
+/// What stands for a credential in documentation and templates, in small letters.
+const STAND_INS: &[&str] = &[
+    "example",
+    "sample",
+    "placeholder",
+    "changeme",
+    "change_me",
+    "change-me",
+    "change_it",
+    "changeit",
+    "replace",
+    "your",
+    "insert",
+    "redacted",
+    "dummy",
+    "xxxx",
+    "****",
+    "....",
+    "0000000",
+    "1234-1234",
+    "1111111",
+    "1234567",
+    "7654321",
+    "9876543",
+    "abcdef1",
+    "abcdefg",
+    "abc123",
+    "123abc",
+    "password",
+    "passwd",
+    "p4ssw0rd",
+    "passw0rd",
+    "p@ssw0rd",
+    "p@ssword",
+    "pa$$w0rd",
+    "pa$$word",
+    "letmein",
+    "qwerty",
+    "asdf",
+    "secret",
+    "hunter2",
+    "foobar",
+    "foo_",
+    "test",
+    "demo",
+    "fake",
+    "mock",
+    "todo",
+    "fixme",
+    "undefined",
+    "null",
+    "none",
+    "environ",
+    "process.env",
+    "getenv",
+    "env.",
+    "config",
+    "vault",
+    "lorem",
+    "deadbeef",
+    "my_",
+    "my-",
+    "mypass",
+    "mykey",
+    "mytoken",
+    "apikey",
+    "api_key",
+    "api-key",
+    "token",
+    "_here",
+    "-here",
+    "goes",
+    "encrypted",
+    "hidden",
+    "username",
+    "user123",
+    "admin123",
+    "root123",
+    "pass123",
+    "pass_",
+    "_pass",
+    "mypassword",
+    "newpass",
+    "oldpass",
+    "somepass",
+    "generated",
+    "snapshot",
+    "localhost",
+    "sha256",
+    "sha512",
+    "sha1-",
+    "md5",
+    "http",
+    "www.",
+    ".com",
+    ".js",
+    ".png",
+    ".jpg",
+    ".html",
+    "uuid",
+    "const",
+    "string",
+    "required",
+    "arn",
+];
+
+/// Whether a value stands for another, or counts up.
+pub(super) fn is_placeholder(bytes: &[u8]) -> bool {
+    let short = bytes.len() <= 48;
+    let has = |stand_in: &str| {
+        bytes.windows(stand_in.len()).any(|part| part.eq_ignore_ascii_case(stand_in.as_bytes()))
+    };
+    // A short word turns up in a long value by chance.
+    let stands_in = STAND_INS.iter().any(|stand_in| (short || stand_in.len() > 5) && has(stand_in));
+    // The header of a JSON Web Token without the rest.
+    let header = bytes.starts_with(b"eyJ") && bytes.len() < 40;
+    let next = |a: u8, b: u8| a.is_ascii_alphanumeric() && (b == a.wrapping_add(1) || a == b);
+    let most = run_of(bytes, next);
+    header || stands_in || most >= 6 && bytes.len() < 24 || most >= 9
+}
+
+/// The longest run of bytes that each follow from the one before.
+fn run_of(bytes: &[u8], follows: fn(u8, u8) -> bool) -> usize {
+    let (mut most, mut run) = (1, 1);
+    for pair in bytes.windows(2) {
+        run = if matches!(pair, [a, b] if follows(*a, *b)) { run + 1 } else { 1 };
+        most = most.max(run);
+    }
+    most
+}
+
+/// Whether it is `user:password` in base 64 (RFC 7617), and the password no stand-in.
+pub(super) fn is_basic(bytes: &[u8]) -> bool {
+    let mut decoded = [0u8; 96];
+    let (mut bits, mut held, mut len) = (0u32, 0, 0);
+    for byte in bytes.iter().take(128) {
+        let value = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' | b'-' => 62,
+            b'/' | b'_' => 63,
+            _ => break,
+        };
+        bits = bits << 6 | u32::from(value);
+        held += 6;
+        if held >= 8 {
+            held -= 8;
+            if let Some(place) = decoded.get_mut(len) {
+                *place = u8::try_from(bits >> held & 0xff).unwrap_or(0);
+                len += 1;
+            }
+        }
+    }
+    let decoded = decoded.get(..len).unwrap_or_default();
+    let Some(colon) = decoded.iter().position(|byte| *byte == b':') else { return false };
+    let password = decoded.get(colon + 1..).unwrap_or_default();
+    let user = decoded.get(..colon).unwrap_or_default();
+    decoded.iter().all(|byte| matches!(byte, 0x20..=0x7e))
+        && (password.len() >= 4 || user.len() >= 12)
+        && !is_placeholder(password)
+        && !matches!(password, b"pass" | b"password" | b"open sesame")
+}
