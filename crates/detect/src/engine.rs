@@ -142,6 +142,10 @@ impl Engine {
         &self.rules
     }
 
+    pub(crate) const fn options(&self) -> &Options {
+        &self.options
+    }
+
     #[cfg(test)]
     pub(crate) fn tables(&self) -> &Tables {
         &self.tables
@@ -152,6 +156,18 @@ impl Engine {
     /// in an encoded stretch has the span of that stretch. A rule is reported once for the text and once
     /// for each encoded stretch, or as often as [`Options::every_match`] says.
     pub fn scan_text(&self, text: &str, role: Role, scratch: &mut Scratch, out: &mut Vec<Finding>) {
+        self.scan_counted(text, role, scratch, out);
+    }
+
+    /// The same. Returns how many findings stand in the text itself: those come first.
+    pub(crate) fn scan_counted(
+        &self,
+        text: &str,
+        role: Role,
+        scratch: &mut Scratch,
+        out: &mut Vec<Finding>,
+    ) -> usize {
+        let before = out.len();
         let mut room = Room::new(self.options.max_findings, self.options.every_match);
         let mut budget =
             Budget::new(Budget::bytes_for(text.len()).min(self.options.decode_bytes), Budget::VIEWS);
@@ -159,6 +175,7 @@ impl Engine {
         scratch.steps = 0;
         scratch.layers.clear();
         self.scan_layer(text, &Layer::default(), role, &mut budget, scratch, &mut room, out);
+        let plain = out.len() - before;
         let mut next = 0;
         while let Some(layer) = scratch.layers.get_mut(next).map(core::mem::take) {
             next += 1;
@@ -166,6 +183,7 @@ impl Engine {
         }
         scratch.exhausted |=
             budget.exhausted || room.was_full() || core::mem::take(&mut scratch.buffers.exhausted);
+        plain
     }
 
     #[expect(clippy::too_many_arguments, reason = "the state of one scan, which nothing else shares")]

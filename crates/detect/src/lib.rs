@@ -39,6 +39,7 @@ mod search;
 mod secret;
 #[cfg(test)]
 mod speed;
+mod stream;
 mod structure;
 mod tensor;
 #[cfg(test)]
@@ -53,6 +54,7 @@ pub use options::{Options, Packs};
 pub use own::{OwnPattern, OwnProblem, OwnRule, OwnRuleError};
 pub use role::{Role, Roles};
 pub use scratch::Scratch;
+pub use stream::Stream;
 pub use tensor::{
     AxisLimit, Flatness, HighFrequency, RULES as TENSOR_RULES, TensorLimits, TensorView, check_tensor,
     flat_shares, high_frequency_shares,

@@ -47,6 +47,12 @@ impl Options {
         self.dares(rule) && self.packs.contains(rule.category)
     }
 
+    /// Findings that one text has at most.
+    pub(crate) const fn most_findings(&self) -> usize {
+        let repeats = if self.every_match { crate::room::REPEATS } else { 0 };
+        self.max_findings.saturating_add(repeats)
+    }
+
     /// Whether the paranoia level lets a rule be used, whatever its pack.
     pub(crate) const fn dares(&self, rule: &Rule) -> bool {
         rule.paranoia <= self.paranoia

@@ -5,7 +5,7 @@ use alloc::{sync::Arc, vec::Vec};
 use crate::finding::Finding;
 
 /// Matches of rules beyond each one's first, in one text.
-const REPEATS: usize = 1024;
+pub(crate) const REPEATS: usize = 1024;
 
 /// What may still be reported for a text. The first match of a rule takes up another kind of room than its other
 /// matches: however often one rule matches, it crowds out no other.

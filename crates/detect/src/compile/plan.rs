@@ -243,8 +243,10 @@ impl Builder {
 
     /// A place for one of several literals.
     pub(super) fn piece(&mut self, gap: u32, literals: Vec<Slice>) -> Piece {
-        let firsts = firsts(literals.iter().map(|literal| literal.of(&self.laid.bytes)));
-        Piece { gap, literals: append(&mut self.laid.literals, literals), firsts }
+        let texts = || literals.iter().map(|literal| literal.of(&self.laid.bytes));
+        let firsts = bytes_of(texts().filter_map(|text| text.first()));
+        let lasts = bytes_of(texts().filter_map(|text| text.last()));
+        Piece { gap, literals: append(&mut self.laid.literals, literals), firsts, lasts }
     }
 
     /// Hangs the literals of a raw pattern's rarest piece on their keys.
@@ -363,16 +365,16 @@ impl Builder {
     }
 }
 
-/// The bytes with which literals may begin in a text.
-fn firsts<'a>(texts: impl Iterator<Item = &'a [u8]>) -> Class {
-    let mut firsts = Class::default();
-    for first in texts.filter_map(|text| text.first()) {
-        firsts.insert(*first);
-        if *first == b' ' {
-            firsts.insert(b'\n');
+/// The class of bytes that stand for these in a text: a space stands for a line break too.
+fn bytes_of<'a>(bytes: impl Iterator<Item = &'a u8>) -> Class {
+    let mut class = Class::default();
+    for byte in bytes {
+        class.insert(*byte);
+        if *byte == b' ' {
+            class.insert(b'\n');
         }
     }
-    firsts
+    class
 }
 
 pub(super) fn append<T>(table: &mut Vec<T>, items: impl IntoIterator<Item = T>) -> Slice {

@@ -152,6 +152,8 @@ pub struct Piece {
     pub literals: Slice,
     /// What they may begin with.
     pub firsts: Class,
+    /// What they may end with.
+    pub lasts: Class,
 }
 
 /// A pattern of raw literals.

@@ -187,10 +187,10 @@ fn a_match_behind_much_text_is_still_found() {
 }
 
 /// xorshift64*: deterministic, and good enough to reach odd corners.
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
-    fn below(&mut self, limit: usize) -> usize {
+    pub(super) fn below(&mut self, limit: usize) -> usize {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;

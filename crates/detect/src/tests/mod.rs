@@ -4,6 +4,7 @@ pub(crate) mod hostile;
 mod own;
 mod phrases;
 mod spans;
+mod streams;
 mod tokens;
 
 use alloc::{

@@ -102,9 +102,12 @@ fn backward(
             let window = padded.get(..start).unwrap_or_default();
             // A character ends where the next one begins.
             let begins = |end: &usize| padded.get(*end).is_some_and(|byte| *byte & 0xc0 != 0x80);
+            let mut looked_at = 0;
             for end in (0..=window.len()).rev().filter(begins).take(later.gap as usize + 1) {
-                if !steps.take(1 + literals.len()) {
-                    return None;
+                looked_at = window.len() - end;
+                let last = end.checked_sub(1).and_then(|last| window.get(last));
+                if !last.is_some_and(|last| piece.lasts.contains(*last)) {
+                    continue;
                 }
                 for literal in literals.iter().map(|literal| literal.of(&tables.bytes)) {
                     if let Some(start) = end.checked_sub(literal.len())
@@ -113,6 +116,12 @@ fn backward(
                         next.add(start);
                     }
                 }
+                if !steps.take(1 + literals.len() / 2) {
+                    return None;
+                }
+            }
+            if !steps.take(4 + looked_at / 2) {
+                return None;
             }
         }
         starts = next;
