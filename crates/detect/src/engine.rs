@@ -142,10 +142,6 @@ impl Engine {
         &self.rules
     }
 
-    pub(crate) const fn options(&self) -> &Options {
-        &self.options
-    }
-
     #[cfg(test)]
     pub(crate) fn tables(&self) -> &Tables {
         &self.tables
