@@ -225,3 +225,102 @@ fn what_a_stream_repeats_is_given_once_and_what_it_only_says_at_the_end_is_given
     assert_eq!(text(Channel::Text), "Good dayNever streamed beforeOnly at the end");
     assert_eq!(text(Channel::Call), "{\"a\":1}");
 }
+
+/// A message of Amazon's event stream.
+fn message(kind: &str, payload: &str) -> Vec<u8> {
+    let header =
+        [&[11][..], b":event-type", &[7, 0, u8::try_from(kind.len()).unwrap()], kind.as_bytes()].concat();
+    let length = |size: usize| u32::try_from(size).unwrap().to_be_bytes();
+    let mut bytes = [length(16 + header.len() + payload.len()), length(header.len())].concat();
+    bytes.extend(crc(&bytes));
+    bytes.extend([&header, payload.as_bytes()].concat());
+    let sum = crc(&bytes);
+    bytes.extend(sum);
+    bytes
+}
+
+/// CRC-32, bit by bit.
+fn crc(bytes: &[u8]) -> [u8; 4] {
+    let bit = |crc: u32| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 };
+    let sum = bytes.iter().fold(u32::MAX, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), |crc, _| bit(crc)));
+    (!sum).to_be_bytes()
+}
+
+fn converse() -> Vec<u8> {
+    [
+        message("messageStart", r#"{"p":"abcdefgh","role":"assistant"}"#),
+        message(
+            "contentBlockDelta",
+            r#"{"contentBlockIndex":0,"delta":{"reasoningContent":{"text":"Hm"}},"p":"ab"}"#,
+        ),
+        message(
+            "contentBlockDelta",
+            r#"{"contentBlockIndex":0,"delta":{"reasoningContent":{"signature":"EqQB"}}}"#,
+        ),
+        message("contentBlockDelta", r#"{"contentBlockIndex":1,"delta":{"text":"Gr\u00fc"}}"#),
+        message(
+            "contentBlockDelta",
+            r#"{"contentBlockIndex":1,"delta":{"text":"ezi"},"p":"not only letters"}"#,
+        ),
+        message("contentBlockStop", r#"{"contentBlockIndex":1}"#),
+        message(
+            "contentBlockStart",
+            r#"{"contentBlockIndex":2,"start":{"toolUse":{"toolUseId":"t1","name":"find"}}}"#,
+        ),
+        message("contentBlockDelta", r#"{"contentBlockIndex":2,"delta":{"toolUse":{"input":"{\"a\":1}"}}}"#),
+        message("empty", ""),
+        message("messageStop", r#"{"stopReason":"tool_use"}"#),
+        message("metadata", r#"{"usage":{"inputTokens":7,"outputTokens":9},"metrics":{"latencyMs":1}}"#),
+    ]
+    .concat()
+}
+
+#[test]
+fn amazons_messages_are_read_wherever_they_are_cut() {
+    let bytes = converse();
+    let (stream, whole, problem) = read(Protocol::BedrockConverse, [&bytes[..]]);
+    assert_eq!(problem, None);
+    let texts: Vec<_> = whole.iter().map(|it| (it.lane.channel, it.lane.block, it.text.as_str())).collect();
+    assert_eq!(
+        texts,
+        [
+            (Channel::Thought, 0, "Hm"),
+            (Channel::Text, 1, "Grü"),
+            (Channel::Text, 1, "ezi"),
+            (Channel::Other, 1, "not only letters"),
+            (Channel::Field, 2, "t1"),
+            (Channel::Field, 2, "find"),
+            (Channel::Call, 2, "{\"a\":1}"),
+        ]
+    );
+    let facts = stream.facts();
+    assert_eq!(
+        (facts.finish.as_deref(), facts.input_tokens, facts.output_tokens),
+        (Some("tool_use"), Some(7), Some(9))
+    );
+    assert!(stream.is_done());
+    let span = whole[1].stream_span(2..4);
+    assert_eq!(&bytes[usize::try_from(span.start).unwrap()..usize::try_from(span.end).unwrap()], br"\u00fc");
+    for at in 0..=bytes.len() {
+        let (_, cut, problem) = read(Protocol::BedrockConverse, [&bytes[..at], &bytes[at..]]);
+        assert_eq!((cut, problem), (whole.clone(), None), "cut at {at}");
+    }
+    let sniffed = read(Protocol::Json, [&bytes[..]]).1;
+    assert!(whole.iter().all(|delta| sniffed.contains(delta)));
+}
+
+#[test]
+fn amazons_messages_are_refused_when_a_byte_is_wrong_missing_or_too_many() {
+    let bytes = message("messageStop", r#"{"stopReason":"end_turn"}"#);
+    for at in 1..bytes.len() {
+        let mut turned = bytes.clone();
+        turned[at] ^= 0x10;
+        let kind = read(Protocol::BedrockConverse, [&turned[..]]).2.map(|it| it.kind);
+        assert!(matches!(kind, Some(Syntax | TooLarge)), "{kind:?} with byte {at} turned");
+        let cut = read(Protocol::BedrockConverse, [&bytes[..at]]).2.map(|it| (it.kind, it.at));
+        assert_eq!(cut, Some((Syntax, at)));
+    }
+    let limits = Limits { max_bytes: bytes.len() - 1, ..Limits::default() };
+    let problem = Stream::new(Protocol::BedrockConverse, &limits).push(&bytes, &mut Vec::new()).unwrap_err();
+    assert_eq!((problem.kind, problem.at), (TooLarge, 12));
+}

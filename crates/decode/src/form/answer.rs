@@ -28,7 +28,10 @@ pub(super) fn sniff(document: &Document<'_>) -> Protocol {
         || kind.starts_with("content_block_")
     {
         Protocol::AnthropicMessages
-    } else if output.is_some_and(|output| document.member(output, "message").is_some()) {
+    } else if has("contentBlockIndex")
+        || has("stopReason")
+        || output.is_some_and(|output| document.member(output, "message").is_some())
+    {
         Protocol::BedrockConverse
     } else {
         Protocol::Json
@@ -74,6 +77,15 @@ impl Collector<'_, '_> {
                         self.answer_block(block)?;
                     }
                 }
+                ("contentBlockIndex", _) if protocol == Protocol::BedrockConverse => {
+                    self.lane.block = self.index(object, "contentBlockIndex", 0);
+                }
+                ("delta" | "start", Kind::Object) if protocol == Protocol::BedrockConverse => {
+                    self.lane.block = self.index(object, "contentBlockIndex", 0);
+                    self.converse_delta(value)?;
+                }
+                // Letters that hide the length of an event from whoever counts bytes.
+                ("p", Kind::String) if protocol == Protocol::BedrockConverse && self.is_padding(value) => {}
                 ("message", Kind::Object) => self.answer_message(value)?,
                 ("response" | "output_text", Kind::String) => self.say(value, Channel::Text)?,
                 ("thinking", Kind::String) => self.say(value, Channel::Thought)?,
@@ -115,6 +127,7 @@ impl Collector<'_, '_> {
         match name {
             "finish_reason" | "finishReason" | "stop_reason" | "stopReason" | "done_reason" => {
                 if let Some(reason) = self.document.string(value) {
+                    self.ended |= name == "stopReason";
                     self.facts.finish = Some(model_name(&reason));
                 }
             }
@@ -244,6 +257,27 @@ impl Collector<'_, '_> {
             }
         }
         Ok(())
+    }
+
+    /// What an event of Converse adds to a block.
+    fn converse_delta(&mut self, id: NodeId) -> Result<(), Problem> {
+        let document = self.document;
+        for (key, value) in document.members(id) {
+            let name = document.text(key);
+            let (channel, area) = match &*name {
+                "toolUse" => (Channel::Call, Area::Fields),
+                "reasoningContent" => (Channel::Thought, Area::Sealed),
+                "text" => (Channel::Text, Area::Fields),
+                _ => (Channel::Other, Area::Fields),
+            };
+            self.on(channel, |this| this.within(area, |this| this.member(key, value, Role::Assistant)))?;
+        }
+        Ok(())
+    }
+
+    fn is_padding(&self, id: NodeId) -> bool {
+        let text = self.document.string(id);
+        text.is_some_and(|text| text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_alphanumeric()))
     }
 
     /// The items of a response.

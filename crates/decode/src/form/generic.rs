@@ -58,7 +58,8 @@ impl<'a> Collector<'a, '_> {
         match document.kind(id) {
             Kind::String => {
                 let text = document.text(id);
-                let field = !text.is_empty() && key.is_some_and(|key| label::is_identifier(&document.text(key)));
+                let field =
+                    !text.is_empty() && key.is_some_and(|key| label::is_identifier(&document.text(key)));
                 self.push(id, text, if field { Role::Field } else { Role::Unknown })
             }
             Kind::Object => self.any_members(id, numbers),

@@ -93,7 +93,7 @@ fn raw(bytes: &[u8], start: usize, flags: u32, cap: usize) -> Result<(Vec<u8>, u
 }
 
 /// CRC-32 as gzip has it (RFC 1952, section 8).
-fn crc32(bytes: &[u8]) -> u32 {
+pub(crate) fn crc32(bytes: &[u8]) -> u32 {
     let step = |crc: u32, byte: &u8| {
         let [low, ..] = (crc ^ u32::from(*byte)).to_le_bytes();
         CRC_TABLE.get(usize::from(low)).copied().unwrap_or_default() ^ crc >> 8

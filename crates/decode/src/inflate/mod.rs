@@ -11,6 +11,8 @@ mod zstd;
 
 use alloc::{borrow::Cow, vec::Vec};
 
+pub(crate) use deflate::crc32;
+
 use crate::{Problem, ProblemKind, limits::MAX_BYTES};
 
 /// How many encodings a body may have one over the other. More serve nobody but who hides something.

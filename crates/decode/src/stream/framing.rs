@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use super::messages::Messages;
 use crate::{Problem, ProblemKind};
 
 /// Most lines of one event. Each costs memory of its own; models write one.
@@ -16,6 +17,8 @@ enum Kind {
     Events,
     /// JSON values, one behind the other or in an array.
     Values,
+    /// Messages with lengths and checksums.
+    Messages,
     /// No events: text as it comes.
     Plain,
 }
@@ -30,6 +33,11 @@ pub(super) struct Event {
 }
 
 impl Event {
+    /// Data that stands in one stretch, from that place in the stream on.
+    pub(super) fn new(bytes: Vec<u8>, place: u64) -> Self {
+        Self { bytes, stretches: Vec::from([(0, place)]), plain: false }
+    }
+
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -61,6 +69,7 @@ pub(super) struct Framing {
     line: Vec<u8>,
     /// The event that is not complete.
     event: Event,
+    messages: Messages,
     /// The last line ended in CR: a LF that follows belongs to it.
     after_cr: bool,
     /// Of JSON values: how deep, whether in a string, whether behind a backslash.
@@ -78,6 +87,7 @@ impl Framing {
             taken: 0,
             line: Vec::new(),
             event: Event { plain, ..Event::default() },
+            messages: Messages::default(),
             after_cr: false,
             depth: 0,
             quoted: false,
@@ -99,6 +109,7 @@ impl Framing {
             Kind::Unknown => Ok(None),
             Kind::Events => self.next_of_lines(rest, longest),
             Kind::Values => self.next_of_values(rest, longest),
+            Kind::Messages => self.messages.next(rest, &mut self.taken, longest),
             Kind::Plain => self.next_of_text(rest, longest),
         }
     }
@@ -110,6 +121,8 @@ impl Framing {
                 b' ' | b'\t' | b'\r' | b'\n' => {}
                 0xef | 0xbb | 0xbf if self.taken < 3 => {}
                 b'{' | b'[' => self.kind = Kind::Values,
+                // The highest byte of a length that no message has.
+                0 => self.kind = Kind::Messages,
                 _ => self.kind = Kind::Events,
             }
             if self.kind != Kind::Unknown {
@@ -307,7 +320,8 @@ impl Framing {
                 Ok(self.take_event())
             }
             Kind::Values if self.depth > 0 => Err(cut(self)),
-            Kind::Values => Ok(None),
+            Kind::Messages if !self.messages.is_empty() => Err(cut(self)),
+            Kind::Values | Kind::Messages => Ok(None),
             Kind::Plain if self.line.is_empty() => Ok(None),
             Kind::Plain => Err(self.problem(ProblemKind::Encoding, "the stream ends within a character")),
         }

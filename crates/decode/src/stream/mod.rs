@@ -1,11 +1,12 @@
 //! Streamed answers: bytes in any chunking to deltas of text.
 //!
-//! Two framings are told apart by their first byte: server-sent events (WHATWG HTML, "Server-sent events"; OpenAI,
-//! Anthropic, Gemini with `alt=sse`, MCP) and JSON values one behind the other or in one array (Ollama's JSON lines, Gemini
-//! without `alt=sse`). An event is read when it is complete, so the deltas do not depend on how the bytes are cut. Held in
+//! Three framings are told apart by their first byte: server-sent events (WHATWG HTML, "Server-sent events"; OpenAI,
+//! Anthropic, Gemini with `alt=sse`, MCP), JSON values one behind the other or in one array (Ollama's JSON lines, Gemini
+//! without `alt=sse`), and Amazon's event stream (Converse). An event is read when it is complete, so the deltas do not depend on how the bytes are cut. Held in
 //! memory are one event and what tells repeated texts apart, both bounded.
 
 mod framing;
+mod messages;
 mod repeats;
 
 use alloc::{borrow::Cow, string::String, vec::Vec};
