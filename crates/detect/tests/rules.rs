@@ -16,7 +16,8 @@ use modelgate_detect::{Engine, Options, Role, Scratch, TENSOR_RULES};
 use toml::{Table, Value};
 
 /// The fewest rules a pack may have: a lost file or table must not pass.
-const LEAST: [(&str, usize); 4] = [("injection", 75), ("jailbreak", 40), ("extraction", 25), ("secret", 140)];
+const LEAST: [(&str, usize); 5] =
+    [("injection", 150), ("jailbreak", 60), ("extraction", 40), ("secret", 140), ("web", 15)];
 
 /// The threshold of the default policy, in thousandths.
 const THRESHOLD: f64 = 800.0;
@@ -35,6 +36,15 @@ impl Case {
     fn strings(&self, key: &str) -> Vec<String> {
         let list = self.rule.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         list.iter().map(|item| item.as_str().unwrap().replace('¦', "")).collect()
+    }
+
+    /// A role that the rule judges.
+    fn role(&self) -> Role {
+        match self.rule.get("roles").and_then(Value::as_array) {
+            Some(roles) if roles.iter().all(|role| role.as_str() != Some("user")) => Role::Tool,
+            None if self.id.starts_with("web.") => Role::Field,
+            _ => Role::User,
+        }
     }
 
     fn name(&self) -> String {
@@ -76,9 +86,9 @@ impl Scanner {
         Self { engine: Engine::new(&options), scratch: Scratch::default() }
     }
 
-    fn ids(&mut self, text: &str) -> BTreeSet<&'static str> {
+    fn ids(&mut self, text: &str, role: Role) -> BTreeSet<&'static str> {
         let mut found = Vec::new();
-        self.engine.scan_text(text, Role::User, &mut self.scratch, &mut found);
+        self.engine.scan_text(text, role, &mut self.scratch, &mut found);
         found.into_iter().map(|finding| finding.rule.id).collect()
     }
 }
@@ -89,13 +99,13 @@ fn every_positive_matches_its_rule_and_no_negative_does() {
     let mut wrong = Vec::new();
     for case in cases() {
         for positive in case.strings("positives") {
-            let ids = scanner.ids(&positive);
+            let ids = scanner.ids(&positive, case.role());
             if !ids.contains(case.id.as_str()) {
                 wrong.push(format!("{} misses {positive:?}, which matched {ids:?}", case.name()));
             }
         }
         for negative in case.strings("negatives") {
-            if scanner.ids(&negative).contains(case.id.as_str()) {
+            if scanner.ids(&negative, case.role()).contains(case.id.as_str()) {
                 wrong.push(format!("{} matches {negative:?}", case.name()));
             }
         }
@@ -111,7 +121,7 @@ fn no_negative_reaches_the_threshold_by_other_rules() {
     let mut wrong = Vec::new();
     for case in &cases {
         for negative in case.strings("negatives") {
-            let ids = scanner.ids(&negative);
+            let ids = scanner.ids(&negative, case.role());
             let harmless: f64 = ids.iter().map(|id| 1.0 - weights[id] / 1000.0).product();
             if 1000.0 * (1.0 - harmless) >= THRESHOLD {
                 wrong.push(format!("{}: {negative:?} is blocked by {ids:?}", case.name()));
