@@ -71,7 +71,7 @@ const HEAD: [&str; 8] =
 /// # Errors
 /// When a corpus cannot be read or the output not be written.
 pub(crate) fn eval(policy: &Policy, files: &[PathBuf], output: &mut impl Write) -> anyhow::Result<()> {
-    let inspector = Inspector::new(policy);
+    let inspector = Inspector::new(policy)?;
     let threshold = policy.document().detect.suspicious_pattern_threshold.thousandths();
     let mut rows = Vec::new();
     let mut all = Group::default();

@@ -28,7 +28,7 @@ const HEAD: [&str; 6] = ["rule", "category", "severity", "weight", "paranoia", "
 /// # Errors
 /// When the output cannot be written.
 pub(crate) fn rules(policy: &Policy, as_json: bool, output: &mut impl Write) -> anyhow::Result<()> {
-    let inspector = Inspector::new(policy);
+    let inspector = Inspector::new(policy)?;
     let row = |KnownRule { paranoia, report }| Row {
         rule: report.rule,
         category: report.category.as_str(),

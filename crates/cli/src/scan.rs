@@ -68,7 +68,7 @@ pub(crate) fn role(name: Option<&str>) -> anyhow::Result<guard::Role> {
 /// # Errors
 /// When a line is no object with a `text`; the error names its number. Lines before it are written.
 pub(crate) fn scan(policy: &Policy, input: impl BufRead, output: impl Write) -> anyhow::Result<()> {
-    let inspector = Inspector::new(policy);
+    let inspector = Inspector::new(policy)?;
     let mut output = BufWriter::new(output);
     for (at, line) in input.lines().enumerate() {
         let number = at + 1;

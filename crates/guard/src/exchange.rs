@@ -75,15 +75,17 @@ impl Guard {
         surface: Surface,
         node: &str,
     ) -> Result<Self, ConfigError> {
-        Ok(Self::new(Policy::from_json(policy)?, key, surface, node))
+        Self::new(Policy::from_json(policy)?, key, surface, node)
     }
 
     /// A guard for a checked policy. Without a `key`, hashes of callers are not secret.
-    #[must_use]
-    pub fn new(policy: Policy, key: Option<&Key>, surface: Surface, node: &str) -> Self {
-        let inspector = Inspector::new(&policy);
+    ///
+    /// # Errors
+    /// Names the first rule of the operator that cannot be used.
+    pub fn new(policy: Policy, key: Option<&Key>, surface: Surface, node: &str) -> Result<Self, ConfigError> {
+        let inspector = Inspector::new(&policy)?;
         let identity_key = key.map_or([0; 32], |key| key.derive("modelgate client identity"));
-        Self { policy, inspector, surface, node: printable(node.as_bytes(), 128), identity_key }
+        Ok(Self { policy, inspector, surface, node: printable(node.as_bytes(), 128), identity_key })
     }
 
     /// The policy.

@@ -5,7 +5,7 @@ use core::cell::RefCell;
 
 use decode::{Decoded, Input, Limits, Problem, Protocol};
 use detect::{Engine, Finding, Role, Scratch, TensorLimits, TensorView};
-use policy::Policy;
+use policy::{ConfigError, Policy};
 
 use crate::{
     joined::joined,
@@ -54,32 +54,25 @@ const SECRET_PREFIX: usize = 4;
 
 impl Inspector {
     /// Builds the detectors.
-    #[must_use]
-    pub fn new(policy: &Policy) -> Self {
+    ///
+    /// # Errors
+    /// Names the first rule of the operator that cannot be used.
+    pub fn new(policy: &Policy) -> Result<Self, ConfigError> {
         let document = policy.document();
         let input = &document.input;
         let defaults = Limits::default();
-        Self {
-            engine: Engine::new(&policy.options()),
+        Ok(Self {
+            engine: policy.engine()?,
             limits: Limits {
                 max_bytes: usize::try_from(input.max_size).unwrap_or(usize::MAX),
                 max_depth: usize::from(input.max_depth),
                 ..defaults
             },
-            tensor_limits: TensorLimits {
-                max_values: usize::try_from(input.tensor.max_values).ok(),
-                min_value: input.tensor.min_value,
-                max_value: input.tensor.max_value,
-                max_magnitude: input.tensor.max_magnitude,
-                allow_non_finite: input.tensor.allow_non_finite,
-                max_gradient: input.tensor.max_gradient,
-                min_sparsity: input.tensor.min_sparsity.map(policy::Share::as_f64),
-                ..TensorLimits::default()
-            },
+            tensor_limits: policy.tensor_limits(),
             protocol: document.model.protocol.map(protocol),
             evidence: document.report.evidence,
             scratch: RefCell::default(),
-        }
+        })
     }
 
     /// The rules that judge texts, as a policy names them and as events report them.

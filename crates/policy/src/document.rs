@@ -137,6 +137,65 @@ pub struct Tensor {
     pub max_gradient: Option<f64>,
     /// Smallest share of values that are not zero.
     pub min_sparsity: Option<Share>,
+    /// Most axes, 1 to 64.
+    #[serde(deserialize_with = "max_rank")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 64)))]
+    pub max_rank: u8,
+    /// The shape that the model takes, axis by axis: a length, `null` for any, `{"max": 8}` for up to eight.
+    pub shape: Option<Vec<Axis>>,
+    /// The datatypes that the model takes, as the protocol names them, such as `FP32`.
+    pub datatypes: Option<Vec<String>>,
+    /// Longest run of equal values, in row-major order.
+    pub max_equal_run: Option<u32>,
+    /// Largest share of values at the tensor's own least or largest value.
+    pub max_saturated: Option<Share>,
+    /// How rough ordinary inputs of this model are; rougher ones look perturbed.
+    pub high_frequency: Option<HighFrequency>,
+    /// How much of an ordinary input of this model is even; less even ones look perturbed.
+    pub flatness: Option<Flatness>,
+}
+
+/// What one axis of a tensor may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(untagged)]
+pub enum Axis {
+    /// Of any length.
+    Any,
+    /// Of this length.
+    Exactly(u32),
+    /// Of this length or shorter.
+    AtMost {
+        /// The greatest length.
+        max: u32,
+    },
+}
+
+/// A model's baseline for the share of a sample's energy that lies in high frequencies. `cargo xtask digits` shows how
+/// one is measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct HighFrequency {
+    /// The mean share of ordinary samples, 0 to 1.
+    pub mean: f64,
+    /// How far above it an ordinary sample may be: a high quantile of ordinary samples, less the mean.
+    pub tolerance: f64,
+    /// The number of last axes that make up a sample: 2 for images, 1 for signals.
+    pub axes: u8,
+}
+
+/// A model's baseline for the share of even places in a sample.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Flatness {
+    /// Largest second difference of an even place: less than the step between neighbouring values of an ordinary input.
+    pub floor: f64,
+    /// Smallest share of even places, 0 to 1: a low quantile of ordinary samples.
+    pub min_share: f64,
+    /// The number of last axes that make up a sample: 2 for images, 1 for signals.
+    pub axes: u8,
 }
 
 impl Default for Tensor {
@@ -149,8 +208,19 @@ impl Default for Tensor {
             allow_non_finite: false,
             max_gradient: Some(1e3),
             min_sparsity: None,
+            max_rank: 64,
+            shape: None,
+            datatypes: None,
+            max_equal_run: None,
+            max_saturated: None,
+            high_frequency: None,
+            flatness: None,
         }
     }
+}
+
+fn max_rank<'de, D: Deserializer<'de>>(d: D) -> Result<u8, D::Error> {
+    narrow(bounded(d, "max_rank", 1, 64)?)
 }
 
 fn max_values<'de, D: Deserializer<'de>>(d: D) -> Result<u32, D::Error> {
@@ -307,6 +377,19 @@ impl Document {
             {
                 return Err((field, format!("{field} {bound} is not above 0")));
             }
+        }
+        let share = |value: f64| (0.0..=1.0).contains(&value);
+        if let Some(HighFrequency { mean, tolerance, axes }) = &tensor.high_frequency
+            && !(share(*mean) && share(*tolerance) && (1..=8).contains(axes))
+        {
+            let message = "high_frequency takes a mean and a tolerance from 0 to 1 and 1 to 8 axes";
+            return Err(("high_frequency", message.into()));
+        }
+        if let Some(Flatness { floor, min_share, axes }) = &tensor.flatness
+            && !(*floor >= 0.0 && share(*min_share) && (1..=8).contains(axes))
+        {
+            let message = "flatness takes a floor of 0 or more, a min_share from 0 to 1 and 1 to 8 axes";
+            return Err(("flatness", message.into()));
         }
         Ok(())
     }

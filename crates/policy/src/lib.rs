@@ -17,7 +17,10 @@ mod time;
 mod values;
 
 pub use detection::{Detect, Packs};
-pub use document::{Document, Identity, Input, Limits, Model, Relay, Report, Shadow, Tensor, Unscannable};
+pub use document::{
+    Axis, Document, Flatness, HighFrequency, Identity, Input, Limits, Model, Relay, Report, Shadow, Tensor,
+    Unscannable,
+};
 pub use exception::{Circumstances, ClientName, Exception};
 pub use judge::{Judgement, Reason};
 pub use own_rule::OwnRule;

@@ -101,6 +101,19 @@ pub enum Role {
     Field,
 }
 
+impl Role {
+    /// The detectors' roles that it stands for.
+    pub(crate) const fn detected(self) -> &'static [detect::Role] {
+        match self {
+            Self::System => &[detect::Role::System],
+            Self::User => &[detect::Role::User, detect::Role::Unknown],
+            Self::Assistant => &[detect::Role::Assistant],
+            Self::Tool => &[detect::Role::Tool],
+            Self::Field => &[detect::Role::Field],
+        }
+    }
+}
+
 impl From<detect::Role> for Role {
     fn from(role: detect::Role) -> Self {
         match role {
