@@ -233,7 +233,7 @@ mod tests {
     fn hostile_texts_cost_a_bounded_time() {
         let options = options(&["aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab", "9999999999999999"]);
         for piece in ["a", "a ", "b", "9", "99999999999 ", "aaaaaaaaaaaaaaaab"] {
-            let text = piece.repeat((1 << 17) / piece.len());
+            let text = piece.repeat((1 << 16) / piece.len());
             let start = std::time::Instant::now();
             found(&options, &text, Role::User);
             assert!(start.elapsed() < std::time::Duration::from_secs(20), "{piece}");

@@ -1,4 +1,7 @@
+extern crate std;
+
 use alloc::{format, string::String};
+use std::sync::LazyLock;
 
 use super::*;
 use crate::{Options, Packs};
@@ -8,8 +11,10 @@ const PROMPT: &str = "You are Mira, the assistant of the Lindenhof bakery. Answe
     angry, offer a free coffee and call the shift manager on extension 12. Speak in short, friendly sentences, and \
     use the guest's language. Do not talk about other bakeries in the town.";
 
-fn engine() -> Engine {
-    Engine::new(&Options::default())
+static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::new(&Options::default()));
+
+fn engine() -> &'static Engine {
+    &ENGINE
 }
 
 fn weight(prompt: &str, answer: &str) -> Option<u16> {

@@ -16,6 +16,7 @@ use crate::detector::Sink;
 /// Bytes of one address that are read; browsers take 2,000 in practice, and more of it is a payload in
 /// any case.
 pub(super) const LONGEST: usize = 4096;
+const NOTHING: Weights = Weights(0, 0, 0);
 /// Bytes of a slot in a template.
 const LONGEST_SLOT: usize = 80;
 /// Words in a query from which on it carries sentences rather than what somebody looks for.
@@ -153,21 +154,28 @@ impl Scan<'_> {
                 self.report(Number::Label, Weights(600, 600, 300), span.clone(), sink);
             }
         }
+        if slot == Telling::Weak && loads {
+            self.report(Number::ImagePlaceholder, Weights(600, 300, 0), span.clone(), sink);
+        }
         self.judge_host(address, carrier, &span, sink);
         if carrier == Carrier::Bare && !matches!(self.role, crate::role::Role::Assistant) {
             return;
         }
         self.judge_payload(address, carrier, &span, sink);
-        let telling = address.parameters().filter(|(_, value)| !value.is_empty());
-        let telling = telling.map(|(name, _)| sensitive::parameter(name)).max().unwrap_or(Telling::No);
-        match (telling, loads) {
-            (Telling::Strong, true) => {
-                self.report(Number::ImageParameter, Weights(850, 700, 350), span, sink);
+        let (mut strong, mut weak) = (0u32, 0u32);
+        for (name, _) in address.parameters().filter(|(_, value)| !value.is_empty()) {
+            match sensitive::parameter(name) {
+                Telling::Strong => strong += 1,
+                Telling::Weak => weak += 1,
+                Telling::No => {}
             }
-            (Telling::Weak, true) => self.report(Number::ImageParameter, Weights(300, 200, 0), span, sink),
-            (Telling::Strong, false) => {
-                self.report(Number::LinkParameter, Weights(400, 250, 0), span, sink);
-            }
+        }
+        // One detail about a person is in many an address; several are a record.
+        match (strong, weak, loads) {
+            (1.., _, true) => self.report(Number::ImageParameter, Weights(850, 700, 350), span, sink),
+            (0, 3.., true) => self.report(Number::ImageParameter, Weights(850, 400, 0), span, sink),
+            (0, 1.., true) => self.report(Number::ImageParameter, Weights(300, 200, 0), span, sink),
+            (1.., _, false) => self.report(Number::LinkParameter, Weights(400, 250, 0), span, sink),
             _ => {}
         }
     }
@@ -179,32 +187,32 @@ impl Scan<'_> {
         span: &Range<usize>,
         sink: &mut Sink<'_>,
     ) {
-        let (number, text) = match carrier {
-            Carrier::Image => (Number::ImagePayload, Number::ImageText),
-            Carrier::Link | Carrier::Bare => (Number::LinkPayload, Number::LinkText),
-        };
+        let number = carrier.pick(Number::ImagePayload, Number::LinkPayload, Number::LinkPayload);
         for segment in address.path.split(|byte| *byte == b'/') {
-            let weights = match payload::of(segment, self.decoded) {
-                Payload::Readable => [Weights(850, 700, 300), Weights(500, 350, 0)],
-                Payload::Opaque | Payload::None => continue,
-            };
-            let [image, link] = weights;
-            self.report(number, if carrier == Carrier::Image { image } else { link }, span.clone(), sink);
+            if payload::of(segment, self.decoded) == Payload::Readable {
+                let weights = carrier.pick(Weights(850, 700, 300), Weights(500, 350, 0), Weights(250, 0, 0));
+                self.report(number, weights, span.clone(), sink);
+            }
         }
         for (name, value) in address.parameters() {
-            let (image, link) = match payload::of(value, self.decoded) {
-                Payload::Readable => (Weights(900, 850, 500), Weights(700, 600, 150)),
-                Payload::Opaque if !signs(name) => (Weights(350, 150, 0), Weights(100, 0, 0)),
-                Payload::Opaque | Payload::None => (Weights(0, 0, 0), Weights(0, 0, 0)),
+            let weights = match payload::of(value, self.decoded) {
+                Payload::Readable => {
+                    carrier.pick(Weights(900, 850, 500), Weights(600, 450, 100), Weights(300, 0, 0))
+                }
+                Payload::Record => carrier.pick(Weights(850, 600, 100), Weights(150, 0, 0), NOTHING),
+                Payload::Opaque if !signs(name) => {
+                    carrier.pick(Weights(350, 150, 0), Weights(100, 0, 0), NOTHING)
+                }
+                Payload::Opaque | Payload::None => NOTHING,
             };
-            self.report(number, if carrier == Carrier::Image { image } else { link }, span.clone(), sink);
-            let words = payload::words(value, self.decoded);
-            let (image, link) = match words {
-                MANY_WORDS.. => (Weights(850, 700, 300), Weights(300, 150, 0)),
-                WORDS.. => (Weights(600, 450, 100), Weights(150, 0, 0)),
-                _ => continue,
+            self.report(number, weights, span.clone(), sink);
+            let weights = match payload::words(value, self.decoded) {
+                MANY_WORDS.. => carrier.pick(Weights(850, 700, 300), Weights(300, 150, 0), NOTHING),
+                WORDS.. => carrier.pick(Weights(600, 450, 100), Weights(150, 0, 0), NOTHING),
+                _ => NOTHING,
             };
-            self.report(text, if carrier == Carrier::Image { image } else { link }, span.clone(), sink);
+            let number = carrier.pick(Number::ImageText, Number::LinkText, Number::LinkText);
+            self.report(number, weights, span.clone(), sink);
         }
     }
 
@@ -227,19 +235,16 @@ impl Scan<'_> {
         }
         let (image, link, bare) = match host::collects(address.host) {
             Collects::Surely => (Weights(900, 850, 400), Weights(700, 550, 150), Weights(400, 250, 0)),
-            Collects::Maybe => (Weights(500, 350, 0), Weights(300, 150, 0), Weights(0, 0, 0)),
-            Collects::No => (Weights(0, 0, 0), Weights(0, 0, 0), Weights(0, 0, 0)),
+            Collects::Maybe => (Weights(500, 350, 0), Weights(300, 150, 0), NOTHING),
+            Collects::No => (NOTHING, NOTHING, NOTHING),
         };
-        let pick = |image, link, bare| match carrier {
-            Carrier::Image => image,
-            Carrier::Link => link,
-            Carrier::Bare => bare,
-        };
-        self.report(Number::Collector, pick(image, link, bare), span.clone(), sink);
+        self.report(Number::Collector, carrier.pick(image, link, bare), span.clone(), sink);
         let weights = match host::data_in_labels(address.host, self.decoded) {
-            Payload::Readable => pick(Weights(900, 850, 500), Weights(850, 700, 300), Weights(700, 600, 250)),
-            Payload::Opaque => pick(Weights(600, 350, 0), Weights(400, 200, 0), Weights(200, 0, 0)),
-            Payload::None => Weights(0, 0, 0),
+            Payload::Readable => {
+                carrier.pick(Weights(900, 850, 500), Weights(850, 700, 300), Weights(700, 600, 250))
+            }
+            Payload::Opaque => carrier.pick(Weights(600, 350, 0), Weights(400, 200, 0), Weights(200, 0, 0)),
+            Payload::Record | Payload::None => NOTHING,
         };
         self.report(Number::Label, weights, span.clone(), sink);
     }

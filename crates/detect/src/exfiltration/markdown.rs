@@ -16,6 +16,17 @@ pub(super) enum Carrier {
     Bare,
 }
 
+impl Carrier {
+    /// One of three, by who loads.
+    pub(super) fn pick<T>(self, image: T, link: T, bare: T) -> T {
+        match self {
+            Self::Image => image,
+            Self::Link => link,
+            Self::Bare => bare,
+        }
+    }
+}
+
 /// Bytes of a link's text that are looked back over.
 const LONGEST_LINK_TEXT: usize = 200;
 /// Schemes whose addresses are looked at.

@@ -15,12 +15,21 @@ pub(super) enum Payload {
     None,
     /// Something encoded that does not decode to text: encrypted, compressed, or a signature.
     Opaque,
+    /// Names and values, once decoded.
+    Record,
     /// Text, once decoded.
     Readable,
 }
 
 /// Judges a path segment or the value of a parameter.
 pub(super) fn of(piece: &[u8], decoded: &mut Vec<u8>) -> Payload {
+    if piece
+        .get(..3)
+        .is_some_and(|front| front.eq_ignore_ascii_case(b"%7b") || front.eq_ignore_ascii_case(b"%5b"))
+    {
+        unescape(piece, decoded);
+        return if is_record(decoded) { Payload::Record } else { Payload::None };
+    }
     let piece = piece.split(|byte| matches!(byte, b'=' | b'.' | b',')).next().unwrap_or_default();
     let padded = piece.windows(3).position(|three| three.eq_ignore_ascii_case(b"%3d"));
     let piece = piece.get(..padded.unwrap_or(piece.len())).unwrap_or_default();
@@ -45,6 +54,12 @@ pub(super) fn words(value: &[u8], decoded: &mut Vec<u8>) -> usize {
     if value.len() < 16 {
         return 0;
     }
+    unescape(value, decoded);
+    decoded.split(|byte| *byte == b' ').filter(|word| is_word(word)).count()
+}
+
+/// Undoes the encoding of a query.
+fn unescape(value: &[u8], decoded: &mut Vec<u8>) {
     decoded.clear();
     let mut rest = value;
     while let Some((byte, behind)) = rest.split_first() {
@@ -61,7 +76,13 @@ pub(super) fn words(value: &[u8], decoded: &mut Vec<u8>) -> usize {
             _ => *byte,
         });
     }
-    decoded.split(|byte| *byte == b' ').filter(|word| is_word(word)).count()
+}
+
+/// Whether a text is a record of names and values in JSON. Charts are drawn from such, too.
+fn is_record(text: &[u8]) -> bool {
+    let pairs = text.windows(2).filter(|two| *two == b"\":").count();
+    let drawn = super::contains(text, b"\"type\"") || super::contains(text, b"\"labels\"");
+    pairs >= 2 && !drawn
 }
 
 fn is_word(word: &[u8]) -> bool {

@@ -89,12 +89,12 @@ rules! {
     Url = output("exfiltration.active.url", "Link that runs code", Severity::High, 900);
     Frame = output("exfiltration.active.frame",
         "Embedded document, redirection or form outside a code block", Severity::Medium, 600);
-    Colour = terminal("exfiltration.terminal.colour", "Terminal colours", Severity::Low, 100);
-    Control = terminal("exfiltration.terminal.control", "Terminal sequence that moves or erases", Severity::Medium, 600);
+    Colour = terminal("exfiltration.terminal.colour", "Terminal colours", Severity::Low, 450);
+    Control = terminal("exfiltration.terminal.control", "Terminal sequence that moves or erases", Severity::Medium, 850);
     Conceal = terminal("exfiltration.terminal.conceal", "Terminal sequence that hides text", Severity::High, 850);
     Hyperlink = terminal("exfiltration.terminal.hyperlink", "Terminal link whose target is not seen", Severity::Medium, 800);
     Clipboard = terminal("exfiltration.terminal.clipboard", "Terminal sequence that sets or reads the clipboard", Severity::Critical, 950);
-    Title = terminal("exfiltration.terminal.title", "Terminal sequence that sets the window's title", Severity::Medium, 600);
+    Title = terminal("exfiltration.terminal.title", "Terminal sequence that sets the window's title", Severity::Medium, 850);
     Device = terminal("exfiltration.terminal.device",
         "Device control, application or operating-system sequence for a terminal", Severity::High, 850);
     Report = terminal("exfiltration.terminal.report",

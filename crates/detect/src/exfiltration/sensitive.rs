@@ -204,10 +204,28 @@ pub(super) fn slot(name: &[u8]) -> Telling {
     whole.max(least).max(weak)
 }
 
+/// Of the others, the ones that say something about a person or open something.
+const PERSONAL: &[&str] = &[
+    "token",
+    "apikey",
+    "accesstoken",
+    "session",
+    "sessionid",
+    "email",
+    "mail",
+    "user",
+    "username",
+    "name",
+    "phone",
+    "address",
+    "message",
+    "msg",
+];
+
 /// How telling the name of a parameter is.
 pub(super) fn parameter(name: &[u8]) -> Telling {
     let strong = |word: &str| STRONG.contains(&word) && !COMMON.contains(&word);
-    let weak = |word: &str| COMMON.contains(&word);
+    let weak = |word: &str| COMMON.contains(&word) || PERSONAL.contains(&word);
     let mut best = told(name, strong, weak);
     for part in name.split(|byte| !byte.is_ascii_alphanumeric()) {
         best = best.max(told(part, strong, weak));

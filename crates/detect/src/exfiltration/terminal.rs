@@ -1,7 +1,7 @@
 //! Terminal sequences (ECMA-48; xterm's control sequences,
 //! <https://invisible-island.net/xterm/ctlseqs/ctlseqs.html>).
 //!
-//! Colours are part of what programs print. What moves, hides, asks, or reaches the clipboard is not
+//! No answer needs one; colours alone do no harm and are part of what programs print. What moves, hides, asks, or reaches the clipboard is not
 //! part of any answer, and serves in tool results to show a reader something else than the model reads.
 
 use memchr::memchr2;
@@ -26,7 +26,7 @@ impl Scan<'_> {
                 (length + 1, number, weights)
             }
             [b'P' | b'_' | b'^' | b'X', ..] => (string_end(body), Number::Device, Weights(850, 600, 300)),
-            [b'c', ..] => (1, Number::Control, Weights(600, 300, 100)),
+            [b'c', ..] => (1, Number::Control, Weights(850, 300, 100)),
             // Single shifts, key pad modes, character sets: no harm alone.
             _ => return at + 1,
         };
@@ -42,12 +42,12 @@ fn control(rest: &[u8]) -> (usize, Number, Weights) {
     let last = rest.get(length).copied().unwrap_or(0);
     let (number, weights) = match (last, parameters) {
         (b'm', _) if conceals(parameters) => (Number::Conceal, Weights(850, 600, 300)),
-        (b'm', _) => (Number::Colour, Weights(300, 0, 0)),
+        (b'm', _) => (Number::Colour, Weights(450, 0, 0)),
         (b'~', b"200" | b"201") => (Number::Paste, Weights(950, 900, 700)),
         // Device attributes, status and window reports: the terminal types the answer.
         (b'c' | b'n', _) | (b't', [b'1'..=b'2', ..]) => (Number::Report, Weights(850, 700, 250)),
-        (b'K', _) => (Number::Control, Weights(500, 0, 0)),
-        (b'@'..=b'~', _) => (Number::Control, Weights(600, 250, 0)),
+        (b'K', _) => (Number::Control, Weights(650, 0, 0)),
+        (b'@'..=b'~', _) => (Number::Control, Weights(850, 250, 0)),
         _ => (Number::Control, Weights(0, 0, 0)),
     };
     (length + usize::from(length < rest.len()), number, weights)
@@ -85,7 +85,7 @@ fn command(rest: &[u8]) -> (usize, Number, Weights) {
     let (number, weights) = match rest.get(..digits).unwrap_or_default() {
         b"52" => (Number::Clipboard, Weights(950, 950, 850)),
         b"8" => (Number::Hyperlink, Weights(800, 400, 100)),
-        b"0" | b"1" | b"2" => (Number::Title, Weights(600, 250, 0)),
+        b"0" | b"1" | b"2" => (Number::Title, Weights(850, 250, 0)),
         b"" => (Number::Device, Weights(400, 200, 0)),
         _ => (Number::Device, Weights(850, 450, 200)),
     };
