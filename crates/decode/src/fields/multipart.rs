@@ -96,7 +96,12 @@ impl<'a> Form<'a> {
             named.push(verbatim(filename, filename_at, Role::Field, place(name)));
             fields.facts.files = fields.facts.files.saturating_add(1);
         }
-        named.sort_by_key(|part| part.span().start);
+        // The file's name may stand before the field's.
+        if let [first, second] = &mut *named
+            && first.span().start > second.span().start
+        {
+            core::mem::swap(first, second);
+        }
         named.into_iter().try_for_each(|part| fields.push(part))?;
         self.content(fields, &head, content)
     }

@@ -3,12 +3,15 @@
 
 use alloc::vec::Vec;
 
-use crate::{Datatype, Problem, ProblemKind};
+use crate::{Datatype, Part, Problem, ProblemKind, Tensor};
 
 /// The bytes behind the JSON, taken from the front.
 pub(super) struct Binary<'a> {
     bytes: &'a [u8],
     at: usize,
+    /// What was read from them.
+    pub(super) parts: Vec<Part<'a>>,
+    pub(super) tensors: Vec<Tensor<'a>>,
 }
 
 /// The bytes of one input.
@@ -22,7 +25,7 @@ pub(super) struct Chunk<'a> {
 impl<'a> Binary<'a> {
     /// `at` is where the bytes start in the body.
     pub(super) fn new(bytes: &'a [u8], at: usize) -> Self {
-        Self { bytes, at }
+        Self { bytes, at, parts: Vec::new(), tensors: Vec::new() }
     }
 
     pub(super) fn take(&mut self, size: usize) -> Result<Chunk<'a>, Problem> {

@@ -35,11 +35,9 @@ impl<'a> Collector<'a, '_> {
             }
         }
         binary.end()?;
-        if !bytes.is_empty() {
-            // What stands behind the JSON was found among what stands in it.
-            self.parts.sort_by_key(Part::start);
-            self.tensors.sort_by_key(|tensor| tensor.span.start);
-        }
+        // In the order of the body: what stands behind the JSON comes after what stands in it.
+        binary.parts.into_iter().try_for_each(|part| self.push_part(part))?;
+        binary.tensors.into_iter().try_for_each(|tensor| self.push_tensor(tensor))?;
         if found { Ok(()) } else { Err(self.form(NodeId::ROOT, "there are no `inputs`")) }
     }
 
@@ -92,7 +90,7 @@ impl<'a> Collector<'a, '_> {
         let Some(size) = size else { return Ok(()) };
         let size = self.amount(size).and_then(|size| usize::try_from(size).ok());
         let chunk = binary.take(size.ok_or_else(|| self.form(input, "a `binary_data_size` is no size"))?)?;
-        self.raw_data(input, name, (datatype, &shape, product), chunk)
+        self.raw_data(input, name, (datatype, &shape, product), chunk, binary)
     }
 
     /// Takes a tensor of raw bytes, little-endian and in row-major order.
@@ -102,15 +100,21 @@ impl<'a> Collector<'a, '_> {
         name: Cow<'a, str>,
         (datatype, shape, product): (Datatype, &[usize], usize),
         chunk: Chunk<'a>,
+        binary: &mut Binary<'a>,
     ) -> Result<(), Problem> {
         let bad = || Problem::new(ProblemKind::Shape, chunk.at, "an input's `shape` does not fit its `data`");
         if datatype == Datatype::Bytes {
-            let texts = chunk.texts(product)?;
+            let mut texts = chunk.texts(product)?;
+            texts.retain(|(text, _)| !text.is_empty());
+            if texts.len() + self.parts.len() + binary.parts.len() > self.limits.max_parts {
+                return Err(Problem::new(ProblemKind::TooMany, chunk.at, "more texts than allowed"));
+            }
             let place = self.document.pointer(input);
-            return texts.into_iter().try_for_each(|(text, at)| {
+            binary.parts.extend(texts.into_iter().map(|(text, at)| {
                 let span = at..at + text.len();
-                self.push_part(Part::outside(Cow::Borrowed(text), span, Role::User, place.clone()))
-            });
+                Part::outside(Cow::Borrowed(text), span, Role::User, place.clone())
+            }));
+            return Ok(());
         }
         if product > self.limits.max_tensor_values {
             return Err(Problem::new(ProblemKind::TooMany, chunk.at, "more numbers than allowed"));
@@ -118,16 +122,9 @@ impl<'a> Collector<'a, '_> {
         let values = chunk.numbers(datatype).filter(|values| values.len() == product).ok_or_else(bad)?;
         let (shape, span) = (shape.to_vec(), chunk.at..chunk.at + chunk.bytes.len());
         let document = self.document.clone();
-        self.push_tensor(Tensor {
-            name,
-            datatype,
-            shape,
-            values,
-            span,
-            has_null: false,
-            document,
-            node: input,
-        })
+        let tensor = Tensor { name, datatype, shape, values, span, has_null: false, document, node: input };
+        binary.tensors.push(tensor);
+        Ok(())
     }
 
     /// A shape and the number of its elements.
