@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfkc_quick};
 
 use crate::{
     fold::{self, Kind},
@@ -23,6 +23,9 @@ pub const PADDING: usize = 64;
 /// As many characters are normalised together; the Stream-Safe Text Format of UAX #15 allows 30 marks
 /// in a row, and no orthography needs them.
 const CLUSTER: usize = 32;
+
+/// Of those, as many are kept: a letter with seven marks.
+const MARKS: usize = 8;
 
 /// A comparable text with its way back. Reuse it: its buffers keep their room.
 #[derive(Debug, Default)]
@@ -154,6 +157,13 @@ impl Normalised {
 
     fn fold_char(&mut self, source: &str, at: usize, c: char, next: usize) -> usize {
         let len = next - at;
+        if let Some(small) = fold::cased(c)
+            && !next_joins(source, next)
+        {
+            self.push(small);
+            self.map.copy(at, len);
+            return len;
+        }
         match fold::kind(c) {
             Kind::Invisible => {
                 self.transforms.insert(Transform::Invisibles);
@@ -170,7 +180,7 @@ impl Normalised {
                 self.bytes.push(SYMBOL as u8);
                 self.map.replace(at..next, 1);
             }
-            Kind::Letter if !next_joins(source, next) => {
+            Kind::Letter if fold::is_phrase(c) || !next_joins(source, next) => {
                 let before = self.bytes.len();
                 self.push_lower(c);
                 self.map.replace(at..next, self.bytes.len() - before);
@@ -232,17 +242,36 @@ impl Normalised {
         }
         let before = self.bytes.len();
         let cluster = source.get(from..start + end).unwrap_or_default();
-        for c in cluster.chars().nfkc() {
+        self.push_cluster(cluster);
+        self.map.replace(from..start + end, self.bytes.len() - before);
+        end
+    }
+
+    fn push_cluster(&mut self, cluster: &str) {
+        // Marks beyond what any orthography heaps up say nothing.
+        let head = match cluster.char_indices().nth(MARKS) {
+            Some((end, _)) => cluster.get(..end).unwrap_or_default(),
+            None => cluster,
+        };
+        if let Some(composed) = fold::composed(head) {
+            return self.push_lower(composed);
+        }
+        if is_nfkc_quick(head.chars()) == IsNormalized::Yes {
+            return head.chars().for_each(|c| self.push_lower(c));
+        }
+        for c in head.chars().nfkc() {
             // A mark that stands alone (´ or ¨) is a space and the mark; behind white space the space is one too many.
             if c != ' ' || !matches!(self.bytes.last(), Some(b' ' | b'\n')) {
                 self.push_lower(c);
             }
         }
-        if cluster.chars().any(fold::is_compatibility_letter) {
+        if head.chars().any(fold::is_compatibility_letter) {
             self.transforms.insert(Transform::Nfkc);
         }
-        self.map.replace(from..start + end, self.bytes.len() - before);
-        end
+    }
+
+    fn push(&mut self, c: char) {
+        self.bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
     }
 
     fn push_lower(&mut self, c: char) {

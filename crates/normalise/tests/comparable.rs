@@ -42,7 +42,7 @@ const TEXTS: &[(&str, &str)] = &[
     ("각", "각"),
     ("क्षमा", "क्षमा"),
     ("<｜begin▁of▁sentence｜>", "<|begin\u{1f}of\u{1f}sentence|>"),
-    ("ﷺ", "صلى الله عليه وسلم"),
+    ("ﷺ ﻻ", "ﷺ لا"),
     ("hidden\u{e0041}\u{e0042}", "hidden"),
     ("exactly thirty-two bytes of text, and Then", "exactly thirty-two bytes of text, and then"),
 ];

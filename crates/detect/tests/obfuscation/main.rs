@@ -6,7 +6,7 @@
     reason = "clippy exempts test functions from these, but not the helpers beside them"
 )]
 
-use modelgate_detect::{Category, Engine, Options, Role, Scratch};
+use modelgate_detect::{Category, Engine, Options, Packs, Role, Scratch};
 
 mod transforms;
 
@@ -72,6 +72,12 @@ const HARMLESS: &[&str] = &[
     "Can you summarise the previous chapter of the book before we go on?",
 ];
 
+/// The rules alone: what a learnt model makes of a text hidden or plain is measured, not laid down in a table.
+fn rules() -> Engine {
+    let packs = Packs { classifier: false, structure: false, ..Packs::default() };
+    Engine::new(&Options { packs, ..Options::default() })
+}
+
 fn is_found(engine: &Engine, text: &str) -> bool {
     let mut found = Vec::new();
     engine.scan_text(text, Role::User, &mut Scratch::default(), &mut found);
@@ -85,8 +91,9 @@ fn is_found(engine: &Engine, text: &str) -> bool {
 
 #[test]
 fn attacks_are_found_through_every_transform() {
-    let engine = Engine::new(&Options::default());
+    let engine = rules();
     let plain: Vec<&str> = ATTACKS.iter().copied().filter(|text| is_found(&engine, text)).collect();
+    assert!(TRANSFORMS.len() >= 80, "{} transforms", TRANSFORMS.len());
     assert!(plain.len() >= 40, "only {} attacks are found in plain words", plain.len());
     let mut missed = String::new();
     for (name, transform) in TRANSFORMS {
@@ -100,9 +107,42 @@ fn attacks_are_found_through_every_transform() {
     assert!(missed.is_empty(), "{missed}");
 }
 
+/// Texts that hold what views look for, and say nothing odd.
+const INNOCENT: &[&str] = &[
+    "Good morning in Morse: --. --- --- -.. / -- --- .-. -. .. -. --. and thank you for calling",
+    "Spoiler: Gur ohgyre qvq vg va gur yvoenel jvgu gur pnaqyrfgvpx ng avtug",
+    "Dump: 48 65 6c 6c 6f 20 77 6f 72 6c 64 2c 20 74 68 69 73 20 69 73 20 61 20 74 65 73 74",
+    "const GREETING = \"\\u0048\\u0065\\u006c\\u006c\\u006f \\u0077\\u006f\\u0072\\u006c\\u0064\";",
+    "Search: https://example.com/find?q=train%20times%20to%20the%20coast%20on%20sunday&lang=en",
+    "Use &lt;b&gt;bold&lt;/b&gt; for headings &amp; &#39;quotes&#39; around the &#97;&#98;&#99; of the text.",
+    "TWVldGluZyBpcyBhdCBub29uIG9uIFRodXJzZGF5LCBwbGVhc2UgYnJpbmcgdGhlIHJlcG9ydC4=",
+    "Callsign: Juliett Oscar Hotel November, over. We land at runway two seven, wind from the west.",
+    "My password rules: use 1 capital, 4 digits, and no w0rds like p4ss or s3cret in it.",
+    "He wrote B E A U T I F U L on the wall and then S U N S E T below it in blue paint.",
+    "Bajo 5uper 0ferta 3n t0d4 l4 t13nd4 h0y y m4n4n4 c0n d35cu3nt05",
+    "The bytes are 01001000 01100101 01101100 01101100 01101111 00100000 01001010 01101111 01100101",
+    "Le théâtre près de l'église a été rénové, et la fête commencera à neuf heures précises.",
+    "Он нашёл старую карту в доме у реки и показал её брату, а потом они пошли гулять.",
+    "AbstractSingletonProxyFactoryBean extends ConfigurableListableBeanFactoryPostProcessor",
+    "sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "igpay atinlay isway unfay orfay ildrenchay andway eirthay iendsfray",
+    "siht ecnetnes si nettirw sdrawkcab tub syas gnihton tnatropmi",
+    "ᴛʜɪs ɪs ᴀ ɴɪᴄᴇ sᴍᴀʟʟ ᴄᴀᴘɪᴛᴀʟ sᴇɴᴛᴇɴᴄᴇ ᴀʙᴏᴜᴛ sᴘʀɪɴɢ ꜰʟᴏᴡᴇʀs",
+    "soooo goooood to seeeee youuuu alllll agaaaain at the paaaarty",
+];
+
+#[test]
+fn innocent_texts_that_look_encoded_raise_nothing() {
+    assert!(INNOCENT.len() >= 20);
+    let engine = rules();
+    for text in INNOCENT {
+        assert!(!is_found(&engine, text), "{text:?}");
+    }
+}
+
 #[test]
 fn harmless_texts_stay_harmless_through_every_transform() {
-    let engine = Engine::new(&Options::default());
+    let engine = rules();
     assert!(HARMLESS.len() >= 10);
     for (name, transform) in TRANSFORMS {
         for text in HARMLESS {

@@ -129,7 +129,7 @@ fn base32(text: &str) -> String {
         char::from(ALPHABET[value])
     };
     let mut out: String = bits.as_bytes().chunks(5).map(symbol).collect();
-    while out.len() % 8 != 0 {
+    while !out.len().is_multiple_of(8) {
         out.push('=');
     }
     out

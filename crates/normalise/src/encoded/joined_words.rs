@@ -2,10 +2,13 @@
 
 use alloc::string::String;
 
-use crate::language::segment;
+use crate::language::{naturalness, segment};
 
 /// Letters without which a run is a name.
 pub(super) const SHORTEST: usize = 20;
+
+/// Steps that telling words apart takes for a letter.
+pub(super) const STEPS: usize = 3;
 
 /// Fewer words are an identifier.
 const FEWEST: usize = 4;
@@ -16,6 +19,10 @@ const LONGEST: usize = 2048;
 /// The words of a run of letters, if that is what it is made of.
 pub(super) fn read(letters: &[u8]) -> Option<String> {
     if letters.len() < SHORTEST || letters.len() > LONGEST || !letters.iter().all(u8::is_ascii_alphabetic) {
+        return None;
+    }
+    // Names at random are told by their first letters.
+    if naturalness(letters.get(..4 * SHORTEST).unwrap_or(letters)) < 600 {
         return None;
     }
     let mut text = String::new();

@@ -107,7 +107,7 @@ fn whole_other(bytes: &[u8], run: &Range<usize>, budget: &mut Budget, out: &mut 
         return Some(run.end);
     }
     let letters = symbols.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
-    if letters >= joined_words::SHORTEST && budget.step(letters) {
+    if letters >= joined_words::SHORTEST && budget.step(joined_words::STEPS * letters) {
         let text = joined_words::read(symbols.get(..letters)?)?;
         put(Transform::Joined, run.start..run.start + letters, text, budget, out);
         return Some(run.start + letters);

@@ -15,11 +15,15 @@ use crate::{
     invisible::is_invisible,
     language::{fluency, is_known},
     reading::spaced::collapsed,
+    swar,
     transform::Transform,
 };
 
 /// Bytes that are read at once; what is longer is read in parts.
 const PART: usize = 8 * 1024;
+
+/// One accented letter in so many bytes is more than languages have that look like English under them.
+const ACCENTS: usize = 14;
 
 /// So many letters with symbols between them are held apart by them.
 const LONELY: u32 = 6;
@@ -183,7 +187,7 @@ pub(crate) fn views(source: &str, budget: &mut Budget, out: &mut Vec<View>) {
     while at < source.len() {
         let end = source.ceil_char_boundary((at + PART).min(source.len()));
         let part = source.get(at..end).unwrap_or_default();
-        if !part.is_ascii() {
+        if may_hide(part) {
             if !budget.step(part.len()) {
                 return;
             }
@@ -193,6 +197,53 @@ pub(crate) fn views(source: &str, budget: &mut Budget, out: &mut Vec<View>) {
         }
         at = end;
     }
+}
+
+/// Whether there is anything that may hide a word: letters of two scripts side by side, letters drawn in special ways,
+/// marks, or many accents. What is ASCII is stepped over, and plain Russian or Greek is told by this alone.
+fn may_hide(part: &str) -> bool {
+    let bytes = part.as_bytes();
+    let is_letter = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_alphabetic);
+    let (mut at, mut accents, mut last, mut last_end) = (0, 0, '\0', 0);
+    while let Some(found) = not_ascii(bytes, at) {
+        let Some(c) = part.get(found..).and_then(|rest| rest.chars().next()) else { return true };
+        at = found + c.len_utf8();
+        match c {
+            '\u{2000}'..='\u{206f}' | '\u{3000}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}' => continue,
+            '\u{c0}'..='\u{24f}' | '\u{1e00}'..='\u{1eff}' => accents += 1,
+            '\u{250}'..='\u{36f}' | '\u{1d00}'..='\u{1dff}' | '\u{2100}'..='\u{2fff}' | '\u{10000}'.. => {
+                return true;
+            }
+            _ => {
+                let beside = is_letter(found.checked_sub(1)) || is_letter(Some(at));
+                let other_script =
+                    last_end == found && u32::from(last) >> 8 != u32::from(c) >> 8 && c.is_alphabetic();
+                if beside || other_script && last.is_alphabetic() {
+                    return true;
+                }
+                (last, last_end) = (c, at);
+            }
+        }
+    }
+    accents * ACCENTS >= part.len()
+}
+
+/// Where the next byte from `from` on is that is not ASCII.
+fn not_ascii(bytes: &[u8], from: usize) -> Option<usize> {
+    let rest = bytes.get(from..)?;
+    // Beside such a byte there is often another.
+    if rest.first().is_some_and(|byte| !byte.is_ascii()) {
+        return Some(from);
+    }
+    let (words, tail) = rest.as_chunks::<8>();
+    for (number, word) in words.iter().enumerate() {
+        let flags = swar::not_ascii(u64::from_le_bytes(*word));
+        if flags != 0 {
+            return Some(from + 8 * number + swar::first(flags));
+        }
+    }
+    let behind = from + 8 * words.len();
+    tail.iter().position(|byte| !byte.is_ascii()).map(|at| behind + at)
 }
 
 fn read(part: &str) -> Option<(Transform, String)> {

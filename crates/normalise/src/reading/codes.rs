@@ -31,6 +31,10 @@ static BASES: [Base; 4] = [
 ];
 
 pub(super) fn read(stretch: &str, counts: &Counts) -> Reading {
+    // Escapes are read where they stand, by their own finder.
+    if ["&#", "\\x", "\\u", "%u", "U+"].iter().any(|escape| stretch.contains(escape)) {
+        return None;
+    }
     // Hexadecimal digits are letters too, but never most of them.
     if counts.digits < 12 || counts.digits * 5 < counts.alphabetic * 3 {
         return None;

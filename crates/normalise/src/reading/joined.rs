@@ -4,12 +4,16 @@ use alloc::string::String;
 
 use super::{Counts, Reading};
 use crate::{
-    language::{is_known, segment},
+    language::{is_known, naturalness, segment},
     transform::Transform,
 };
 
 /// Characters that pieces have on average, at least.
 const LONG: u32 = 12;
+
+/// Letters follow each other as in a language at least so often, per mille, among so many bytes.
+const NATURAL: u32 = 600;
+const FRONT: usize = 256;
 
 /// Letters of a stretch that is read.
 const FEWEST: u32 = 16;
@@ -17,6 +21,10 @@ const FEWEST: u32 = 16;
 pub(super) fn read(stretch: &str, counts: &Counts) -> Reading {
     let long = counts.graphic() >= LONG * counts.pieces && counts.alphabetic >= FEWEST;
     if !long || counts.alphabetic * 10 < counts.graphic() * 8 {
+        return None;
+    }
+    let front = stretch.as_bytes().get(..FRONT).unwrap_or(stretch.as_bytes());
+    if naturalness(front) < NATURAL {
         return None;
     }
     let mut text = String::with_capacity(2 * stretch.len());
