@@ -180,7 +180,8 @@ mod tests {
         ];
         for text in texts {
             let found = found(&options, text, Role::Assistant);
-            assert_eq!(found.iter().map(|f| f.weight).collect::<Vec<_>>(), [1000], "{text}");
+            // Once in the text, and perhaps once more in what it decodes to.
+            assert!(!found.is_empty() && found.iter().all(|finding| finding.weight == 1000), "{text}");
         }
         assert!(texts.len() >= 12);
     }
