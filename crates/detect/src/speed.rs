@@ -123,6 +123,34 @@ fn speed_by_stage() {
 }
 
 #[test]
+fn work_hardly_depends_on_the_number_of_rules_nor_on_the_length_of_a_text() {
+    // What is looked at for a text: its words, what is found among them, and the steps that verification takes.
+    let work = |engine: &Engine, texts: &[String]| {
+        let (mut scratch, mut out) = (Scratch::default(), Vec::new());
+        let (mut work, mut bytes) = (0, 0);
+        for text in texts {
+            engine.scan_text(text, Role::User, &mut scratch, &mut out);
+            work += scratch.found.words_seen() + 10 * scratch.found.hits.len() + 4 * scratch.steps();
+            bytes += text.len();
+        }
+        1000 * work / bytes
+    };
+    let options = Options { decode_depth: 0, ..Options::default() };
+    let prose = &texts(2 << 10)[..64];
+    let [few, many] =
+        [100, 10_000].map(|count| work(&Engine::with_rules(&options, own_rules(count)).unwrap(), prose));
+    assert!(many * 10 <= few * 12, "{many} with many rules, {few} with few");
+    let engine = Engine::new(&options);
+    let lengths = [200, 2 << 10, 1 << 20].map(|size| {
+        let texts = texts(size);
+        let count = ((256 << 10) / size).clamp(1, texts.len());
+        work(&engine, &texts[..count])
+    });
+    let (least, most) = (lengths.iter().min().unwrap(), lengths.iter().max().unwrap());
+    assert!(most * 10 <= least * 12 && *least > 0, "{lengths:?} by length");
+}
+
+#[test]
 #[ignore = "measures speed; run by hand in a release build"]
 fn speed_by_number_of_rules() {
     let texts = texts(2 << 10);

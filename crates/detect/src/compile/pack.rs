@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! number      seven bits a byte, the lowest first, the eighth bit set where more follow (LEB128)
-//! text        the bytes it shares with the text before it, the number of the others, the others
-//! words       count, then each: text, with the lowest bit of its second number set for a whole word
+//! text        a byte: how many bytes it shares with the text before it << 4, how many others it has << 1, a
+//!             flag; where 15 or 7 do not suffice, what is missing as numbers; the others
+//! words       count, then each: text, with the flag for a whole word
 //! sequences   count, then each with several words: how many, the numbers of the words
 //! lists       count, then each: how many, the numbers of its sequences as differences; those of a
 //!             single word come first and have that word's number
@@ -22,6 +23,11 @@ use alloc::{
 };
 
 use super::tables::{Alternative, Checksum, Class, Element, Laid, List, Slice, Step, Word};
+
+/// Shared bytes that a text's first byte can tell.
+pub(super) const MOST_SHARED: usize = 15;
+/// Other bytes that it can tell.
+pub(super) const MOST_REST: usize = 7;
 
 /// Writes numbers and bytes.
 #[derive(Debug, Default)]
@@ -55,13 +61,17 @@ impl Writer {
         self.bytes
     }
 
-    fn text(&mut self, text: &[u8], before: &[u8], flag: Option<bool>) {
+    /// A text, of which a part may be that of the one before, and a flag.
+    fn text(&mut self, text: &[u8], before: &[u8], flag: bool) {
         let shared = text.iter().zip(before).take_while(|(a, b)| a == b).count();
         let rest = text.get(shared..).unwrap_or_default();
-        self.count(shared);
-        match flag {
-            Some(flag) => self.count(rest.len() << 1 | usize::from(flag)),
-            None => self.count(rest.len()),
+        let (near, short) = (shared.min(MOST_SHARED), rest.len().min(MOST_REST));
+        self.bytes.extend(u8::try_from(near << 4 | short << 1 | usize::from(flag)));
+        if near == MOST_SHARED {
+            self.count(shared - near);
+        }
+        if short == MOST_REST {
+            self.count(rest.len() - short);
         }
         self.raw(rest);
     }
@@ -117,7 +127,7 @@ impl<'a> Packer<'a> {
         self.out.count(words.len());
         let mut last: &[u8] = b"";
         for (text, whole) in words.keys() {
-            self.out.text(text, last, Some(*whole));
+            self.out.text(text, last, *whole);
             last = text;
         }
         self.part("words", before);
@@ -214,7 +224,7 @@ impl<'a> Packer<'a> {
         self.out.count(strings.len());
         let mut last: &[u8] = b"";
         for text in strings.keys() {
-            self.out.text(text, last, None);
+            self.out.text(text, last, false);
             last = text;
         }
         self.part("strings", before);

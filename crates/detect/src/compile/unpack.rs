@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use super::{
+    pack::{MOST_REST, MOST_SHARED},
     plan::{Builder, append, next},
     tables::{Checksum, Class, Element, Phrase, Raw, Slice, Step, Token},
 };
@@ -80,7 +81,7 @@ fn words(reader: &mut Reader<'_>, builder: &mut Builder) -> Option<()> {
     let mut sequences = Vec::with_capacity(count);
     let mut last = Slice::default();
     for _ in 0..count {
-        let (text, whole) = text(reader, last, true, builder)?;
+        let (text, whole) = text(reader, last, builder)?;
         let word = builder.word(text, whole).ok()?;
         sequences.push(builder.lay([word]).ok()?);
         last = text;
@@ -107,14 +108,20 @@ fn words(reader: &mut Reader<'_>, builder: &mut Builder) -> Option<()> {
     Some(())
 }
 
-/// A text of which a part may be that of the one before. With a flag, in the lowest bit of its length.
-fn text(reader: &mut Reader<'_>, last: Slice, flagged: bool, builder: &mut Builder) -> Option<(Slice, bool)> {
-    let shared = reader.number()?;
-    let length = reader.number()?;
-    let (length, flag) = if flagged { (length >> 1, length & 1 != 0) } else { (length, false) };
-    let rest = reader.raw(usize::try_from(length).ok()?)?;
-    let shared = last.of(&builder.laid.bytes).get(..usize::try_from(shared).ok()?)?.to_vec();
-    Some((append(&mut builder.laid.bytes, shared.into_iter().chain(rest.iter().copied())), flag))
+/// A text, of which a part may be that of the one before, and its flag.
+fn text(reader: &mut Reader<'_>, last: Slice, builder: &mut Builder) -> Option<(Slice, bool)> {
+    let [first] = *reader.raw(1)?.first_chunk::<1>()?;
+    let more = |told: u8, most: usize, reader: &mut Reader<'_>| -> Option<usize> {
+        let told = usize::from(told);
+        let missing = if told == most { usize::try_from(reader.number()?).ok()? } else { 0 };
+        told.checked_add(missing)
+    };
+    let shared = more(first >> 4, MOST_SHARED, reader)?;
+    let length = more(first >> 1 & 7, MOST_REST, reader)?;
+    let rest = reader.raw(length)?;
+    let shared = last.of(&builder.laid.bytes).get(..shared)?.to_vec();
+    let text = append(&mut builder.laid.bytes, shared.into_iter().chain(rest.iter().copied()));
+    Some((text, first & 1 != 0))
 }
 
 fn phrases(reader: &mut Reader<'_>, builder: &mut Builder) -> Option<()> {
@@ -144,7 +151,7 @@ fn strings(reader: &mut Reader<'_>, builder: &mut Builder) -> Option<Vec<Slice>>
     let mut strings = Vec::with_capacity(count);
     let mut last = Slice::default();
     for _ in 0..count {
-        (last, _) = text(reader, last, false, builder)?;
+        (last, _) = text(reader, last, builder)?;
         strings.push(last);
     }
     Some(strings)
