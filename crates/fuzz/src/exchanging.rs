@@ -4,8 +4,20 @@ use guard::{Conflict, Exchange, Guard, Head, HeadFacts, Moment, Store, Version, 
 use wire::{Batch, Score, Surface, Verdict};
 
 const NOON: Moment = Moment { unix_ms: 1_790_000_000_000, entropy: [7; 10] };
-const PATHS: [&str; 6] =
-    ["/v1/chat/completions", "/v1/messages", "/v2/models/m/infer", "/v1/embeddings?x", "/", "/\u{1}\"é"];
+const PATHS: [&str; 12] = [
+    "/v1/chat/completions",
+    "/v1/messages",
+    "/v2/models/m/infer",
+    "/v1/embeddings?x",
+    "/",
+    "/\u{1}\"é",
+    "/v1/responses",
+    "/v1/moderations",
+    "/v1beta/models/g:generateContent",
+    "/api/chat",
+    "/model/m/converse",
+    "/mcp",
+];
 const ENFORCING: &[u8] = br#"{"model":{"name":"fuzz"},"report":{"evidence":true},"detect":{"paranoia":4}}"#;
 const MONITORING: &[u8] = br#"{"model":{"name":"fuzz"},"mode":"monitor"}"#;
 
@@ -60,7 +72,9 @@ fn check(exchange: &mut Exchange, enforcing: bool) {
     assert!(outcome.reply.is_some() == (refused && enforcing), "{outcome:?}");
     assert!(outcome.score <= Score::from_thousandths(1000));
     if let Some(reply) = &outcome.reply {
-        assert!((400..=599).contains(&reply.status));
+        // JSON-RPC refuses in its own envelope.
+        let rpc = reply.status == 200 && reply.body.starts_with("{\"jsonrpc\":\"2.0\",\"id\":");
+        assert!(rpc || (400..=599).contains(&reply.status), "{reply:?}");
         if reply.content_type.starts_with("application/json") {
             serde_json::from_str::<serde_json::Value>(&reply.body).expect("a reply in JSON");
         }

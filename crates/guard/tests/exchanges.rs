@@ -254,6 +254,28 @@ fn a_compressed_body_is_judged_as_what_it_inflates_to() {
 }
 
 #[test]
+fn binary_tensors_behind_the_json_are_judged() {
+    let guard = default_guard();
+    let json =
+        r#"{"inputs":[{"name":"x","shape":[2],"datatype":"FP32","parameters":{"binary_data_size":8}}]}"#;
+    let length = json.len().to_string();
+    let sent = |second: f32, headers: &[(&str, &str)]| {
+        let body = [json.as_bytes(), &1.0_f32.to_le_bytes(), &second.to_le_bytes()].concat();
+        let octets = ("content-type", "application/octet-stream");
+        let headers = [&[octets], headers].concat();
+        send(&guard, "/v2/models/m/infer", &headers, &body).0
+    };
+    let header = [("inference-header-content-length", length.as_str())];
+    assert_eq!(sent(2.0, &header).verdict, Verdict::Allow);
+    let outcome = sent(f32::NAN, &header);
+    assert_eq!((outcome.verdict, &*outcome.findings[0].rule), (Verdict::Block, "tensor.non-finite"));
+    // Without the length, or with two of them, nobody knows where the tensors begin.
+    for headers in [&[][..], &[header[0], header[0]]] {
+        assert_eq!(sent(2.0, headers).verdict, Verdict::Block);
+    }
+}
+
+#[test]
 fn texts_are_joined_over_the_fields_between_them() {
     let guard = default_guard();
     let (first, second) = ATTACK.split_at(22);
