@@ -1,6 +1,6 @@
 //! From a text to its findings.
 
-use alloc::{sync::Arc, vec::Vec};
+use alloc::{sync::Arc, vec, vec::Vec};
 use core::ops::Range;
 
 use normalise::{Budget, Transform, undone_in, views};
@@ -106,11 +106,12 @@ impl Engine {
     }
 
     fn assemble(options: &Options, numbered: Vec<Arc<Rule>>, tables: Tables) -> Self {
-        let mut detectors = Vec::new();
-        detectors.push(Installed::new(Exfiltration, exfiltration::RULES, options));
-        detectors.push(Installed::new(Structure, structure::RULES, options));
-        detectors.push(Installed::new(Pii, pii::RULES, options));
-        detectors.push(Installed::new(Secret, secret::RULES, options));
+        let mut detectors = vec![
+            Installed::new(Exfiltration, exfiltration::RULES, options),
+            Installed::new(Structure, structure::RULES, options),
+            Installed::new(Pii, pii::RULES, options),
+            Installed::new(Secret, secret::RULES, options),
+        ];
         if let Some(canary) = Canary::new(&options.canaries) {
             detectors.push(Installed::new(canary, canary::RULES, options));
         }

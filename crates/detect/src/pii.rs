@@ -19,7 +19,7 @@ mod phone;
 mod place;
 mod rules;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod text;
 mod vehicle;
 mod words;

@@ -10,7 +10,7 @@
 mod name;
 mod services;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod value;
 
 use name::{Kind, Name};

@@ -277,7 +277,9 @@ fn speed_by_detector() {
         canary::{self, Canary},
         detector::{Installed, Subject},
         exfiltration::{self, Exfiltration},
+        pii::{self, Pii},
         scratch::{Buffers, Layer},
+        secret::{self, Secret},
         structure::{self, Structure},
     };
     let options = Options::default();
@@ -285,6 +287,8 @@ fn speed_by_detector() {
     let detectors = [
         ("exfiltration", Installed::new(Exfiltration, exfiltration::RULES, &options)),
         ("structure", Installed::new(Structure, structure::RULES, &options)),
+        ("personal data", Installed::new(Pii, pii::RULES, &options)),
+        ("secrets by name", Installed::new(Secret, secret::RULES, &options)),
         ("canary", Installed::new(canary, canary::RULES, &options)),
     ];
     let (layer, mut buffers, mut out) = (Layer::default(), Buffers::default(), Vec::new());
@@ -315,7 +319,12 @@ fn speed_by_detector() {
     measure("prompt echo, with normalising and decoding", &texts(2 << 10), |text| {
         black_box(engine.scan_echo(&print, black_box(text), &mut scratch));
     });
-    let hostile = [crate::exfiltration::tests::PIECES, crate::structure::tests::PIECES];
+    let hostile = [
+        crate::exfiltration::tests::PIECES,
+        crate::structure::tests::PIECES,
+        crate::pii::tests::PIECES,
+        crate::secret::tests::PIECES,
+    ];
     for ((name, detector), pieces) in detectors.iter().zip(hostile) {
         for piece in pieces {
             let text = piece.repeat((32 << 10) / piece.len());

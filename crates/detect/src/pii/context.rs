@@ -126,9 +126,10 @@ fn fold<'b>(word: &[u8], into: &'b mut [u8; LONGEST]) -> &'b [u8] {
 /// All that a word in lower case hints at. An entry that ends in a star stands for all words that begin
 /// with it.
 fn look_up(word: &[u8]) -> Option<Hints> {
-    let first = *word.first()?;
-    let from = WORDS.partition_point(|(entry, _)| byte(entry.as_bytes(), 0) < first);
-    let candidates = WORDS.get(from..)?.iter().take_while(|(entry, _)| byte(entry.as_bytes(), 0) == first);
+    let head = word.get(..2)?;
+    let begins = |entry: &str| entry.as_bytes().get(..2).unwrap_or_default().cmp(head);
+    let from = WORDS.partition_point(|(entry, _)| begins(entry).is_lt());
+    let candidates = WORDS.get(from..)?.iter().take_while(|(entry, _)| begins(entry).is_eq());
     let matching = candidates.filter(|(entry, _)| match entry.as_bytes() {
         [stem @ .., b'*'] => word.starts_with(stem),
         whole => whole == word,

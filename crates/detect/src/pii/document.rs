@@ -21,7 +21,9 @@ pub(super) fn look(bytes: &[u8], run: &Run, context: &mut Context<'_>, sink: &mu
     }
     let mut digits = Digits::default();
     let single = bytes.get(first.start..first.end).unwrap_or_default();
-    if !digits.extend(single) || single.len() < 4 && tied == 0 {
+    // Every number comes here, and few are long enough to ask for the words before them.
+    let is_short = if first.digits { single.len() < 6 } else { single.len() < 5 };
+    if !digits.extend(single) || is_short && (tied == 0 || groups.iter().map(Group::len).sum::<usize>() < 7) {
         return false;
     }
     let hints = context.hints_before(first.start);

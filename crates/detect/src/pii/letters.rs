@@ -118,7 +118,7 @@ pub(super) fn joined(
 ) -> Option<usize> {
     let first = bytes.get(start..end)?;
     let sign = byte(bytes, end);
-    if !matches!(sign, b'-' | b'+' | b' ' | b'(') || byte_before(bytes, start) == b'_' {
+    if !matches!(sign, b'-' | b'+' | b'(') || byte_before(bytes, start) == b'_' {
         return None;
     }
     let mut word = Word { bytes: [0; MOST], values: [0; MOST], len: 0 };
@@ -127,7 +127,6 @@ pub(super) fn joined(
     if !word.push(first) || !word.push(second) || matches!(byte(bytes, behind), b'-' | b'_') {
         return None;
     }
-    let hints = context.hints(start, behind);
     let found = match sign {
         b'-' | b'+' if first.len() == 6 && word.is(b"999999999*") && second.len() == 4 => {
             // The sign stands for the century and not in the sum.
@@ -138,9 +137,13 @@ pub(super) fn joined(
             {
                 *place = *value;
             }
-            (hetu(&values)
-                && (second.ends_with(b"9") || !byte(second, 3).is_ascii_digit() || hints & words::FI != 0))
-                .then_some((rules::FI_HETU, if hints & words::FI != 0 { 900 } else { 830 }))
+            if !hetu(&values) {
+                return None;
+            }
+            let named = context.hints(start, behind) & words::FI != 0;
+            // A third of the check characters are digits, as telephone numbers have them.
+            let proven = !byte(second, 3).is_ascii_digit();
+            (named || proven).then_some((rules::FI_HETU, if named { 900 } else { 830 }))
         }
         b'-' if word.is(b"99999999A") && dni(word.bytes(), word.values()) => Some((rules::ES_DNI, 850)),
         b'(' if byte(bytes, behind) == b')'

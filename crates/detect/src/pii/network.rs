@@ -138,7 +138,10 @@ fn colons(
         }
         return Some(end);
     }
-    let first = v6(whole)?;
+    let Some(first) = v6(whole) else {
+        // A long row of colons would be read again from each of its digits.
+        return (whole.iter().filter(|byte| **byte == b':').count() > 3).then_some(end.max(start + 1));
+    };
     let hints = context.hints(from, end);
     let weight = match first {
         // ::1, documentation, unique local, link local, multicast.

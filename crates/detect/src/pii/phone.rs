@@ -73,15 +73,18 @@ impl Number<'_> {
         if self.stands == Edges::Within || uniform(self.values) {
             return None;
         }
-        let named = context.hints(start, end) & words::PHONE != 0;
         if self.plus {
             return plans::is_international(self.values).then(|| self.or_fiction(SURE));
         }
+        if self.is_date() || self.is_amount() {
+            return None;
+        }
+        let named = context.hints(start, end) & words::PHONE != 0;
         if self.values.starts_with(&[0, 0]) && self.values.get(2..).is_some_and(plans::is_international) {
             return (named || self.groups.len() > 2)
                 .then(|| self.or_fiction(if named { SURE } else { LIKELY }));
         }
-        if self.stands == Edges::Signs && !named || self.is_date() || self.is_amount() {
+        if self.stands == Edges::Signs && !named {
             return None;
         }
         let american = self.is_american();

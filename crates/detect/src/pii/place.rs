@@ -37,12 +37,14 @@ pub(super) fn look(bytes: &[u8], run: &Run, context: &mut Context<'_>, sink: &mu
         return;
     }
     // A house number, then a street's word; or a post code near one.
-    let hints = context.hints(first.start, first.end);
-    if first.digits && groups.len() == 1 && matches!(first.len(), 1..=6) && hints & words::ADDRESS != 0 {
-        let many = first.len() == 5 || first.len() < 4;
-        if many && capital_behind(bytes, first.end) {
-            sink.push(rules::ADDRESS, 400, first.start..first.end);
-        }
+    let is_house = first.len() < 4 || first.len() == 5;
+    if first.digits
+        && groups.len() == 1
+        && is_house
+        && capital_behind(bytes, first.end)
+        && context.hints(first.start, first.end) & words::ADDRESS != 0
+    {
+        sink.push(rules::ADDRESS, 400, first.start..first.end);
     }
 }
 
