@@ -30,8 +30,8 @@ const WORDS_BEFORE: usize = 160;
 const LEAST_WORDS: u32 = 6;
 const LEAST_SHARE: u32 = 45;
 /// Signs from which on a place is a hint, and an attack.
-const HINT: u32 = 11;
-const ATTACK: u32 = 14;
+const HINT: u32 = 10;
+const ATTACK: u32 = 12;
 
 /// Looks for the place with the most signs.
 pub(super) fn scan(text: &[u8], places: &mut Vec<usize>, sink: &mut Sink<'_>) {
@@ -54,7 +54,7 @@ pub(super) fn scan(text: &[u8], places: &mut Vec<usize>, sink: &mut Sink<'_>) {
     }
     let weight = match best.0 {
         ATTACK.. => 850,
-        HINT.. => 400,
+        HINT.. => 300,
         _ => return,
     };
     sink.push(SUFFIX, weight, best.1);
