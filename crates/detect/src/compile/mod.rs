@@ -12,6 +12,7 @@ pub mod phrase;
 mod plan;
 mod plan_token;
 pub mod signs;
+mod squeeze;
 pub mod tables;
 pub mod token;
 pub mod unpack;

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use super::{
     pack::{MOST_REST, MOST_SHARED},
     plan::{Builder, append, next},
+    squeeze::expand,
     tables::{Checksum, Class, Element, Phrase, Raw, Slice, Step, Token},
 };
 
@@ -66,7 +67,12 @@ impl<'a> Reader<'a> {
 /// Takes up the packed rules. `None` if these bytes are none.
 pub(super) fn unpack(bytes: &[u8]) -> Option<Builder> {
     let mut builder = Builder::default();
-    let mut reader = Reader::new(bytes);
+    let mut squeezed = Reader::new(bytes);
+    let mut parts = Vec::new();
+    while !squeezed.is_empty() {
+        expand(&mut squeezed, &mut parts)?;
+    }
+    let mut reader = Reader::new(&parts);
     words(&mut reader, &mut builder)?;
     phrases(&mut reader, &mut builder)?;
     let strings = strings(&mut reader, &mut builder)?;
