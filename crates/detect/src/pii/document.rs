@@ -55,7 +55,7 @@ pub(super) fn look(bytes: &[u8], run: &Run, context: &mut Context<'_>, sink: &mu
         return true;
     }
     if has(words::PLATE) && !first.digits && (5..=8).contains(&single.len()) {
-        sink.push(rules::PLATE, 500, first.start..first.end);
+        sink.push(rules::PLATE, 300, first.start..first.end);
     }
     false
 }

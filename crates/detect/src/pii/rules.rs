@@ -127,7 +127,7 @@ pub(crate) const RULES: &[Rule] = &[
     personal("pii.network.imei", "Number of a mobile device", Severity::Medium, 900),
     personal("pii.document.passport", "Passport number", Severity::High, 870),
     personal("pii.document.driving-licence", "Driving licence number", Severity::High, 870),
-    personal("pii.vehicle.plate", "Number plate", Severity::Low, 500),
+    personal("pii.vehicle.plate", "Number plate", Severity::Low, 300),
     personal("pii.vehicle.vin", "Vehicle identification number", Severity::Medium, 820),
     personal("pii.personal.birth-date", "Date of birth", Severity::Low, 450),
     national("pii.national.gb-nhs", "British NHS number"),

@@ -82,6 +82,10 @@ impl Name {
             .map_or(0, |at| at + 1);
         let mut words = sentence.get(from..)?.rsplit(|byte| *byte == b' ').filter(|word| !word.is_empty());
         let copula = words.next()?;
+        // A line of `.netrc`: machine … login … password ….
+        if copula == b"password" && sentence.windows(7).any(|part| part == b" login ") {
+            return Some(Kind::Password);
+        }
         let copulas = [
             "is",
             "ist",

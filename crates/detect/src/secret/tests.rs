@@ -41,6 +41,7 @@ const FOUND: &[(&str, &str)] = &[
     ("secret.named.password", "<Password>¦Zw7ieback#Turm</Password>"),
     ("secret.named.password", "contraseña: ¦Lluvia#42nube"),
     ("secret.named.password", "密码：x\n密码: ¦Qz8!mondLicht"),
+    ("secret.named.spoken", "machine ftp.wolkenpost.net login kai password ¦fl0hz1rkus"),
     ("secret.named.spoken", "my password is ¦Qu4l1enf1sch&7"),
     ("secret.named.spoken", "Hi, the wifi password is ¦Kranich-4711!"),
     ("secret.named.spoken", "the api key is ¦q8Zt2vLw9KxPm4Rc7NbYd1"),
