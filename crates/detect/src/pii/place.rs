@@ -32,7 +32,7 @@ pub(super) fn look(bytes: &[u8], run: &Run, context: &mut Context<'_>, sink: &mu
             _ => false,
         };
         if is_date && context.hints_before(a.start) & words::BIRTH != 0 {
-            sink.push(rules::BIRTH, 450, a.start..c.end);
+            sink.push(rules::BIRTH, 250, a.start..c.end);
         }
         return;
     }
@@ -44,7 +44,7 @@ pub(super) fn look(bytes: &[u8], run: &Run, context: &mut Context<'_>, sink: &mu
         && capital_behind(bytes, first.end)
         && context.hints(first.start, first.end) & words::ADDRESS != 0
     {
-        sink.push(rules::ADDRESS, 400, first.start..first.end);
+        sink.push(rules::ADDRESS, 250, first.start..first.end);
     }
 }
 

@@ -117,7 +117,7 @@ pub(super) const SA_ID: usize = 78;
 pub(crate) const RULES: &[Rule] = &[
     personal("pii.contact.email", "E-mail address of a person", Severity::High, 900),
     personal("pii.contact.phone", "Telephone number", Severity::High, 850),
-    personal("pii.contact.address", "What looks like a postal address", Severity::Low, 400),
+    personal("pii.contact.address", "What looks like a postal address", Severity::Low, 250),
     personal("pii.financial.card", "Payment card number", Severity::Critical, 950),
     personal("pii.financial.iban", "International bank account number", Severity::High, 950),
     personal("pii.financial.crypto", "Address of a crypto-currency wallet", Severity::Medium, 850),
@@ -129,7 +129,7 @@ pub(crate) const RULES: &[Rule] = &[
     personal("pii.document.driving-licence", "Driving licence number", Severity::High, 870),
     personal("pii.vehicle.plate", "Number plate", Severity::Low, 300),
     personal("pii.vehicle.vin", "Vehicle identification number", Severity::Medium, 820),
-    personal("pii.personal.birth-date", "Date of birth", Severity::Low, 450),
+    personal("pii.personal.birth-date", "Date of birth", Severity::Low, 250),
     national("pii.national.gb-nhs", "British NHS number"),
     national("pii.national.gb-nino", "British National Insurance number"),
     national("pii.national.de-tax-id", "German tax identification number"),
