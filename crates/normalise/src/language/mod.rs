@@ -3,9 +3,11 @@
 //! `words.txt` lists common English words, the words that attacks are made of, and the function words of a few more
 //! languages in the Latin alphabet. Only their fingerprints are kept for looking up.
 
+mod anagram;
 mod pairs;
 mod segment;
 
+pub(crate) use anagram::Letters;
 pub(crate) use pairs::{Substitution, best_rotation, naturalness};
 pub(crate) use segment::segment;
 

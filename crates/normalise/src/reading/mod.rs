@@ -17,6 +17,7 @@ mod rotated;
 mod signals;
 pub(crate) mod spaced;
 mod stretches;
+mod typos;
 mod word_order;
 
 use alloc::{string::String, vec::Vec};
@@ -83,7 +84,8 @@ fn read(stretch: &str, range: &Range<usize>, budget: &mut Budget, out: &mut Vec<
         .or_else(|| pig_latin::read(stretch, &counts, before))
         .or_else(|| repeated::read(stretch, before))
         .or_else(|| pieces::read(stretch, before))
-        .or_else(|| base85::read(stretch, &counts));
+        .or_else(|| base85::read(stretch, &counts))
+        .or_else(|| typos::read(stretch, before));
     if let Some((transform, text)) = reading {
         put(transform, range.clone(), text, budget, out);
     }

@@ -1,0 +1,114 @@
+//! Words by their letters in any order, so that misspelt ones are found again.
+
+use super::WORDS;
+
+/// Words shorter than this have too many neighbours.
+const SHORTEST: usize = 4;
+
+/// Places, half of them taken.
+const SLOTS: usize = 4096;
+
+/// For each word of the list where it begins there (upper half, plus one) and a fingerprint of its letters.
+static TABLE: [u32; SLOTS] = table();
+
+/// The letters of a word, whatever their order, and its first letter: a sum, to which letters can be added and from
+/// which they can be taken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Letters(u32);
+
+impl Letters {
+    /// The letters of a word of ASCII letters.
+    pub(crate) const fn of(word: &[u8]) -> Self {
+        let mut sum = 0u32;
+        let mut rest = word;
+        if let [first, ..] = word {
+            sum = weight(*first).rotate_left(7);
+        }
+        while let [letter, behind @ ..] = rest {
+            sum = sum.wrapping_add(weight(*letter));
+            rest = behind;
+        }
+        Self(sum)
+    }
+
+    /// With one letter more.
+    pub(crate) const fn with(self, letter: u8) -> Self {
+        Self(self.0.wrapping_add(weight(letter)))
+    }
+
+    /// With one letter less.
+    pub(crate) const fn without(self, letter: u8) -> Self {
+        Self(self.0.wrapping_sub(weight(letter)))
+    }
+
+    const fn place(self) -> (usize, u32) {
+        let mixed = (self.0 ^ (self.0 >> 15)).wrapping_mul(0x2c1b_3ba5);
+        let mixed = mixed ^ (mixed >> 13);
+        ((mixed as usize) % SLOTS, mixed >> 16)
+    }
+
+    /// The word of the list that has these letters.
+    pub(crate) fn word(self) -> Option<&'static [u8]> {
+        let (mut slot, print) = self.place();
+        // A full table would end the loop too.
+        for _ in 0..SLOTS {
+            let entry = *TABLE.get(slot)?;
+            if entry == 0 {
+                return None;
+            }
+            if entry & 0xffff == print {
+                let rest = WORDS.get((entry >> 16) as usize - 1..)?;
+                return rest.split(|byte| *byte == b'\n').next();
+            }
+            slot = (slot + 1) % SLOTS;
+        }
+        None
+    }
+}
+
+/// A number for each letter, so spread that sums tell letters apart.
+const fn weight(letter: u8) -> u32 {
+    let letter = (letter | 0x20) as u32;
+    letter.wrapping_mul(0x9e37_79b1).rotate_left(letter & 15).wrapping_mul(0x85eb_ca6b)
+}
+
+#[expect(
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "evaluated at compile time, over a list of some 16 KiB"
+)]
+const fn table() -> [u32; SLOTS] {
+    let mut table = [0; SLOTS];
+    let (mut start, mut at) = (0, 0);
+    while at < WORDS.len() {
+        if WORDS[at] == b'\n' {
+            let (_, from) = WORDS.split_at(start);
+            let (word, _) = from.split_at(at - start);
+            if word.len() >= SHORTEST {
+                let (mut slot, print) = Letters::of(word).place();
+                while table[slot] != 0 {
+                    slot = (slot + 1) % SLOTS;
+                }
+                table[slot] = ((start as u32 + 1) << 16) | print;
+            }
+            start = at + 1;
+        }
+        at += 1;
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_found_by_their_letters() {
+        for word in ["ignore", "ingore", "ignroe", "igonre"] {
+            assert_eq!(Letters::of(word.as_bytes()).word(), Some(&b"ignore"[..]));
+        }
+        assert_eq!(Letters::of(b"prevous").with(b'i').word(), Some(&b"previous"[..]));
+        assert_eq!(Letters::of(b"promppt").without(b'p').word(), Some(&b"prompt"[..]));
+        assert_eq!(Letters::of(b"xqzvk").word(), None);
+    }
+}
