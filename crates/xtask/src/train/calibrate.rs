@@ -5,13 +5,14 @@ use detect::classifier::{HEADS, Head, LENGTHS, LINK, Scores, THRESHOLDS, UNIT, i
 use super::sample::{Class, Text};
 
 /// The share of false alarms allowed in each class of benign text.
-const ALLOWED: [(Class, f64); 6] = [
+const ALLOWED: [(Class, f64); 7] = [
     (Class::Ordinary, 0.003),
     (Class::Hard, 0.02),
     (Class::LookAlike, 0.04),
     (Class::Document, 0.004),
     (Class::Tutorial, 0.04),
     (Class::Language, 0.004),
+    (Class::Encoded, 0.008),
 ];
 /// A class with fewer texts of a length says too little of it.
 const ENOUGH: usize = 100;

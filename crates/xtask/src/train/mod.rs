@@ -6,6 +6,7 @@
 mod assemble;
 mod calibrate;
 mod card;
+mod encode;
 mod fit;
 mod grammar;
 mod judge;
@@ -58,6 +59,7 @@ pub fn run(paths: &Paths, corpora: &Path) -> Result<()> {
     let seconds = || format!("{:.1} s", start.elapsed().as_secs_f32());
     let mut texts = sample::read(corpora)?;
     let judged = texts.len();
+    texts.extend(sample::encoded(&texts));
     texts.extend(sample::own(grammar::read(&grammars(paths))?));
     say(&format!("{judged} texts of corpora, {} of our own ({})", texts.len() - judged, seconds()));
     let folds = judge::fit_folds(&texts);

@@ -5,16 +5,23 @@ use std::{fs::File, io::Read as _, ops::Range, path::Path};
 use anyhow::{Context as _, Result};
 use detect::{
     Role,
-    classifier::{Visitor, features},
+    classifier::{LONGEST, Visitor, features},
 };
 use flate2::read::MultiGzDecoder;
 use normalise::Normalised;
 use serde::Deserialize;
 
 use super::{
+    encode,
     grammar::{Drawn, Kind, Speaker},
+    random::Random,
     sets::SETS,
 };
+
+/// The number of the set of encoded texts: that of no corpus and no grammar.
+const ENCODED: usize = usize::MAX;
+/// One in so many harmless texts is also encoded.
+const EVERY: usize = 6;
 
 /// What a text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,12 +46,14 @@ pub(super) enum Class {
     Tutorial,
     /// Harmless, in other languages than English.
     Language,
+    /// Harmless, in Base64, rotated, spaced out and so on.
+    Encoded,
     /// Known to be labelled wrongly now and then.
     Unclear,
 }
 
 impl Class {
-    pub(super) const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::Direct,
         Self::Jailbreak,
         Self::Indirect,
@@ -56,6 +65,7 @@ impl Class {
         Self::Document,
         Self::Tutorial,
         Self::Language,
+        Self::Encoded,
         Self::Unclear,
     ];
 
@@ -76,6 +86,7 @@ impl Class {
             Self::Document => "document",
             Self::Tutorial => "tutorial",
             Self::Language => "other languages",
+            Self::Encoded => "encoded",
             Self::Unclear => "unclear",
         }
     }
@@ -167,6 +178,10 @@ pub(super) fn read(folder: &Path) -> Result<Vec<Text>> {
         MultiGzDecoder::new(file).read_to_string(&mut lines).with_context(place)?;
         for line in lines.lines().filter(|line| !line.trim().is_empty()) {
             let line: Line = serde_json::from_str(line).with_context(place)?;
+            // Encoded attacks are attacks of other sets; what is seen of them undecoded says nothing.
+            if set.benign == Class::Encoded && line.label == "attack" {
+                continue;
+            }
             // Secrets and personal data are no business of these models.
             let is_attack = line.label == "attack" && !matches!(line.kind.as_str(), "secret" | "pii");
             let (comparable, pieces) = comparable(&line.text);
@@ -174,7 +189,11 @@ pub(super) fn read(folder: &Path) -> Result<Vec<Text>> {
             let is_english =
                 line.lang.as_deref().unwrap_or("en").starts_with("en") && high * 5 < comparable.len();
             let class = match line.kind.as_str() {
-                _ if !is_attack && matches!(set.benign, Class::Tutorial | Class::Unclear) => set.benign,
+                _ if !is_attack
+                    && matches!(set.benign, Class::Tutorial | Class::Encoded | Class::Unclear) =>
+                {
+                    set.benign
+                }
                 _ if !is_attack && !is_english => Class::Language,
                 "hard-benign" if !is_attack && set.benign == Class::Ordinary => Class::LookAlike,
                 _ if !is_attack => set.benign,
@@ -242,6 +261,33 @@ pub(super) fn own(drawn: Vec<Drawn>) -> Vec<Text> {
         });
     }
     all
+}
+
+/// Harmless texts of the corpora that may train, encoded: a set of its own, in the folds of what it is made from.
+pub(super) fn encoded(texts: &[Text]) -> Vec<Text> {
+    let mut random = Random::named("encoded");
+    let plain = texts.iter().filter(|text| {
+        text.trains
+            && text.is_english
+            && matches!(text.class, Class::Ordinary | Class::Hard | Class::Document)
+    });
+    let encode = |text: &Text| {
+        let most = text.source.floor_char_boundary(LONGEST);
+        let source = encode::encoded(text.source.get(..most).unwrap_or_default(), &mut random);
+        let (comparable, pieces) = comparable(&source);
+        let class = Class::Encoded;
+        Text {
+            set: ENCODED,
+            class,
+            source,
+            comparable,
+            pieces,
+            payload: None,
+            is_english: false,
+            ..text.clone()
+        }
+    };
+    plain.step_by(EVERY).map(encode).collect()
 }
 
 fn comparable(text: &str) -> (Vec<u8>, Pieces) {

@@ -18,10 +18,10 @@ pub(super) struct Set {
 pub(super) const FOLDS: u8 = 10;
 
 /// Every corpus that is read. A fold holds attacks and benign texts of different kinds, so that the model
-/// that judges it knows neither. Sets that were made from others (`encoded`, `composed_indirect`) are left
+/// that judges it knows neither. Sets that were made from others (`composed_indirect`, the attacks of `encoded`) are left
 /// out: they would let the model see what it is judged on.
-pub(super) const SETS: [Set; 42] = {
-    use Class::{Document, Hard, Language, LookAlike, Ordinary, Tutorial, Unclear};
+pub(super) const SETS: [Set; 43] = {
+    use Class::{Document, Encoded, Hard, Language, LookAlike, Ordinary, Tutorial, Unclear};
     [
         set("neuralchemy", 0, Ordinary, "Apache-2.0"),
         set("gsm8k", 0, Ordinary, "MIT"),
@@ -65,6 +65,8 @@ pub(super) const SETS: [Set; 42] = {
         judged("lima", Ordinary, "CC-BY-NC-SA"),
         judged("codealpaca", Hard, "CC-BY-NC-4.0"),
         judged("readmes", Document, "various"),
+        // Made from alpaca and dolly.
+        judged("encoded", Encoded, "as those"),
         // Harmful requests in a frame: training on them costs recall of injections.
         judged("jbb_artifacts", Ordinary, "MIT"),
     ]
