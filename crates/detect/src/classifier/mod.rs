@@ -10,10 +10,10 @@ mod model;
 #[cfg(test)]
 mod tests;
 
-pub use features::{BITS, Visitor, features};
+pub use features::{BITS, Piece, Walk};
 pub use model::{
-    BLOCK, Best, HEADS, Head, LENGTHS, LINK, LONGEST, Model, Scores, THRESHOLDS, UNIT, WINDOWS, ZERO,
-    is_mostly_ascii,
+    BLOCK, Best, HEADS, Head, LENGTHS, LINK, LONGEST, Model, Scores, THRESHOLDS, UNIT, WEIGHTS, WINDOWS,
+    ZERO, is_mostly_ascii,
 };
 
 use crate::{
@@ -23,8 +23,8 @@ use crate::{
     scratch::Buffers,
 };
 
-static WEIGHTS: &[u8] = include_bytes!("../../models/weights.bin");
-static NUMBERS: &[u8] = include_bytes!("../../models/numbers.bin");
+static SHIPPED_WEIGHTS: &[u8] = include_bytes!("../../models/weights.bin");
+static SHIPPED_NUMBERS: &[u8] = include_bytes!("../../models/numbers.bin");
 
 /// A model that is less sure says nothing: it would be noise beside the rules' hints.
 const FLOOR: u16 = 300;
@@ -78,7 +78,7 @@ pub(crate) struct Classifier {
 impl Classifier {
     /// The models that come with the crate. A test reads them; if they cannot be read, there are none.
     pub(crate) fn shipped() -> Option<Self> {
-        Model::read(WEIGHTS, NUMBERS).map(|model| Self { model })
+        Model::read(SHIPPED_WEIGHTS, SHIPPED_NUMBERS).map(|model| Self { model })
     }
 }
 

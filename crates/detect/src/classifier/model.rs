@@ -7,12 +7,12 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use super::features::{BITS, Visitor, features};
+use super::features::{BITS, RUN, Walk};
 
 /// Heads, whose weights of a bucket lie together.
 pub const HEADS: usize = 3;
 /// Characters in a block. Windows are whole blocks, but for the last of a text.
-pub const BLOCK: usize = 64;
+pub const BLOCK: usize = RUN;
 /// Blocks in a small and in a large window: a sentence, and a paragraph.
 pub const WINDOWS: [usize; 2] = [2, 5];
 /// The longest window in characters.
@@ -28,6 +28,8 @@ pub const UNIT: i64 = 1024;
 pub const ZERO: u8 = 128;
 /// Points of the link, half a [`UNIT`] apart, the middle one at the threshold.
 pub const LINK: usize = 17;
+/// Bytes of weights: [`HEADS`] a bucket, and one more, so that each can be loaded as a word.
+pub const WEIGHTS: usize = (HEADS << BITS) + 1;
 /// Fraction bits of the damping and of the scale.
 const FRACTION: u32 = 16;
 
@@ -47,8 +49,7 @@ pub struct Head {
 /// The models. Read with [`Model::read`].
 #[derive(Clone, Debug)]
 pub struct Model<'a> {
-    /// [`HEADS`] bytes a bucket, and one more.
-    weights: &'a [u8],
+    weights: &'a [u8; WEIGHTS],
     heads: [Head; HEADS],
     /// By length in characters, with 16 fraction bits.
     damping: Vec<i64>,
@@ -81,9 +82,7 @@ impl<'a> Model<'a> {
     /// and the link; then the damping for each length from 0 to [`LONGEST`].
     #[must_use]
     pub fn read(weights: &'a [u8], numbers: &[u8]) -> Option<Self> {
-        if weights.len() != (HEADS << BITS) + 1 {
-            return None;
-        }
+        let weights = weights.try_into().ok()?;
         let (words, []) = numbers.as_chunks::<4>() else { return None };
         let mut words = words.iter().map(|word| i64::from(i32::from_le_bytes(*word)));
         let mut heads = [Head::default(); HEADS];
@@ -116,9 +115,39 @@ impl<'a> Model<'a> {
     /// Scores every window of a comparable text.
     #[must_use]
     pub fn score(&self, bytes: &[u8]) -> Scores {
-        let mut scan = Scan::new(self);
-        features(bytes, &mut scan);
-        scan.finish()
+        let mut scan = Scan { model: self, blocks: Default::default(), count: 0, scores: Scores::default() };
+        let mut walk = Walk::new(bytes);
+        let mut start = 0;
+        while walk.left() > 0 {
+            let mut sums = Sums::default();
+            let (mut characters, mut ascii) = (0, 0);
+            if walk.run(|bucket| sums.add(self.load(bucket))) {
+                (characters, ascii) = (RUN, RUN);
+            }
+            while characters < BLOCK
+                && let Some(piece) = walk.step()
+            {
+                sums.add(self.load(piece.bucket));
+                if let Some(pair) = piece.pair {
+                    sums.add(self.load(pair));
+                }
+                characters += 1;
+                ascii += usize::from(piece.is_ascii);
+            }
+            let end = bytes.len() - walk.left();
+            scan.scores.ascii += ascii;
+            scan.end_block(Block { start, characters, sums: sums.get() }, end);
+            start = end;
+        }
+        scan.finish(start)
+    }
+
+    /// The weights of a bucket, the first head's lowest.
+    #[inline(always)]
+    fn load(&self, bucket: u16) -> u32 {
+        let at = usize::from(bucket) * HEADS;
+        let word = self.weights.get(at..at + 4).and_then(|bytes| bytes.first_chunk::<4>());
+        word.map_or(0, |word| u32::from_le_bytes(*word))
     }
 
     /// How sure a head is, in thousandths: 800 at the threshold.
@@ -156,7 +185,33 @@ fn link(points: &[u16; LINK], over: i64) -> u16 {
     u16::try_from(low + (high - low) * (at % STEP) / STEP).unwrap_or_default()
 }
 
-/// The sums of a block.
+/// Sums of weights over a block.
+#[derive(Clone, Copy, Default)]
+struct Sums {
+    /// Two heads in 16 bits each: at most two buckets a character of a block, so that no sum runs over.
+    two: u32,
+    one: u32,
+    /// How many buckets there were: each added [`ZERO`] to each sum.
+    buckets: u32,
+}
+
+impl Sums {
+    #[inline(always)]
+    const fn add(&mut self, word: u32) {
+        self.two += word & 0x00ff_00ff;
+        self.one += word >> 8 & 0xff;
+        self.buckets += 1;
+    }
+
+    fn get(self) -> [i64; HEADS] {
+        let zero = i64::from(self.buckets) * i64::from(ZERO);
+        [self.two & 0xffff, self.one, self.two >> 16].map(|sum| i64::from(sum) - zero)
+    }
+}
+
+const _: () = assert!(2 * BLOCK * 255 <= 0xffff);
+
+/// A block of characters.
 #[derive(Clone, Copy, Default)]
 struct Block {
     /// Where it begins, in bytes.
@@ -171,88 +226,35 @@ struct Scan<'m, 'a> {
     blocks: [Block; WINDOWS[1]],
     /// How many blocks there were.
     count: usize,
-    /// Sums of the block that is being read: two heads in 16 bits each, and the third.
-    two: u32,
-    one: u32,
-    /// Buckets of this block: each added [`ZERO`] to each sum. At most two a character, so that 16 bits
-    /// are enough for 64 characters.
-    buckets: u32,
-    start: usize,
-    end: usize,
-    characters: usize,
     scores: Scores,
 }
 
-impl Visitor for Scan<'_, '_> {
-    #[inline(always)]
-    fn bucket(&mut self, bucket: u16) {
-        let at = usize::from(bucket) * HEADS;
-        if let Some(bytes) = self.model.weights.get(at..at + 4).and_then(|bytes| bytes.first_chunk::<4>()) {
-            let word = u32::from_le_bytes(*bytes);
-            self.two += word & 0x00ff_00ff;
-            self.one += word >> 8 & 0xff;
-            self.buckets += 1;
-        }
-    }
-
-    #[inline(always)]
-    fn character(&mut self, end: usize, is_ascii: bool) {
-        self.characters += 1;
-        self.scores.ascii += usize::from(is_ascii);
-        self.end = end;
-        if self.characters == BLOCK {
-            self.end_block();
-        }
-    }
-}
-
-impl<'m, 'a> Scan<'m, 'a> {
-    fn new(model: &'m Model<'a>) -> Self {
-        Self {
-            model,
-            blocks: Default::default(),
-            count: 0,
-            two: 0,
-            one: 0,
-            buckets: 0,
-            start: 0,
-            end: 0,
-            characters: 0,
-            scores: Scores::default(),
-        }
-    }
-
-    fn end_block(&mut self) {
-        let zero = i64::from(self.buckets) * i64::from(ZERO);
-        let sums = [self.two & 0xffff, self.one, self.two >> 16].map(|sum| i64::from(sum) - zero);
+impl Scan<'_, '_> {
+    fn end_block(&mut self, block: Block, end: usize) {
         self.blocks.rotate_left(1);
         if let Some(last) = self.blocks.last_mut() {
-            *last = Block { start: self.start, characters: self.characters, sums };
+            *last = block;
         }
         self.count += 1;
-        self.scores.characters += self.characters;
-        (self.two, self.one, self.buckets, self.characters, self.start) = (0, 0, 0, 0, self.end);
+        self.scores.characters += block.characters;
         for blocks in WINDOWS {
             if self.count >= blocks {
-                self.judge(blocks);
+                self.judge(blocks, end);
             }
         }
     }
 
-    fn finish(mut self) -> Scores {
-        if self.characters > 0 {
-            self.end_block();
-        }
+    fn finish(mut self, end: usize) -> Scores {
         for blocks in WINDOWS {
             if self.count < blocks && self.count > 0 {
-                self.judge(self.count);
+                self.judge(self.count, end);
             }
         }
         self.scores
     }
 
     /// Scores the window of the last so many blocks.
-    fn judge(&mut self, blocks: usize) {
+    fn judge(&mut self, blocks: usize, end: usize) {
         let window = self.blocks.get(self.blocks.len() - blocks..).unwrap_or_default();
         let characters: usize = window.iter().map(|block| block.characters).sum();
         let start = window.first().map_or(0, |block| block.start);
@@ -261,7 +263,7 @@ impl<'m, 'a> Scan<'m, 'a> {
             let sum: i64 = window.iter().filter_map(|block| block.sums.get(number)).sum();
             let score = head.bias + ((sum * damping * head.scale) >> (2 * FRACTION));
             if best.range.is_empty() || score > best.score {
-                *best = Best { score, range: start..self.end };
+                *best = Best { score, range: start..end };
             }
         }
     }

@@ -20,7 +20,7 @@ const WINDOWS: usize = 8;
 /// Blocks between the windows of a text that are trained on.
 const STRIDE: usize = 3;
 /// What attacks weigh together, beside all benign texts.
-const ATTACKS: f32 = 0.3;
+const ATTACKS: f32 = 0.6;
 
 /// By length in characters, what the counts are multiplied with.
 pub(super) fn damping(characters: usize) -> f32 {
@@ -54,7 +54,7 @@ pub(super) fn samples(texts: &[Text], head: usize) -> Vec<Sample> {
         let weight = if is_attack { 1.0 / count } else { 1.0 / count.sqrt() };
         for window in windows.iter().filter(|window| !window.is_empty()) {
             let inputs = inputs(text.pieces.within(window), window.len());
-            all.push(Sample { inputs, is_attack, weight, set: text.set, folds: [text.fold; 2] });
+            all.push(Sample { inputs, is_attack, weight, set: text.set, share: text.share, folds: [text.fold; 2] });
         }
         if is_attack
             && text.class != Class::Jailbreak
@@ -129,6 +129,7 @@ fn carried(text: &Text, carriers: &[&Text], random: &mut Random) -> Option<Sampl
         is_attack: true,
         weight: 0.5,
         set: text.set,
+        share: text.share,
         folds: [text.fold, carrier.fold],
     })
 }
@@ -145,23 +146,22 @@ fn inputs(pieces: &[(u32, u16)], characters: usize) -> Vec<(u16, f32)> {
     buckets.chunk_by(|a, b| a == b).filter_map(count).collect()
 }
 
-/// Evens the sources out: a source weighs the root of what its samples weigh together.
+/// Evens the sources out: a source weighs the root of what its samples weigh together, times its
+/// share.
 fn weigh(samples: &mut [Sample]) {
-    let mut totals: BTreeMap<(usize, bool), f32> = BTreeMap::new();
+    let mut totals: BTreeMap<(usize, bool), (f32, f32)> = BTreeMap::new();
     for sample in samples.iter() {
-        *totals.entry((sample.set, sample.is_attack)).or_default() += sample.weight;
+        let total = totals.entry((sample.set, sample.is_attack)).or_default();
+        *total = (total.0 + sample.weight, sample.share);
     }
     let sum = |wanted: bool| {
-        totals
-            .iter()
-            .filter(|((_, is_attack), _)| *is_attack == wanted)
-            .map(|(_, total)| total.sqrt())
-            .sum::<f32>()
+        let wanted = totals.iter().filter(|((_, is_attack), _)| *is_attack == wanted);
+        wanted.map(|(_, (total, share))| total.sqrt() * share).sum::<f32>()
     };
     let (attacks, benign) = (sum(true), sum(false));
     for sample in samples.iter_mut() {
-        let total = totals.get(&(sample.set, sample.is_attack)).copied().unwrap_or(1.0);
-        sample.weight /= total.sqrt();
+        let (total, share) = totals.get(&(sample.set, sample.is_attack)).copied().unwrap_or((1.0, 1.0));
+        sample.weight *= share / total.sqrt();
         if sample.is_attack {
             sample.weight *= ATTACKS * benign / attacks;
         }

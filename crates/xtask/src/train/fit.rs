@@ -21,7 +21,8 @@ pub(super) struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { rate: 0.01, epochs: 4, bayes: 1.0, sources: 4.0 }
+        {
+            Self { rate: 0.01, epochs: 4, bayes: 1.0, sources: 2.0 }
     }
 }
 
@@ -33,6 +34,8 @@ pub(super) struct Sample {
     pub(super) is_attack: bool,
     pub(super) weight: f32,
     pub(super) set: usize,
+    /// How much its source counts beside others.
+    pub(super) share: f32,
     /// The folds that the words come from.
     pub(super) folds: [Option<u8>; 2],
 }
@@ -139,7 +142,7 @@ mod tests {
     use super::*;
 
     fn sample(bucket: u16, is_attack: bool) -> Sample {
-        Sample { inputs: vec![(bucket, 1.0), (9, 1.0)], is_attack, weight: 1.0, set: 0, folds: [None; 2] }
+        Sample { inputs: vec![(bucket, 1.0), (9, 1.0)], is_attack, weight: 1.0, set: 0, share: 1.0, folds: [None; 2] }
     }
 
     #[test]

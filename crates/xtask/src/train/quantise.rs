@@ -1,6 +1,6 @@
 //! From fitted models to the bytes that are shipped.
 
-use detect::classifier::{BITS, HEADS, Head, LONGEST, Model, UNIT, ZERO};
+use detect::classifier::{HEADS, Head, LONGEST, Model, UNIT, WEIGHTS, ZERO};
 
 use super::{assemble::damping, fit::Linear};
 
@@ -17,7 +17,7 @@ pub(super) struct Files {
 /// Brings the weights of each head into bytes. The heads come with thresholds and links, if these are known.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rounded numbers in range")]
 pub(super) fn quantise(models: &[Linear; HEADS], heads: &mut [Head; HEADS]) -> Files {
-    let mut weights = vec![ZERO; (HEADS << BITS) + 1];
+    let mut weights = vec![ZERO; WEIGHTS];
     for (number, (model, head)) in models.iter().zip(heads.iter_mut()).enumerate() {
         let largest = largest(&model.weights);
         let step = largest / 127.0;
