@@ -75,7 +75,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Validate { policy } => {
             let checked = load::policy(&policy)?;
             // The rules of the operator are compiled, too.
-            guard::Inspector::new(&checked).map_err(|error| anyhow::anyhow!("{}: {error}", policy.display()))?;
+            guard::Inspector::new(&checked)
+                .map_err(|error| anyhow::anyhow!("{}: {error}", policy.display()))?;
             for warning in checked.warnings() {
                 writeln!(out, "{}: warning: {warning}", policy.display())?;
             }

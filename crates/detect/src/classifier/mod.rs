@@ -27,7 +27,7 @@ static SHIPPED_WEIGHTS: &[u8] = include_bytes!("../../models/weights.bin");
 static SHIPPED_NUMBERS: &[u8] = include_bytes!("../../models/numbers.bin");
 
 /// A model that is less sure says nothing: it would be noise beside the rules' hints.
-const FLOOR: u16 = 300;
+const FLOOR: u16 = 500;
 
 /// Who may try to make the model do something: the person, and whoever wrote what a tool brought.
 const JUDGED: Roles = Roles::of(&[Role::User, Role::Tool, Role::Unknown]);

@@ -103,7 +103,7 @@ fn harmless_texts_come_nowhere_near_the_threshold() {
     ];
     for text in texts {
         let findings = found(text, Role::User);
-        assert!(findings.iter().all(|finding| finding.weight < 600), "{text}: {findings:?}");
+        assert!(findings.iter().all(|finding| finding.weight < 700), "{text}: {findings:?}");
     }
 }
 

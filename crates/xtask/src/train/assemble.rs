@@ -54,7 +54,14 @@ pub(super) fn samples(texts: &[Text], head: usize) -> Vec<Sample> {
         let weight = if is_attack { 1.0 / count } else { 1.0 / count.sqrt() };
         for window in windows.iter().filter(|window| !window.is_empty()) {
             let inputs = inputs(text.pieces.within(window), window.len());
-            all.push(Sample { inputs, is_attack, weight, set: text.set, share: text.share, folds: [text.fold; 2] });
+            all.push(Sample {
+                inputs,
+                is_attack,
+                weight,
+                set: text.set,
+                share: text.share,
+                folds: [text.fold; 2],
+            });
         }
         if is_attack
             && text.class != Class::Jailbreak

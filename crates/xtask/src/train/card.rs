@@ -16,7 +16,7 @@ use super::{
 /// What a score must reach, in thousandths.
 const THRESHOLD: u16 = 800;
 /// A model that is less sure says nothing (`detect::classifier`).
-const FLOOR: u16 = 300;
+const FLOOR: u16 = 500;
 const BEGIN: &str = "<!-- figures: written by `cargo xtask train` -->";
 const END: &str = "<!-- end of figures -->";
 

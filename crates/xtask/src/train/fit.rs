@@ -21,8 +21,7 @@ pub(super) struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        {
-            Self { rate: 0.01, epochs: 4, bayes: 1.0, sources: 2.0 }
+        Self { rate: 0.01, epochs: 4, bayes: 1.0, sources: 2.0 }
     }
 }
 
@@ -142,7 +141,14 @@ mod tests {
     use super::*;
 
     fn sample(bucket: u16, is_attack: bool) -> Sample {
-        Sample { inputs: vec![(bucket, 1.0), (9, 1.0)], is_attack, weight: 1.0, set: 0, share: 1.0, folds: [None; 2] }
+        Sample {
+            inputs: vec![(bucket, 1.0), (9, 1.0)],
+            is_attack,
+            weight: 1.0,
+            set: 0,
+            share: 1.0,
+            folds: [None; 2],
+        }
     }
 
     #[test]
