@@ -8,7 +8,7 @@ use super::sample::{Class, Text};
 const ALLOWED: [(Class, f64); 7] = [
     (Class::Ordinary, 0.003),
     (Class::Hard, 0.02),
-    (Class::LookAlike, 0.04),
+    (Class::LookAlike, 0.035),
     (Class::Document, 0.004),
     (Class::Tutorial, 0.04),
     (Class::Language, 0.004),
@@ -18,6 +18,11 @@ const ALLOWED: [(Class, f64); 7] = [
 const ENOUGH: usize = 100;
 /// A threshold is at least this: what a text scores that says nothing must stay a unit below.
 const LEAST: i64 = UNIT * 3 / 4;
+/// Scores that nothing reaches.
+const NEVER: i64 = 8 * UNIT;
+/// The head of indirect attacks. Nothing is hidden in a text of a sentence or two: what it asks for is the person's own
+/// request, and there this head only adds false alarms.
+const INDIRECT: usize = 2;
 /// How sure the link is at its points, half a unit apart: 800 at the threshold, and so that what scores a unit
 /// less is a hint among others.
 const SURE: [u16; LINK] = [0, 0, 0, 0, 150, 300, 450, 620, 800, 870, 910, 935, 950, 960, 965, 970, 975];
@@ -65,8 +70,12 @@ fn set_thresholds(benign: &[(Class, &Scores)], number: usize, share: f64, head: 
             pool.push(best.score);
         }
     }
-    for (threshold, pools) in head.thresholds.iter_mut().flatten().zip(pools.chunks_exact_mut(ALLOWED.len()))
-    {
+    let by_place = pools.chunks_exact_mut(ALLOWED.len());
+    for (place, (threshold, pools)) in head.thresholds.iter_mut().flatten().zip(by_place).enumerate() {
+        if number == INDIRECT && place % THRESHOLDS == 0 {
+            *threshold = NEVER;
+            continue;
+        }
         let highest = pools.iter_mut().zip(ALLOWED).filter_map(|(pool, (_, allowed))| {
             pool.sort_unstable_by(|a, b| b.cmp(a));
             #[expect(
@@ -79,7 +88,7 @@ fn set_thresholds(benign: &[(Class, &Scores)], number: usize, share: f64, head: 
             pool.get(at).filter(|_| pool.len() >= ENOUGH).copied()
         });
         // Where there are too few texts, only the sure are caught.
-        *threshold = highest.max().unwrap_or(8 * UNIT).max(LEAST) + 1;
+        *threshold = highest.max().unwrap_or(NEVER).max(LEAST) + 1;
     }
 }
 
