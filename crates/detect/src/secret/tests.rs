@@ -14,7 +14,7 @@ use super::{
     RULES, SERVICES,
     value::{Alphabet, STAND_INS, Value, is_placeholder},
 };
-use crate::{Engine, Options, Role, Scratch};
+use crate::{Category, Engine, Options, Role, Scratch};
 
 fn ids(engine: &Engine, text: &str) -> Vec<&'static str> {
     let mut out = Vec::new();
@@ -249,6 +249,7 @@ fn the_span_is_that_of_the_value() {
     let text = "first: db_password = \"Grz!mmel-77-wal\" then".to_string();
     let mut out = Vec::new();
     engine.scan_text(&text, Role::User, &mut Scratch::default(), &mut out);
+    out.retain(|finding| finding.rule.category == Category::Secret);
     assert_eq!(out.len(), 1, "{out:?}");
     assert_eq!(&text[out[0].span.clone()], "Grz!mmel-77-wal");
 }

@@ -13,6 +13,8 @@ use super::{
 /// How much longer texts are damped: a window's score is its sum over its length to this power. A root would
 /// suit frames that are long, the length itself short attacks.
 const POWER: f32 = 0.7;
+/// A text of fewer characters counts as one of so many: two words say too little.
+const SHORTEST: usize = 24;
 /// Brings the damped counts near 1.
 const GAIN: f32 = 10.0;
 /// Windows of one text that are trained on.
@@ -25,7 +27,7 @@ const ATTACKS: f32 = 0.6;
 /// By length in characters, what the counts are multiplied with.
 pub(super) fn damping(characters: usize) -> f32 {
     #[expect(clippy::cast_precision_loss, reason = "a few hundred")]
-    let characters = characters.max(1) as f32;
+    let characters = characters.max(SHORTEST) as f32;
     GAIN * characters.powf(-POWER)
 }
 
