@@ -116,7 +116,27 @@ pub(super) fn noisy_or(weights: impl IntoIterator<Item = u16>) -> u16 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{grammar, sample};
     use super::*;
+
+    #[test]
+    fn our_own_texts_give_the_same_bytes_each_time() {
+        let train = || {
+            let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("train");
+            let texts = sample::own(grammar::read(&folder).unwrap());
+            let texts: Vec<Text> = texts.into_iter().step_by(150).collect();
+            assert!(texts.len() >= 100, "{}", texts.len());
+            let fitted = std::array::from_fn(|head| {
+                let samples = assemble::samples(&texts, head);
+                assert!(samples.iter().any(|sample| sample.is_attack), "head {head}");
+                fit(&samples.iter().collect::<Vec<_>>(), Settings::default(), 5)
+            });
+            quantise(&fitted, &mut [Head::default(); HEADS])
+        };
+        let first = train();
+        assert_eq!(first, train());
+        assert!(first.weights.iter().filter(|weight| **weight != 128).count() > 10_000);
+    }
 
     #[test]
     fn signs_add_up_as_policy_adds_them() {
