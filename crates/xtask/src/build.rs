@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use flate2::{Compression, write::GzEncoder};
 
-use crate::{Paths, paths::shown, step};
+use crate::{Paths, paths::shown, setup, step};
 
 /// The filter's `.wasm` may have so many bytes.
 const FILTER_LIMIT: u64 = 1_500_000;
@@ -59,8 +59,46 @@ pub fn filters(paths: &Paths) -> Result<()> {
     build.args(["-p", "modelgate-envoy", "-p", "empty-filter"]);
     step::shown("building the Envoy filter", &mut build)?;
     let built = paths.target.join("wasm32-wasip1/wasm");
-    place(&built.join("modelgate.wasm"), &paths.filter())?;
+    shrink(paths, &built.join("modelgate.wasm"), &paths.filter())?;
     place(&built.join("empty_filter.wasm"), &paths.empty_filter())
+}
+
+/// What the compiler may have used, so that Binaryen neither refuses nor adds anything: what Rust enables for wasm by
+/// default, and the vector instructions of memchr.
+const WASM_FEATURES: [&str; 7] = [
+    "--enable-bulk-memory",
+    "--enable-multivalue",
+    "--enable-mutable-globals",
+    "--enable-nontrapping-float-to-int",
+    "--enable-reference-types",
+    "--enable-sign-ext",
+    "--enable-simd",
+];
+
+/// Binaryen's optimiser over a module, which takes a tenth off it. The functions' names, which need another tenth, stay
+/// in a second file: a backtrace shows numbers, and `NAME.debug.wasm` says whose they are.
+fn shrink(paths: &Paths, from: &Path, to: &Path) -> Result<()> {
+    let debug = to.with_extension("debug.wasm");
+    // It takes half a minute, so it is done once for each module that comes out of the compiler.
+    let done = from.with_extension("shrunk-from.wasm");
+    if to.exists() && debug.exists() && fs::read(from)? == fs::read(&done).unwrap_or_default() {
+        return Ok(());
+    }
+    setup::node(paths)?;
+    let optimiser = paths.node().join("node_modules/binaryen/bin/wasm-opt");
+    let run = |title: &str, from: &Path, to: &Path, options: &[&str]| {
+        let mut command = Command::new("node");
+        command.arg(&optimiser).args(WASM_FEATURES).args(options).arg(from).arg("-o").arg(to);
+        step::shown(title, &mut command)
+    };
+    if let Some(folder) = to.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let fresh = to.with_extension("new");
+    run("making the filter small", from, &debug, &["-O3", "--debuginfo"])?;
+    run("taking its names out", &debug, &fresh, &["--strip-debug"])?;
+    fs::rename(&fresh, to)?;
+    place(from, &done)
 }
 
 /// The edge worker: its wasm, the JavaScript that wasm-bindgen makes for it, and the modules that are written by hand.

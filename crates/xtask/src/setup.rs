@@ -188,7 +188,7 @@ fn find_python() -> Result<PathBuf> {
 ///
 /// # Errors
 /// When Node or npm is missing or too old, or npm's registry cannot be reached.
-fn node(paths: &Paths) -> Result<()> {
+pub(crate) fn node(paths: &Paths) -> Result<()> {
     let stamp = node_stamp(paths)?;
     if stamp.is_current() && paths.node().exists() {
         return Ok(());
@@ -202,7 +202,7 @@ fn node(paths: &Paths) -> Result<()> {
     // workerd comes as an optional package for each platform; no package has to run scripts.
     npm.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(paths.node());
     step::quiet(
-        "fetching workerd and the npm packages (about 60 MB)",
+        "fetching workerd, Binaryen and the npm packages (about 65 MB)",
         &mut npm,
         &paths.tools.join("npm.log"),
     )?;
