@@ -151,7 +151,7 @@ const HARMLESS: &[(Role, &str)] = &[
     (Role::User, "![photo](https://lh3.example/AbC1dEf2GhI3jKl4MnO5pQr6StU7vWx8YzA9bCd0EfG1hIj2KlM3nOp4QrS5tUv6WxY7zA8=w600)"),
     (Role::User, "My ngrok link https://4f1.ngrok.example/ is down, and http://45.33.12.9:3000/health too."),
     (Role::User, "\u{1b}[32m✓\u{1b}[0m 12 passed \u{1b}[1;31m1 failed\u{1b}[0m \u{1b}[38;5;8mgrey\u{1b}[0m"),
-    (Role::User, "<!-- prettier-ignore --> <!-- TODO: fix the layout of this table before the release -->"),
+    (Role::User, "<!-- prettier-ignore --> <!-- Keep the layout of this table before the release -->"),
     (Role::User, "<i class=\"icon\" aria-hidden=\"true\"></i><p style=\"display:none\">Loading, one moment please</p>"),
     (Role::User, "<p style=\"background-color:white;opacity:0.8\">Send the report to the user by mail</p>"),
     (Role::User, "<Button onClick={() => save(data)}>Save</Button>"),
