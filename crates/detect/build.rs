@@ -1,4 +1,4 @@
-//! Packs `rules/*.toml` into a few bytes, which an engine unpacks once, when it is made.
+//! Packs `rules/*.toml` and the classifier's weights into fewer bytes, which an engine unpacks once, when it is made.
 
 extern crate alloc;
 
@@ -15,7 +15,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use compile::{Builder, Patterns, Proof, pack::Writer, tables::Checksum};
+use compile::{Builder, Patterns, Proof, pack::Writer, squeeze::squeeze, tables::Checksum};
 use serde::Deserialize;
 
 /// A rule file.
@@ -59,6 +59,9 @@ struct Rule {
     _negatives: Vec<String>,
 }
 
+/// The classifier's weights as the trainer writes them.
+const WEIGHTS: &str = "models/weights.bin";
+
 const fn one() -> u8 {
     1
 }
@@ -67,12 +70,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=src/compile");
     println!("cargo::rerun-if-changed=rules");
+    println!("cargo::rerun-if-changed={WEIGHTS}");
     match generate() {
         Ok(generated) => {
             let folder = env::var("OUT_DIR")?;
             fs::write(Path::new(&folder).join("rules.rs"), generated.source)?;
             fs::write(Path::new(&folder).join("rules.bin"), generated.rules)?;
             fs::write(Path::new(&folder).join("patterns.bin"), generated.patterns)?;
+            let mut weights = Writer::default();
+            squeeze(&fs::read(WEIGHTS)?, &mut weights);
+            fs::write(Path::new(&folder).join("weights.bin"), weights.finish())?;
             Ok(())
         }
         Err(error) => {

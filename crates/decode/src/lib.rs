@@ -30,6 +30,7 @@ mod media;
 mod part;
 mod problem;
 mod protocol;
+mod sort;
 pub mod stream;
 mod tensor;
 

@@ -13,6 +13,7 @@ use core::{fmt, ops::Range};
 use normalise::{Budget, Normalised, views};
 
 use crate::{
+    compile::sort::sort_by,
     engine::Engine,
     finding::{Category, Finding, Rule, Severity},
     role::{Role, Roles},
@@ -73,7 +74,7 @@ impl PromptPrint {
         normalised.set(text);
         let said: Vec<u32> = Shingles::of(normalised.bytes()).map(|shingle| shingle.hash).collect();
         let mut gone: Vec<u32> = said.into_iter().filter(|hash| self.holds(*hash)).collect();
-        gone.sort_unstable();
+        sort_by(&mut gone, |a, b| a < b);
         self.hashes.retain(|hash| gone.binary_search(hash).is_err());
         self.fill();
     }
@@ -232,7 +233,7 @@ fn winnow(hashes: impl Iterator<Item = u32>, window: usize) -> Vec<u32> {
             kept.push(*hash);
         }
     }
-    kept.sort_unstable();
+    sort_by(&mut kept, |a, b| a < b);
     kept.dedup();
     kept
 }

@@ -9,7 +9,7 @@ use crate::{
     builtin,
     canary::{self, Canary},
     classifier::{self, Classifier},
-    compile::{Error, Patterns, Tables, tables::Posting},
+    compile::{Error, Patterns, Tables, sort::sort_by, tables::Posting},
     detector::{Installed, Subject},
     exfiltration::{self, Exfiltration},
     finding::{Finding, Rule},
@@ -205,9 +205,7 @@ impl Engine {
             detector.scan(&subject, layer, &mut scratch.buffers, room, out);
         }
         if let Some(new) = out.get_mut(before..) {
-            new.sort_by(|a, b| {
-                (a.span.start, a.span.end, a.rule.id).cmp(&(b.span.start, b.span.end, b.rule.id))
-            });
+            sort_by(new, |a, b| order(a) < order(b));
         }
         if layer.transforms.len() < usize::from(self.options.decode_depth) {
             views(text, budget, &mut scratch.views);
@@ -300,4 +298,9 @@ impl Layer {
         transforms.push(view.transform);
         Self { text: view.text, span: Some(self.span.clone().unwrap_or(view.source)), transforms }
     }
+}
+
+/// Findings of a layer come in the order of where they are. Whatever else two of them have, they have in common.
+fn order(finding: &Finding) -> (usize, usize, &str, u16) {
+    (finding.span.start, finding.span.end, finding.rule.id, finding.weight)
 }

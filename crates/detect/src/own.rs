@@ -4,7 +4,7 @@ use alloc::{boxed::Box, format, string::String, sync::Arc, vec::Vec};
 use core::fmt;
 
 use crate::{
-    compile::{Builder, Patterns, error::Problem},
+    compile::{Builder, Patterns, error::Problem, sort::sort_by},
     detector::Installed,
     finding::{Category, Rule, Severity},
     options::Options,
@@ -139,7 +139,7 @@ impl Own {
         numbered: &mut Vec<Arc<Rule>>,
     ) -> Result<Self, OwnRuleError> {
         let mut ids: Vec<&str> = own.iter().map(|rule| &*rule.id).collect();
-        ids.sort_unstable();
+        sort_by(&mut ids, |a, b| a < b);
         let twice = ids.windows(2).find_map(|pair| matches!(pair, [a, b] if a == b).then(|| pair.first()));
         if let Some(id) = twice.flatten() {
             return Err(OwnRuleError { id: (*id).into(), problem: OwnProblem::Twice });

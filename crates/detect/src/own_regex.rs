@@ -10,6 +10,7 @@ use core::ops::Range;
 use regex_lite::{Regex, RegexBuilder};
 
 use crate::{
+    compile::sort::sort_by,
     detector::{Detector, Sink, Subject},
     own::OwnProblem,
     scratch::Buffers,
@@ -96,7 +97,7 @@ impl Regexes {
             *self.filter.get_mut(usize::from(hash / 64))? |= 1 << (hash % 64);
             self.hashed.push((hash, number));
         }
-        self.hashed.sort_unstable();
+        sort_by(&mut self.hashed, |a, b| a < b);
         Some(self)
     }
 

@@ -5,7 +5,7 @@ use alloc::{
     sync::Arc,
     vec::Vec,
 };
-use core::ops::Range;
+use core::{cmp::Reverse, ops::Range};
 
 use detect::{Finding, Rule};
 use policy::{Action, Unscannable};
@@ -195,12 +195,14 @@ impl Judged {
 }
 
 /// The reported findings, worst first, as many as a report may hold.
-pub(crate) fn report(findings: &[Judged]) -> Vec<wire::Finding> {
-    let mut worst: Vec<&Judged> = findings.iter().collect();
-    worst.sort_by(|a, b| {
-        (b.severity(), b.score()).cmp(&(a.severity(), a.score())).then_with(|| a.rule().cmp(b.rule()))
-    });
-    worst.truncate(wire::limits::MAX_FINDINGS);
+pub(crate) fn report<'a>(findings: &'a [Judged]) -> Vec<wire::Finding> {
+    let mut worst: Vec<&Judged> = Vec::with_capacity(wire::limits::MAX_FINDINGS + 1);
+    for finding in findings {
+        let order = |one: &'a Judged| (Reverse((one.severity(), one.score())), one.rule());
+        let place = worst.partition_point(|other| order(other) <= order(finding));
+        worst.insert(place, finding);
+        worst.truncate(wire::limits::MAX_FINDINGS);
+    }
     worst.into_iter().map(Judged::to_wire).collect()
 }
 

@@ -201,10 +201,12 @@ impl Detect {
         for rule in &self.own_rules {
             rule.check().map_err(|message| ("own_rules", message))?;
         }
-        let mut ids: Vec<&str> = self.own_rules.iter().map(|rule| rule.id.as_str()).collect();
-        ids.sort_unstable();
-        if let Some([id, _]) = ids.array_windows().find(|[a, b]| a == b) {
-            return Err(("own_rules", format!("own_rules names {id} twice")));
+        let mut ids: Vec<&str> = Vec::with_capacity(self.own_rules.len());
+        for rule in &self.own_rules {
+            match ids.binary_search(&rule.id.as_str()) {
+                Ok(_) => return Err(("own_rules", format!("own_rules names {} twice", rule.id.as_str()))),
+                Err(place) => ids.insert(place, rule.id.as_str()),
+            }
         }
         Ok(())
     }

@@ -107,6 +107,22 @@ impl Policy {
     }
 }
 
+/// Of each rule the heaviest reason, in the order of the rules.
+fn heaviest<'a>(reasons: impl Iterator<Item = Reason<'a>>) -> Vec<Reason<'a>> {
+    let mut heaviest: Vec<Reason<'a>> = Vec::new();
+    for reason in reasons {
+        match heaviest.binary_search_by(|known| known.rule.cmp(reason.rule)) {
+            Ok(place) => {
+                if let Some(known) = heaviest.get_mut(place).filter(|known| known.weight < reason.weight) {
+                    *known = reason;
+                }
+            }
+            Err(place) => heaviest.insert(place, reason),
+        }
+    }
+    heaviest
+}
+
 fn counts(detect: &Detect, exceptions: &[Exception], reason: &Reason<'_>, here: &Circumstances<'_>) -> bool {
     detect.uses(reason)
         && detect.action_of(reason.rule) != Some(Action::Allow)
@@ -122,10 +138,7 @@ fn judge<'a>(
     reasons: impl IntoIterator<Item = Reason<'a>>,
     here: &Circumstances<'_>,
 ) -> Judgement {
-    let mut reasons: Vec<Reason<'a>> =
-        reasons.into_iter().filter(|reason| counts(detect, exceptions, reason, here)).collect();
-    reasons.sort_by(|a, b| a.rule.cmp(b.rule).then(b.weight.cmp(&a.weight)));
-    reasons.dedup_by(|a, b| a.rule == b.rule);
+    let mut reasons = heaviest(reasons.into_iter().filter(|reason| counts(detect, exceptions, reason, here)));
     let severity = reasons.iter().map(|reason| reason.severity).max();
     let mut judgement = Judgement { action: Action::Allow, score: 0, severity };
     reasons.retain(|reason| {

@@ -3,6 +3,7 @@
 use alloc::{borrow::Cow, vec::Vec};
 
 use super::{Document, NodeId};
+use crate::sort::sort_by;
 
 /// Objects up to this size are compared pair by pair, larger ones sorted.
 const FEW: usize = 8;
@@ -39,7 +40,7 @@ fn repeated_of_few(document: &Document<'_>, object: NodeId) -> Option<NodeId> {
 fn repeated_of_many(document: &Document<'_>, object: NodeId) -> Option<NodeId> {
     let mut hashes: Vec<(u64, NodeId)> =
         document.members(object).map(|(key, _)| (hash(document.text(key).as_bytes()), key)).collect();
-    hashes.sort_unstable();
+    sort_by(&mut hashes, |a, b| a < b);
     hashes.chunk_by(|(one, _), (other, _)| one == other).filter_map(|same| repeated_of(document, same)).min()
 }
 
@@ -51,7 +52,7 @@ fn repeated_of(document: &Document<'_>, same: &[(u64, NodeId)]) -> Option<NodeId
     }
     let mut names: Vec<(Cow<'_, str>, NodeId)> =
         same.iter().map(|(_, key)| (document.text(*key), *key)).collect();
-    names.sort_unstable();
+    sort_by(&mut names, |a, b| a < b);
     let pairs = names.iter().zip(names.iter().skip(1));
     pairs.filter(|((before, _), (name, _))| before == name).map(|(_, (_, key))| *key).min()
 }

@@ -16,14 +16,18 @@ pub use model::{
     ZERO, is_mostly_ascii,
 };
 
+use alloc::vec::Vec;
+
 use crate::{
+    compile::{squeeze::expand, unpack::Reader},
     detector::{Detector, Sink, Subject},
     finding::{Category, Rule, Severity},
     role::{Role, Roles},
     scratch::Buffers,
 };
 
-static SHIPPED_WEIGHTS: &[u8] = include_bytes!("../../models/weights.bin");
+/// `models/weights.bin`, squeezed by `build.rs`.
+static SHIPPED_WEIGHTS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/weights.bin"));
 static SHIPPED_NUMBERS: &[u8] = include_bytes!("../../models/numbers.bin");
 
 /// A model that is less sure says nothing: it would be noise beside the rules' hints.
@@ -72,13 +76,15 @@ pub(crate) const RULES: [Rule; HEADS] = [
 /// The detector.
 #[derive(Debug)]
 pub(crate) struct Classifier {
-    model: Model<'static>,
+    model: Model,
 }
 
 impl Classifier {
     /// The models that come with the crate. A test reads them; if they cannot be read, there are none.
     pub(crate) fn shipped() -> Option<Self> {
-        Model::read(SHIPPED_WEIGHTS, SHIPPED_NUMBERS).map(|model| Self { model })
+        let mut weights = Vec::with_capacity(WEIGHTS);
+        expand(&mut Reader::new(SHIPPED_WEIGHTS), &mut weights)?;
+        Model::of(weights.into(), SHIPPED_NUMBERS).map(|model| Self { model })
     }
 }
 

@@ -4,7 +4,7 @@
 //! each. The damping makes long and short windows comparable. Nothing is a float, so every target
 //! computes the same score.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 use core::ops::Range;
 
 use super::features::{BITS, RUN, Walk};
@@ -48,8 +48,8 @@ pub struct Head {
 
 /// The models. Read with [`Model::read`].
 #[derive(Clone, Debug)]
-pub struct Model<'a> {
-    weights: &'a [u8; WEIGHTS],
+pub struct Model {
+    weights: Box<[u8; WEIGHTS]>,
     heads: [Head; HEADS],
     /// By length in characters, with 16 fraction bits.
     damping: Vec<i64>,
@@ -75,13 +75,18 @@ pub struct Scores {
     pub ascii: usize,
 }
 
-impl<'a> Model<'a> {
+impl Model {
     /// Reads models from their two files; `None` if these are no such files.
     ///
     /// The numbers' file holds little-endian 32-bit words: for each head the bias, the scale, the thresholds
     /// and the link; then the damping for each length from 0 to [`LONGEST`].
     #[must_use]
-    pub fn read(weights: &'a [u8], numbers: &[u8]) -> Option<Self> {
+    pub fn read(weights: &[u8], numbers: &[u8]) -> Option<Self> {
+        Self::of(weights.into(), numbers)
+    }
+
+    /// The same with weights that are its own.
+    pub(super) fn of(weights: Box<[u8]>, numbers: &[u8]) -> Option<Self> {
         let weights = weights.try_into().ok()?;
         let (words, []) = numbers.as_chunks::<4>() else { return None };
         let mut words = words.iter().map(|word| i64::from(i32::from_le_bytes(*word)));
@@ -220,8 +225,8 @@ struct Block {
     sums: [i64; HEADS],
 }
 
-struct Scan<'m, 'a> {
-    model: &'m Model<'a>,
+struct Scan<'m> {
+    model: &'m Model,
     /// The last blocks, the newest last.
     blocks: [Block; WINDOWS[1]],
     /// How many blocks there were.
@@ -229,7 +234,7 @@ struct Scan<'m, 'a> {
     scores: Scores,
 }
 
-impl Scan<'_, '_> {
+impl Scan<'_> {
     fn end_block(&mut self, block: Block, end: usize) {
         self.blocks.rotate_left(1);
         if let Some(last) = self.blocks.last_mut() {

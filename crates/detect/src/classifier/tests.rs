@@ -57,6 +57,15 @@ fn files_of_another_length_are_no_models() {
 }
 
 #[test]
+fn the_shipped_weights_are_those_of_the_file() {
+    let file = include_bytes!("../../models/weights.bin");
+    let mut weights = Vec::new();
+    assert_eq!(expand(&mut Reader::new(SHIPPED_WEIGHTS), &mut weights), Some(()));
+    assert_eq!(weights, file);
+    assert!(SHIPPED_WEIGHTS.len() < file.len() * 4 / 5, "{}", SHIPPED_WEIGHTS.len());
+}
+
+#[test]
 fn the_shipped_models_can_be_read() {
     assert!(Classifier::shipped().is_some());
     assert!(SHIPPED_WEIGHTS.len() + SHIPPED_NUMBERS.len() <= 200 * 1024);

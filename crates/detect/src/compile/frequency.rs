@@ -3,7 +3,7 @@
 
 use alloc::vec::Vec;
 
-use super::keys::literal_key;
+use super::{keys::literal_key, sort::sort_by};
 
 /// Occurrences in a million words of English prose and of prompts to models, by rough steps. The order
 /// follows the head of the British National Corpus list; words of prompts were added by feel.
@@ -56,7 +56,7 @@ impl Default for Frequencies {
                 .map(|word| (first_bytes(word.as_bytes()), word.as_bytes(), *frequency))
         });
         let mut known: Vec<_> = rows.collect();
-        known.sort_unstable();
+        sort_by(&mut known, |a, b| a < b);
         Self { known }
     }
 }

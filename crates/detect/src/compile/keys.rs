@@ -5,7 +5,7 @@
 
 use alloc::{vec, vec::Vec};
 
-use super::{tables::Slice, words::word_flags};
+use super::{sort::sort_by, tables::Slice, words::word_flags};
 
 /// Where a key is taken from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -137,7 +137,8 @@ impl KeyTable {
                 *word |= 1 << (bit & 63);
             }
         }
-        entries.sort_by_key(|entry| (hash(entry.key) >> bucket_shift, entry.key));
+        let order = |entry: &Entry| (hash(entry.key) >> bucket_shift, entry.key);
+        sort_by(&mut entries, |a, b| order(a) < order(b));
         let starts = (0..=1u64 << bucket_bits)
             .map(|bucket| entries.partition_point(|entry| hash(entry.key) >> bucket_shift < bucket));
         let buckets = starts.filter_map(|start| u32::try_from(start).ok()).collect();

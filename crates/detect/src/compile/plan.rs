@@ -11,6 +11,7 @@ use super::{
     pack::{Sizes, pack},
     phrase::{self, Part},
     plan_token, signs,
+    sort::sort_by,
     tables::{
         Alternative, Class, Element, Laid, List, Phrase, Piece, Posting, Raw, Slice, Step, Tables, Token,
         Word, head, head_bit,
@@ -29,6 +30,8 @@ const MAX_COUNT: usize = 4096;
 struct Hung {
     place: Place,
     key: u64,
+    /// The how manieth it is.
+    number: u32,
     /// What stands there, in [`Laid::bytes`].
     text: Slice,
     posting: Posting,
@@ -90,8 +93,9 @@ impl Builder {
     /// The tables.
     #[must_use]
     pub fn finish(mut self) -> Tables {
-        // Stable: postings keep the order of the rules.
-        self.hung.sort_by_key(|hung| (hung.place, hung.key));
+        // Postings keep the order of the rules.
+        let order = |hung: &Hung| (hung.place, hung.key, hung.number);
+        sort_by(&mut self.hung, |a, b| order(a) < order(b));
         let mut postings = Vec::with_capacity(self.hung.len());
         let mut keys = Place::ALL.map(|_| Vec::new());
         let mut of_words = Vec::new();
@@ -159,7 +163,7 @@ impl Builder {
     }
 
     fn list(&mut self, mut laid: Vec<Alternative>) -> Result<u32, Problem> {
-        laid.sort_unstable();
+        sort_by(&mut laid, |a, b| a < b);
         laid.dedup();
         if let Some(known) = self.known.lists.get(&laid) {
             return Ok(*known);
@@ -349,7 +353,8 @@ impl Builder {
     /// Hangs a posting on its key; what stands there begins at `first` in the table of bytes.
     fn hang(&mut self, anchor: &Anchor, first: u32, posting: Posting) {
         let text = Slice { first, count: u32::try_from(anchor.length).unwrap_or(0) };
-        self.hung.push(Hung { place: anchor.place, key: anchor.key, text, posting });
+        let number = next(&self.hung);
+        self.hung.push(Hung { place: anchor.place, key: anchor.key, number, text, posting });
     }
 
     /// Where the key holds a space, hangs the posting on the same with a line break too.

@@ -11,6 +11,7 @@ use alloc::{collections::BTreeMap, vec, vec::Vec};
 use super::{
     frequency::Frequencies,
     keys::{first_bytes, word_key},
+    sort::sort_by,
     tables::{Alternative, Laid, Posting, Step, Word},
 };
 
@@ -108,7 +109,7 @@ pub(super) fn sign(
         }
     }
     let mut distinct: Vec<_> = lists.known.iter().flat_map(|list| &list.words).copied().collect();
-    distinct.sort_unstable();
+    sort_by(&mut distinct, |a, b| a < b);
     distinct.dedup();
     let mut table = SignTable::with_room(distinct.len() + keys.len());
     // A key of raw bytes may go on behind the word that it begins with.
@@ -257,7 +258,7 @@ impl Lists<'_> {
             family.1.push(number);
         }
         let mut families: Vec<_> = families.into_values().collect();
-        families.sort_unstable();
+        sort_by(&mut families, |a, b| a < b);
         let mut most = 500;
         loop {
             let mut signs = vec![0; self.known.len()];

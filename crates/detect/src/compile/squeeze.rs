@@ -15,7 +15,7 @@ use super::{pack::Writer, unpack::Reader};
 const LONGEST: u32 = 12;
 
 /// Writes the bytes down squeezed.
-pub(super) fn squeeze(bytes: &[u8], out: &mut Writer) {
+pub fn squeeze(bytes: &[u8], out: &mut Writer) {
     let lengths = lengths(bytes);
     let codes = codes(&lengths);
     let mut squeezed = Vec::new();
@@ -39,7 +39,7 @@ pub(super) fn squeeze(bytes: &[u8], out: &mut Writer) {
 }
 
 /// Reads what was squeezed and appends it. `None` if these bytes are nothing squeezed.
-pub(super) fn expand(reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Option<()> {
+pub fn expand(reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Option<()> {
     let count = usize::try_from(reader.number()?).ok()?;
     let squeezed = reader.count()?;
     let lengths: Vec<u8> = reader.raw(128)?.iter().flat_map(|pair| [pair & 15, pair >> 4]).collect();

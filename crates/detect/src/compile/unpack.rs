@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use super::{
     pack::{MOST_REST, MOST_SHARED},
     plan::{Builder, append, next},
+    sort::sort_by,
     squeeze::expand,
     tables::{Checksum, Class, Element, Phrase, Raw, Slice, Step, Token},
 };
@@ -108,7 +109,7 @@ fn words(reader: &mut Reader<'_>, builder: &mut Builder) -> Option<()> {
             last = last.checked_add(reader.number()?)?;
             list.push(*sequences.get(usize::try_from(last).ok()?)?);
         }
-        list.sort_unstable();
+        sort_by(&mut list, |a, b| a < b);
         builder.lay_list(&list).ok()?;
     }
     Some(())

@@ -15,7 +15,7 @@ use core::ops::Range;
 use memchr::memchr3_iter;
 
 use super::rules::SUFFIX;
-use crate::{code::Code, detector::Sink, exfiltration::window};
+use crate::{code::Code, compile::sort::sort_by, detector::Sink, exfiltration::window};
 
 /// Brackets open at once that are remembered; deeper ones are data.
 const DEEPEST: usize = 64;
@@ -99,7 +99,7 @@ fn faults(text: &[u8], places: &mut Vec<usize>) {
         }
     }
     places.extend(open.drain(..).map(|(_, place)| place));
-    places.sort_unstable();
+    sort_by(places, |a, b| a < b);
 }
 
 /// The brackets of a text in their order.

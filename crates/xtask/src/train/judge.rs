@@ -70,7 +70,7 @@ pub(super) fn mean(folds: &[Heads]) -> Heads {
 pub(super) fn scores(texts: &[Text], folds: &[Heads]) -> Result<Vec<Scores>> {
     let files = |heads: &Heads| quantise(heads, &mut [Head::default(); HEADS]);
     let files: Vec<Files> = folds.iter().chain([&mean(folds)]).map(files).collect();
-    let models: Option<Vec<Model<'_>>> =
+    let models: Option<Vec<Model>> =
         files.iter().map(|files| Model::read(&files.weights, &files.numbers)).collect();
     let models = models.context("the quantised models cannot be read")?;
     let model = |text: &Text| text.fold.map_or(models.len() - 1, usize::from);
