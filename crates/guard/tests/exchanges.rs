@@ -233,7 +233,8 @@ fn a_compressed_body_is_judged_as_what_it_inflates_to() {
     assert_eq!(send(&guard, CHAT, &twice, &squeezed(&squeezed(&plain))).0.verdict, Verdict::Block);
 
     let bomb = squeezed(&vec![b' '; 3 << 20]);
-    let cases: [(&[(&str, &str)], &[u8], u16, &str); 5] = [
+    type Case<'a> = (&'a [(&'a str, &'a str)], &'a [u8], u16, &'a str);
+    let cases: [Case<'_>; 5] = [
         (&encoded, &bomb, 413, "input.size"),
         (&encoded, &squeezed(b""), 400, "input.empty"),
         (&encoded, &squeezed(&plain)[..40], 415, "unscannable.content-encoding"),
