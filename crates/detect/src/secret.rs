@@ -120,7 +120,7 @@ impl Scan<'_> {
             Kind::Key if value.is_random() => Some((KEY, 850)),
             Kind::Weak if value.is_very_random() => Some((KEY, 850)),
             // Records of accounts are what password managers and directories answer with.
-            Kind::Password if value.is_password() && self.is_field(sign) && !value.is_random() => {
+            Kind::Password if value.is_password() && self.is_field(sign) && !value.is_very_random() => {
                 Some((PASSWORD, 450))
             }
             Kind::Password if value.is_password() => Some((PASSWORD, 850)),
