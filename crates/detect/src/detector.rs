@@ -27,6 +27,12 @@ pub(crate) struct Subject<'a> {
     pub(crate) normalised: &'a Normalised,
     /// Whose words they are.
     pub(crate) role: Role,
+    /// Whether nearly all of it is judged in another layer too, as what it says once a trick of writing is undone.
+    pub(crate) is_read: bool,
+    /// The same if it is in a code, so that as it stands it has no words.
+    pub(crate) is_code: bool,
+    /// Whether it was put together from what somebody wrote, so that its brackets and spaces are nobody's.
+    pub(crate) is_reading: bool,
 }
 
 /// A detector with the rules it reports by.

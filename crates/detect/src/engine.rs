@@ -172,12 +172,13 @@ impl Engine {
         scratch.steps = 0;
         scratch.layers.clear();
         self.scan_layer(text, &Layer::default(), role, &mut budget, scratch, &mut room, out);
-        let plain = out.len() - before;
+        let mut plain = out.len() - before;
         let mut next = 0;
         while let Some(layer) = scratch.layers.get_mut(next).map(core::mem::take) {
             next += 1;
             self.scan_layer(&layer.text, &layer, role, &mut budget, scratch, &mut room, out);
         }
+        plain -= keep_surest_model(before, plain, out);
         scratch.exhausted |=
             budget.exhausted || room.was_full() || core::mem::take(&mut scratch.buffers.exhausted);
         plain
@@ -200,17 +201,22 @@ impl Engine {
         scratch.open.extend_from_slice(self.judged.get(role as usize).map_or(&[], Vec::as_slice));
         let before = out.len();
         self.verify_hits(text, layer, scratch, room, out);
-        let subject = Subject { text, normalised: &scratch.normalised, role };
+        // What the views say tells how the text itself is to be judged.
+        if layer.transforms.len() < usize::from(self.options.decode_depth) {
+            views(text, budget, &mut scratch.views);
+        }
+        let mut whole = scratch.views.iter().filter(|view| view.source.len() * 10 >= text.len() * 9);
+        let is_read = whole.clone().next().is_some();
+        let is_code = whole.any(|view| view.transform.is_exact());
+        let is_reading = !layer.transforms.iter().all(|transform| transform.is_exact());
+        let subject = Subject { text, normalised: &scratch.normalised, role, is_read, is_code, is_reading };
         for detector in &self.detectors {
             detector.scan(&subject, layer, &mut scratch.buffers, room, out);
         }
         if let Some(new) = out.get_mut(before..) {
             sort_by(new, |a, b| order(a) < order(b));
         }
-        if layer.transforms.len() < usize::from(self.options.decode_depth) {
-            views(text, budget, &mut scratch.views);
-            scratch.layers.extend(scratch.views.drain(..).map(|view| layer.within(view)));
-        }
+        scratch.layers.extend(scratch.views.drain(..).map(|view| layer.within(view)));
     }
 
     fn verify_hits(
@@ -274,6 +280,24 @@ impl Engine {
         scratch.steps += steps.used();
         scratch.exhausted |= steps.is_exhausted();
     }
+}
+
+/// Leaves only the surest of the learnt models' findings from `before` on: they judge the same words in every layer, so
+/// that their scores do not add up. Returns how many of the first `plain` ones are gone.
+fn keep_surest_model(before: usize, plain: usize, out: &mut Vec<Finding>) -> usize {
+    let is_model = |finding: &Finding| classifier::RULES.iter().any(|rule| rule.id == finding.rule.id);
+    let models = out.iter().enumerate().skip(before).filter(|(_, finding)| is_model(finding));
+    let Some((surest, _)) = models.min_by_key(|(_, finding)| core::cmp::Reverse(finding.weight)) else {
+        return 0;
+    };
+    let (mut at, mut gone) = (0, 0);
+    out.retain(|finding| {
+        let kept = at < before || at == surest || !is_model(finding);
+        gone += usize::from(!kept && at < before + plain);
+        at += 1;
+        kept
+    });
+    gone
 }
 
 /// Where a match lies in the outermost text, and what was undone to see it.

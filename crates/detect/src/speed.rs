@@ -303,7 +303,14 @@ fn speed_by_detector() {
         measure(name, texts, |text| {
             out.clear();
             let Some(normalised) = forms.next() else { return };
-            let subject = Subject { text: black_box(text), normalised, role: Role::User };
+            let subject = Subject {
+                text: black_box(text),
+                normalised,
+                role: Role::User,
+                is_read: false,
+                is_code: false,
+                is_reading: false,
+            };
             let mut room = crate::room::Room::new(64, false);
             detector.scan(&subject, &layer, &mut buffers, &mut room, &mut out);
         });

@@ -147,6 +147,25 @@ impl Transform {
         }
     }
 
+    /// Whether undoing it gives back every character as it was written, spaces and punctuation too.
+    #[must_use]
+    pub const fn is_exact(self) -> bool {
+        matches!(
+            self,
+            Self::Base64
+                | Self::Hex
+                | Self::Url
+                | Self::Base32
+                | Self::Base85
+                | Self::Binary
+                | Self::Octal
+                | Self::Decimal
+                | Self::Html
+                | Self::Escapes
+                | Self::QuotedPrintable
+        )
+    }
+
     const fn bit(self) -> u32 {
         1 << self as u32
     }

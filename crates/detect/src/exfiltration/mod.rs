@@ -40,7 +40,8 @@ pub(crate) struct Exfiltration;
 
 impl Detector for Exfiltration {
     fn scan(&self, subject: &Subject<'_>, buffers: &mut Buffers, sink: &mut Sink<'_>) {
-        if !(0..RULES.len()).any(|rule| sink.is_open(rule)) {
+        // Nothing shows or loads what only a reader puts together.
+        if subject.is_reading || !(0..RULES.len()).any(|rule| sink.is_open(rule)) {
             return;
         }
         let text = subject.text.as_bytes();

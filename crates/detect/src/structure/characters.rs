@@ -145,9 +145,18 @@ impl Tally {
             reached.map_or(0, |(_, _, weight)| weight)
         };
         report(CONTROL, graded(self.control, [(64, 15, 850), (16, 3, 450)]));
-        report(MARKS, graded(self.piled, [(40, 25, 850), (12, 4, 500)]));
-        report(INVISIBLE, graded(self.invisible, [(60, 25, 400), (20, 5, 250)]));
-        report(TAGS, graded(self.tags, [(8, 0, 900), (3, 0, 600)]));
+        report(MARKS, graded(self.piled, [(40, 25, 300), (12, 4, 250)]));
+        report(INVISIBLE, graded(self.invisible, [(60, 25, 300), (20, 5, 200)]));
+        // Hidden in a text that is seen they smuggle; a text of nothing else may say anything.
+        let hidden = [(8, 0, 900), (3, 0, 600)];
+        report(
+            TAGS,
+            if share(self.tags, 50) {
+                graded(self.tags, [(3, 0, 300); 2])
+            } else {
+                graded(self.tags, hidden)
+            },
+        );
         report(SELECTORS, graded(self.selectors, [(8, 0, 900), (4, 0, 500)]));
         report(PRIVATE, graded(self.private, [(200, 50, 400), (40, 20, 250)]));
         report(REPLACED, graded(self.replaced, [(200, 30, 300), (40, 10, 200)]));

@@ -30,7 +30,9 @@ impl Detector for Structure {
         if !(0..RULES.len()).any(|rule| sink.is_open(rule)) {
             return;
         }
-        suffix::scan(subject.text.as_bytes(), &mut buffers.places, sink);
+        if !subject.is_read && !subject.is_reading {
+            suffix::scan(subject.text.as_bytes(), &mut buffers.places, sink);
+        }
         if !subject.text.is_ascii() || has_controls(subject.text.as_bytes()) {
             characters::scan(subject.text, sink);
         }

@@ -76,12 +76,12 @@ pub(crate) const RULES: &[Rule] = &[
         ..rule("structure.repetition.padding", "A flood of the same few characters", Severity::Medium, 600)
     },
     rule("structure.characters.control", "Text full of control characters", Severity::Medium, 850),
-    rule("structure.characters.marks", "Letters under piles of combining marks", Severity::Medium, 850),
+    rule("structure.characters.marks", "Letters under piles of combining marks", Severity::Medium, 300),
     rule(
         "structure.characters.invisible",
         "Text full of characters that are not seen",
         Severity::Medium,
-        400,
+        300,
     ),
     rule("structure.characters.tags", "Text in tag characters, which no font shows", Severity::High, 900),
     rule("structure.characters.selectors", "Data in variation selectors", Severity::High, 900),

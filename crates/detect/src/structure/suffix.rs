@@ -32,10 +32,12 @@ const LEAST_SHARE: u32 = 45;
 /// Signs from which on a place is a hint, and an attack.
 const HINT: u32 = 10;
 const ATTACK: u32 = 12;
+/// A text has its words in the opposite order if it has so many times fewer faults that way.
+const MIRRORED: usize = 4;
 
 /// Looks for the place with the most signs.
 pub(super) fn scan(text: &[u8], places: &mut Vec<usize>, sink: &mut Sink<'_>) {
-    faults(text, places);
+    faults(text, false, places);
     let mut best: (u32, Range<usize>) = (0, 0..0);
     let mut next = 0;
     for (at, place) in places.iter().copied().enumerate() {
@@ -52,6 +54,13 @@ pub(super) fn scan(text: &[u8], places: &mut Vec<usize>, sink: &mut Sink<'_>) {
             break;
         }
     }
+    if best.0 >= HINT {
+        let standing = places.len();
+        faults(text, true, places);
+        if places.len() * MIRRORED < standing {
+            return;
+        }
+    }
     let weight = match best.0 {
         ATTACK.. => 850,
         HINT.. => 300,
@@ -61,7 +70,9 @@ pub(super) fn scan(text: &[u8], places: &mut Vec<usize>, sink: &mut Sink<'_>) {
 }
 
 /// Collects where brackets close nothing, close another kind, or are never closed, in rising order.
-fn faults(text: &[u8], places: &mut Vec<usize>) {
+///
+/// `mirrored` takes each bracket for its counterpart, as in a text whose words stand in the opposite order.
+fn faults(text: &[u8], mirrored: bool, places: &mut Vec<usize>) {
     places.clear();
     let mut code = Code::new(text);
     let mut open: Vec<(u8, usize)> = Vec::new();
@@ -72,6 +83,7 @@ fn faults(text: &[u8], places: &mut Vec<usize>) {
         {
             continue;
         }
+        let byte = if mirrored { counterpart(byte) } else { byte };
         let opening = match byte {
             b')' => b'(',
             b']' => b'[',
@@ -100,6 +112,17 @@ fn faults(text: &[u8], places: &mut Vec<usize>) {
     }
     places.extend(open.drain(..).map(|(_, place)| place));
     sort_by(places, |a, b| a < b);
+}
+
+const fn counterpart(bracket: u8) -> u8 {
+    match bracket {
+        b'(' => b')',
+        b')' => b'(',
+        b'[' => b']',
+        b']' => b'[',
+        b'{' => b'}',
+        _ => b'{',
+    }
 }
 
 /// The brackets of a text in their order.
