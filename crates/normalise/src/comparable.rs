@@ -3,14 +3,13 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfkc_quick};
-
 use crate::{
     fold::{self, Kind},
     invisible::{is_invisible, tagged},
     map::Map,
     swar,
     transform::{Transform, Transforms},
+    unicode::{is_normal, nfkc},
 };
 
 /// Stands for a character that is of no word and has no ASCII form, such as an emoji. A control
@@ -34,6 +33,8 @@ pub struct Normalised {
     bytes: Vec<u8>,
     map: Map,
     transforms: Transforms,
+    /// A cluster in normal form.
+    cluster: Vec<(u8, char)>,
 }
 
 impl Normalised {
@@ -256,15 +257,18 @@ impl Normalised {
         if let Some(composed) = fold::composed(head) {
             return self.push_lower(composed);
         }
-        if is_nfkc_quick(head.chars()) == IsNormalized::Yes {
+        if is_normal(head) {
             return head.chars().for_each(|c| self.push_lower(c));
         }
-        for c in head.chars().nfkc() {
+        let mut cluster = core::mem::take(&mut self.cluster);
+        nfkc(head, &mut cluster);
+        for (_, c) in &cluster {
             // A mark that stands alone (´ or ¨) is a space and the mark; behind white space the space is one too many.
-            if c != ' ' || !matches!(self.bytes.last(), Some(b' ' | b'\n')) {
-                self.push_lower(c);
+            if *c != ' ' || !matches!(self.bytes.last(), Some(b' ' | b'\n')) {
+                self.push_lower(*c);
             }
         }
+        self.cluster = cluster;
         if head.chars().any(fold::is_compatibility_letter) {
             self.transforms.insert(Transform::Nfkc);
         }

@@ -1,19 +1,15 @@
 //! What becomes of one character that is not ASCII.
 
-use unicode_normalization::{
-    IsNormalized,
-    char::{
-        canonical_combining_class, compose, decompose_canonical, decompose_compatible, is_combining_mark,
-    },
-    is_nfkc_quick,
+use crate::{
+    comparable::SYMBOL,
+    invisible::is_invisible,
+    unicode::{Quick, combining_class, compose, decompose, is_compatibility, is_mark, quick},
 };
-
-use crate::{comparable::SYMBOL, invisible::is_invisible};
 
 /// Whether `c` is part of a word: a letter, a digit or a mark.
 #[must_use]
 pub fn is_word(c: char) -> bool {
-    c.is_alphanumeric() || !c.is_ascii() && is_combining_mark(c)
+    c.is_alphanumeric() || !c.is_ascii() && is_mark(c)
 }
 
 /// What to do with a character of the source.
@@ -68,9 +64,7 @@ pub(crate) const fn is_phrase(c: char) -> bool {
 pub(crate) fn composed(cluster: &str) -> Option<char> {
     let mut chars = cluster.chars();
     let (base, mark) = (chars.next()?, chars.next()?);
-    if chars.next().is_some()
-        || !(base.is_ascii() || is_nfkc_quick(core::iter::once(base)) == IsNormalized::Yes)
-    {
+    if chars.next().is_some() || quick(base) != Quick::Yes {
         return None;
     }
     compose(base, mark)
@@ -107,7 +101,7 @@ fn rare(c: char) -> Kind {
     if is_invisible(c) {
         return Kind::Invisible;
     }
-    if canonical_combining_class(c) != 0 || is_nfkc_quick(core::iter::once(c)) != IsNormalized::Yes {
+    if combining_class(c) != 0 || quick(c) != Quick::Yes {
         return Kind::Compatible;
     }
     if is_word(c) { Kind::Letter } else { Kind::Symbol }
@@ -126,28 +120,22 @@ pub(crate) fn joins_previous(c: char) -> bool {
     }
     let mut first = c;
     let mut seen = false;
-    decompose_compatible(c, |part| {
+    decompose(c, |part| {
         if !seen {
             first = part;
             seen = true;
         }
     });
-    canonical_combining_class(first) != 0 || is_nfkc_quick(core::iter::once(first)) == IsNormalized::Maybe
+    combining_class(first) != 0 || quick(first) == Quick::Maybe
 }
 
 /// Whether a letter or digit was written in a compatibility form: `ｉ`, `𝐢`, `ﬁ`, `①`.
 pub(crate) fn is_compatibility_letter(c: char) -> bool {
-    if c.is_ascii() || is_nfkc_quick(core::iter::once(c)) == IsNormalized::Yes {
-        return false;
+    let mut word = false;
+    if is_compatibility(c) {
+        decompose(c, |part| word |= part.is_alphanumeric());
     }
-    let (mut canonical, mut compatible, mut word) = (0, 0, false);
-    // Comparing sums is enough: the two differ in whole characters where they differ at all.
-    decompose_canonical(c, |part| canonical += u64::from(u32::from(part)));
-    decompose_compatible(c, |part| {
-        compatible += u64::from(u32::from(part));
-        word |= part.is_alphanumeric();
-    });
-    word && canonical != compatible
+    word
 }
 
 /// Hands over the comparable form of a normalised character, byte-wise ASCII unless it is of a word.
@@ -188,9 +176,9 @@ mod tests {
             }
             if kind(c) == Kind::Letter && !is_phrase(c) {
                 assert!(is_word(c), "{c:?} is no part of a word");
-                assert_eq!(is_nfkc_quick(core::iter::once(c)), IsNormalized::Yes, "{c:?}");
+                assert_eq!(quick(c), Quick::Yes, "{c:?}");
             }
-            if canonical_combining_class(c) != 0 && !is_invisible(c) {
+            if combining_class(c) != 0 && !is_invisible(c) {
                 assert!(joins_previous(c), "{c:?} combines");
             }
         }

@@ -27,6 +27,7 @@ mod reading;
 pub mod swar;
 mod trace;
 mod transform;
+mod unicode;
 
 pub use budget::Budget;
 pub use comparable::{Normalised, PADDING, SYMBOL};

@@ -7,8 +7,6 @@ mod table;
 
 use alloc::{string::String, vec::Vec};
 
-use unicode_normalization::char::{decompose_compatible, is_combining_mark};
-
 use crate::{
     budget::Budget,
     encoded::{View, put},
@@ -17,6 +15,7 @@ use crate::{
     reading::spaced::collapsed,
     swar,
     transform::Transform,
+    unicode::{decompose, is_mark},
 };
 
 /// Bytes that are read at once; what is longer is read in parts.
@@ -86,11 +85,11 @@ fn role(c: char) -> Role {
     if is_invisible(c) {
         return Role::Nothing;
     }
-    if is_combining_mark(c) {
+    if is_mark(c) {
         return Role::Mark;
     }
     let mut base = None;
-    decompose_compatible(c, |part| {
+    decompose(c, |part| {
         base.get_or_insert(part);
     });
     match base {
