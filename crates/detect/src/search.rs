@@ -229,7 +229,7 @@ fn push_all(place: Place, mut passed: u64, padded: &[u8], block: Block, tables: 
         let eight = eight_at(padded, at);
         let key = if place == Place::Word { word_key(eight) } else { place.key(eight) };
         if let Some(entry) = table.find(key)
-            && padded.get(at..).is_some_and(|rest| rest.starts_with(entry.common.of(&tables.bytes)))
+            && padded.get(at..).is_some_and(|rest| begins_with(rest, entry.common.of(&tables.bytes)))
             && let Ok(at) = u32::try_from(at)
         {
             let words_before = block.words_before + (block.starts & ((1 << bit) - 1)).count_ones() as usize;
@@ -237,6 +237,15 @@ fn push_all(place: Place, mut passed: u64, padded: &[u8], block: Block, tables: 
             found.hits.push(Hit { at, first: entry.first, count: entry.count, word });
         }
     }
+}
+
+/// Whether `text` begins with `front`, which is short: for a few bytes, calling a comparison costs more than comparing.
+#[inline(always)]
+fn begins_with(text: &[u8], front: &[u8]) -> bool {
+    let Some(text) = text.get(..front.len()) else { return false };
+    let ((text, text_rest), (front, front_rest)) = (text.as_chunks::<8>(), front.as_chunks::<8>());
+    text.iter().zip(front).all(|(one, other)| u64::from_le_bytes(*one) == u64::from_le_bytes(*other))
+        && text_rest.iter().zip(front_rest).all(|(one, other)| one == other)
 }
 
 /// Eight bytes from `at` on; zeros where the text has no more.

@@ -123,10 +123,41 @@ fn fold<'b>(word: &[u8], into: &'b mut [u8; LONGEST]) -> &'b [u8] {
     into.get(..len).unwrap_or_default()
 }
 
+/// What the words of the list begin with, as bits: three bytes, or two and a zero. Lets most words go unread.
+static BEGINNINGS: [u64; 64] = beginnings();
+
+#[expect(clippy::indexing_slicing, reason = "evaluated at compile time, where a wrong index is an error")]
+const fn beginnings() -> [u64; 64] {
+    let (mut bits, mut at) = ([0; 64], 0);
+    while at < WORDS.len() {
+        let entry = WORDS[at].0.as_bytes();
+        if entry.len() >= 2 {
+            let third = if entry.len() > 2 && entry[2] != b'*' { entry[2] } else { 0 };
+            let bit = beginning(entry[0], entry[1], third);
+            bits[bit / 64] |= 1 << (bit % 64);
+        }
+        at += 1;
+    }
+    bits
+}
+
+const fn beginning(first: u8, second: u8, third: u8) -> usize {
+    ((first as usize * 31 + second as usize) * 37 + third as usize) % 4096
+}
+
+fn may_begin(first: u8, second: u8, third: u8) -> bool {
+    let bit = beginning(first, second, third);
+    BEGINNINGS.get(bit / 64).is_some_and(|word| word >> (bit % 64) & 1 != 0)
+}
+
 /// All that a word in lower case hints at. An entry that ends in a star stands for all words that begin
 /// with it.
 fn look_up(word: &[u8]) -> Option<Hints> {
     let head = word.get(..2)?;
+    let [first, second] = *head else { return None };
+    if !may_begin(first, second, byte(word, 2)) && !may_begin(first, second, 0) {
+        return None;
+    }
     let begins = |entry: &str| entry.as_bytes().get(..2).unwrap_or_default().cmp(head);
     let from = WORDS.partition_point(|(entry, _)| begins(entry).is_lt());
     let candidates = WORDS.get(from..)?.iter().take_while(|(entry, _)| begins(entry).is_eq());

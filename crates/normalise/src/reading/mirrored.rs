@@ -16,7 +16,7 @@ const UNSURE: i32 = -3;
 const TRIED: usize = 256;
 
 /// Bytes whose order is looked at.
-const ORDERED: usize = 192;
+pub(super) const ORDERED: usize = 192;
 
 /// Words that are asked before the stretch is turned.
 const FIRST: usize = 12;

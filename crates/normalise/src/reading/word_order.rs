@@ -1,8 +1,8 @@
 //! The words of a sentence from the last to the first.
 
-use alloc::{string::String, vec::Vec};
+use alloc::string::String;
 
-use super::mirrored::{BEGINNING, in_order};
+use super::mirrored::{BEGINNING, ORDERED, in_order};
 
 /// Longer texts are not looked at.
 const LONGEST: usize = 4096;
@@ -19,9 +19,30 @@ pub(super) fn read(source: &str) -> Option<String> {
     if standing > 1 {
         return None;
     }
-    let turned: Vec<&str> = source.split_whitespace().rev().collect();
-    let turned = turned.join(" ");
+    // The end of the text tells, with its first word behind it: most texts go no further.
+    let end = source.get(source.ceil_char_boundary(source.len().saturating_sub(2 * ORDERED))..)?;
+    if end.len() < source.len() {
+        let first = source.split_whitespace().next().unwrap_or_default();
+        let mut turned = turned(end);
+        turned.push(' ');
+        turned.push_str(first);
+        if in_order(turned.as_bytes()) < standing + BETTER {
+            return None;
+        }
+    }
+    let turned = turned(source);
     (turned.len() > 16 && in_order(turned.as_bytes()) >= standing + BETTER).then_some(turned)
+}
+
+fn turned(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for word in text.split_whitespace().rev() {
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        out.push_str(word);
+    }
+    out
 }
 
 /// Whether the last word looks like a first one, and the first one like a last: a capital there, a stop here. Ordinary
