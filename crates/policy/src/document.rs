@@ -2,8 +2,12 @@
 //! misspelt limit is no limit.
 
 use alloc::{format, string::String, vec::Vec};
+use core::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{Error, MapAccess, Unexpected, Visitor},
+};
 
 use crate::{
     detection::Detect,
@@ -156,7 +160,7 @@ pub struct Tensor {
 }
 
 /// What one axis of a tensor may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum Axis {
@@ -169,6 +173,46 @@ pub enum Axis {
         /// The greatest length.
         max: u32,
     },
+}
+
+// By hand: what is derived for an untagged enum keeps the value in a form that may hold anything.
+impl<'de> Deserialize<'de> for Axis {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AxisVisitor)
+    }
+}
+
+struct AxisVisitor;
+
+impl<'de> Visitor<'de> for AxisVisitor {
+    type Value = Axis;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("null, a length or {\"max\": length}")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Axis, E> {
+        Ok(Axis::Any)
+    }
+
+    fn visit_u64<E: Error>(self, length: u64) -> Result<Axis, E> {
+        u32::try_from(length)
+            .map(Axis::Exactly)
+            .map_err(|_| E::invalid_value(Unexpected::Unsigned(length), &self))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Axis, A::Error> {
+        let mut greatest = None;
+        while let Some(key) = map.next_key::<String>()? {
+            if key == "max" && greatest.is_none() {
+                greatest = Some(map.next_value()?);
+            } else {
+                return Err(A::Error::custom(format!("an axis has {key:?}, it takes one \"max\"")));
+            }
+        }
+        let max = greatest.ok_or_else(|| A::Error::missing_field("max"))?;
+        Ok(Axis::AtMost { max })
+    }
 }
 
 /// A model's baseline for the share of a sample's energy that lies in high frequencies. `cargo xtask digits` shows how

@@ -3,10 +3,13 @@
 use alloc::{format, string::String, vec::Vec};
 use core::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{Error, Visitor},
+};
 
 /// What to do about something that was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
@@ -19,7 +22,7 @@ pub enum Action {
 }
 
 /// Whether verdicts are carried out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
@@ -31,7 +34,7 @@ pub enum Mode {
 }
 
 /// What makes two requests come from the same client.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ClientBy {
@@ -85,7 +88,7 @@ impl<'de> Deserialize<'de> for RuleName {
 }
 
 /// Whose words a text is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
@@ -127,7 +130,7 @@ impl From<detect::Role> for Role {
 }
 
 /// What kind of thing a rule looks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Category {
@@ -165,7 +168,7 @@ impl From<Category> for detect::Category {
 }
 
 /// How bad a match is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
@@ -192,7 +195,7 @@ impl From<Severity> for detect::Severity {
 }
 
 /// The protocol of the guarded model's API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Protocol {
@@ -345,6 +348,44 @@ impl<'de> Deserialize<'de> for Paranoia {
     }
 }
 
+/// Reads an enum by the names of its variants, by code that all enums share: what is derived is ten times as long.
+macro_rules! named {
+    ($of:ident: $($name:literal => $variant:ident),+ $(,)?) => {
+        impl<'de> Deserialize<'de> for $of {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                const NAMES: &[&str] = &[$($name),+];
+                let variants = [$(Self::$variant),+];
+                let place = deserializer.deserialize_str(Name(NAMES))?;
+                variants.get(place).copied().ok_or_else(|| D::Error::unknown_variant("", NAMES))
+            }
+        }
+    };
+}
+
+/// One of these names; becomes its place among them.
+struct Name(&'static [&'static str]);
+
+impl Visitor<'_> for Name {
+    type Value = usize;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<usize, E> {
+        let place = self.0.iter().position(|name| *name == text);
+        place.ok_or_else(|| E::unknown_variant(text, self.0))
+    }
+}
+
+named!(Action: "allow" => Allow, "flag" => Flag, "block" => Block);
+named!(Mode: "enforce" => Enforce, "monitor" => Monitor);
+named!(ClientBy: "address" => Address, "api_key" => ApiKey);
+named!(Role: "system" => System, "user" => User, "assistant" => Assistant, "tool" => Tool, "field" => Field);
+named!(Category: "prompt_injection" => PromptInjection, "jailbreak" => Jailbreak, "prompt_extraction" => PromptExtraction, "secret" => Secret, "pii" => Pii, "exfiltration" => Exfiltration, "web_payload" => WebPayload, "structure" => Structure);
+named!(Severity: "low" => Low, "medium" => Medium, "high" => High, "critical" => Critical);
+named!(Protocol: "openai_chat" => OpenaiChat, "openai_completions" => OpenaiCompletions, "openai_embeddings" => OpenaiEmbeddings, "openai_responses" => OpenaiResponses, "openai_moderations" => OpenaiModerations, "anthropic_messages" => AnthropicMessages, "gemini" => Gemini, "ollama" => Ollama, "bedrock_converse" => BedrockConverse, "mcp" => Mcp, "kserve_v2" => KserveV2, "json" => Json, "text" => Text);
+
 /// A list of at most so many items.
 pub(crate) fn at_most<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
@@ -370,5 +411,69 @@ pub(crate) fn bounded<'de, D: Deserializer<'de>>(
         Ok(value)
     } else {
         Err(D::Error::custom(format!("{what} {value} does not lie between {min} and {max}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::*;
+
+    /// Checks that what is written is read again, and returns how many were.
+    fn read_again<T>(all: &[T]) -> usize
+    where
+        T: Copy + fmt::Debug + PartialEq + Serialize + for<'de> Deserialize<'de>,
+    {
+        for value in all {
+            let written = serde_json::to_string(value).unwrap();
+            assert_eq!(serde_json::from_str::<T>(&written).unwrap(), *value, "{written}");
+        }
+        all.len()
+    }
+
+    #[test]
+    fn every_name_is_read_as_it_is_written() {
+        let counts = [
+            read_again(&[Action::Allow, Action::Flag, Action::Block]),
+            read_again(&[Mode::Enforce, Mode::Monitor]),
+            read_again(&[ClientBy::Address, ClientBy::ApiKey]),
+            read_again(&[Role::System, Role::User, Role::Assistant, Role::Tool, Role::Field]),
+            read_again(&[
+                Category::PromptInjection,
+                Category::Jailbreak,
+                Category::PromptExtraction,
+                Category::Secret,
+                Category::Pii,
+                Category::Exfiltration,
+                Category::WebPayload,
+                Category::Structure,
+            ]),
+            read_again(&[Severity::Low, Severity::Medium, Severity::High, Severity::Critical]),
+            read_again(&[
+                Protocol::OpenaiChat,
+                Protocol::OpenaiCompletions,
+                Protocol::OpenaiEmbeddings,
+                Protocol::OpenaiResponses,
+                Protocol::OpenaiModerations,
+                Protocol::AnthropicMessages,
+                Protocol::Gemini,
+                Protocol::Ollama,
+                Protocol::BedrockConverse,
+                Protocol::Mcp,
+                Protocol::KserveV2,
+                Protocol::Json,
+                Protocol::Text,
+            ]),
+        ];
+        assert_eq!(counts.iter().sum::<usize>(), 37);
+    }
+
+    #[test]
+    fn a_wrong_name_or_none_at_all_is_told() {
+        let error = |json| serde_json::from_str::<Mode>(json).unwrap_err().to_string();
+        let unknown = "unknown variant `off`, expected `enforce` or `monitor` at line 1 column 5";
+        assert_eq!(error("\"off\""), unknown);
+        assert_eq!(error("1"), "invalid type: integer `1`, expected a name at line 1 column 1");
     }
 }
