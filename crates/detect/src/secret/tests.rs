@@ -77,7 +77,7 @@ const ORDINARY: &[&str] = &[
     "public_key = \"q8Zt2vLw9KxPm4Rc7NbYd1\"",
     "commit = 83bd0f7a14c95e62d8a1f3b70c46e925aa41b0d7",
     "sha256: 83bd0f7a14c95e62d8a1f3b70c46e92583bd0f7a14c95e62d8a1f3b70c46e925",
-    "credentialsId: 'ff083f76-7804-4ef1-80e4-fe975bb9141b'",
+    "credentialsId: '3b9d52c6-91ae-4c07-b8f2-60d7e1a4c935'",
     "token_url = \"https://login.wolkenpost.net/oauth2/v2/token\"",
     "primary_key = \"customer_id_2024\"",
     "key: DOC_Vector_5_32",
