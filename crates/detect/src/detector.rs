@@ -15,7 +15,8 @@ use crate::{
 
 /// Looks at one layer of a text at a time.
 pub(crate) trait Detector: Debug + Send + Sync {
-    /// Appends what it finds. The cost is bounded by the length of the text.
+    /// Appends what it finds. The cost is bounded by the length of the text. Called only where a rule of the detector is
+    /// in use and judges the role.
     fn scan(&self, subject: &Subject<'_>, buffers: &mut Buffers, sink: &mut Sink<'_>);
 }
 
@@ -69,6 +70,9 @@ impl Installed {
         out: &mut Vec<Finding>,
     ) {
         let rules = self.rules.as_slice();
+        if !self.rules().any(|rule| rule.roles.contains(subject.role)) {
+            return;
+        }
         let first = out.len();
         let mut sink = Sink { rules, subject, layer, first, room, out };
         self.detector.scan(subject, buffers, &mut sink);

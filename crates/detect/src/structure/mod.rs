@@ -27,9 +27,6 @@ pub(crate) struct Structure;
 
 impl Detector for Structure {
     fn scan(&self, subject: &Subject<'_>, buffers: &mut Buffers, sink: &mut Sink<'_>) {
-        if !(0..RULES.len()).any(|rule| sink.is_open(rule)) {
-            return;
-        }
         if !subject.is_read && !subject.is_reading {
             suffix::scan(subject.text.as_bytes(), &mut buffers.places, sink);
         }
