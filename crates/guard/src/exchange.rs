@@ -267,13 +267,12 @@ impl Exchange {
         moment: &Moment,
     ) -> &Outcome {
         let policy = &guard.policy;
-        let key_hash = self.client.key.as_ref().map(|key| key.hash.clone());
         let here = Circumstances {
             now_ms: moment.unix_ms,
             path: &self.head.path,
             route: &self.head.route,
             address: self.client.address.as_deref(),
-            key_hash: key_hash.as_deref(),
+            key_hash: self.client.key.as_ref().map(|key| key.hash.as_str()),
         };
         let unscannable = &policy.document().unscannable;
         let own = inspection.findings.iter().filter_map(|reason| reason.own_action(unscannable)).max();
