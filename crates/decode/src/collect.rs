@@ -102,6 +102,23 @@ impl<'a, 'd> Collector<'a, 'd> {
         }
     }
 
+    /// Reads the messages of a list that must have some, each under its number; for the texts see [`Self::filled`].
+    pub(crate) fn each_message(
+        &mut self,
+        list: NodeId,
+        faults: [&'static str; 3],
+        mut read: impl FnMut(&mut Self, NodeId) -> Result<(), Problem>,
+    ) -> Result<(), Problem> {
+        self.filled(list, faults)?;
+        self.facts.messages = self.length(list);
+        for (number, message) in (0_u32..).zip(self.document.elements(list)) {
+            self.message = Some(number);
+            read(self, message)?;
+        }
+        self.message = None;
+        Ok(())
+    }
+
     /// Takes a string or name as a part; an empty one says nothing.
     pub(crate) fn push(&mut self, id: NodeId, text: Cow<'a, str>, role: Role) -> Result<(), Problem> {
         if text.is_empty() {

@@ -30,7 +30,6 @@ mod media;
 mod part;
 mod problem;
 mod protocol;
-mod sort;
 pub mod stream;
 mod tensor;
 

@@ -3,6 +3,7 @@
 use crate::{
     Channel, Problem, Role,
     collect::{Area, Collector, is_base64},
+    form::chat::MESSAGES,
     json::{Kind, NodeId},
 };
 
@@ -21,16 +22,7 @@ impl Collector<'_, '_> {
             match &*name {
                 "messages" => {
                     found = true;
-                    self.filled(
-                        value,
-                        ["`messages` is empty", "`messages` is null", "`messages` is no array"],
-                    )?;
-                    self.facts.messages = self.length(value);
-                    for (number, message) in (0_u32..).zip(document.elements(value)) {
-                        self.message = Some(number);
-                        self.bedrock_message(message)?;
-                    }
-                    self.message = None;
+                    self.each_message(value, MESSAGES, Self::bedrock_message)?;
                 }
                 "system" => self.bedrock_blocks(value, Role::System)?,
                 "promptVariables" => {

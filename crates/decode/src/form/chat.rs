@@ -9,6 +9,10 @@ use crate::{
     json::{Kind, NodeId},
 };
 
+/// What is wrong with a list of messages that is empty, null or none.
+pub(super) const MESSAGES: [&str; 3] =
+    ["`messages` is empty", "`messages` is null", "`messages` is no array"];
+
 /// Fields of a message that can stand for a missing `content`.
 const INSTEAD_OF_CONTENT: [&str; 7] =
     ["tool_calls", "function_call", "refusal", "audio", "reasoning_content", "reasoning", "thinking"];
@@ -37,15 +41,7 @@ impl Collector<'_, '_> {
 
     /// Reads a list of messages.
     pub(super) fn messages(&mut self, id: NodeId) -> Result<(), Problem> {
-        let document = self.document;
-        self.filled(id, ["`messages` is empty", "`messages` is null", "`messages` is no array"])?;
-        self.facts.messages = self.length(id);
-        for (number, message) in (0_u32..).zip(document.elements(id)) {
-            self.message = Some(number);
-            self.message(message)?;
-        }
-        self.message = None;
-        Ok(())
+        self.each_message(id, MESSAGES, Self::message)
     }
 
     /// Reads a message: who speaks, and what stands in it.

@@ -42,19 +42,12 @@ impl<'a> Collector<'a, '_> {
     }
 
     fn inference_inputs(&mut self, id: NodeId, binary: &mut Binary<'a>) -> Result<(), Problem> {
-        let document = self.document;
-        self.filled(id, ["`inputs` is empty", "`inputs` is null", "`inputs` is no array"])?;
-        self.facts.messages = self.length(id);
-        for (number, input) in (0_u32..).zip(document.elements(id)) {
-            self.message = Some(number);
-            match document.kind(input) {
-                Kind::Object => self.inference_input(input, binary)?,
-                Kind::Null => return Err(fault(document, input, ProblemKind::Null, "an input is null")),
-                _ => return Err(self.form(input, "an input is no object")),
-            }
-        }
-        self.message = None;
-        Ok(())
+        let faults = ["`inputs` is empty", "`inputs` is null", "`inputs` is no array"];
+        self.each_message(id, faults, |this, input| match this.document.kind(input) {
+            Kind::Object => this.inference_input(input, binary),
+            Kind::Null => Err(fault(this.document, input, ProblemKind::Null, "an input is null")),
+            _ => Err(this.form(input, "an input is no object")),
+        })
     }
 
     fn inference_input(&mut self, input: NodeId, binary: &mut Binary<'a>) -> Result<(), Problem> {

@@ -16,21 +16,15 @@ use crate::{
 impl Collector<'_, '_> {
     /// Reads a message or a batch of them.
     pub(crate) fn mcp(&mut self) -> Result<(), Problem> {
-        let document = self.document;
         self.lane.channel = Channel::Other;
-        if document.kind(NodeId::ROOT) == Kind::Object {
-            self.facts.messages = 1;
-            self.message = Some(0);
-            self.rpc(NodeId::ROOT)?;
-            self.rpc_id();
-        } else {
-            self.filled(NodeId::ROOT, ["the batch is empty", "the body is null", "the body is no message"])?;
-            self.facts.messages = self.length(NodeId::ROOT);
-            for (number, message) in (0_u32..).zip(document.elements(NodeId::ROOT)) {
-                self.message = Some(number);
-                self.rpc(message)?;
-            }
+        if self.document.kind(NodeId::ROOT) != Kind::Object {
+            let faults = ["the batch is empty", "the body is null", "the body is no message"];
+            return self.each_message(NodeId::ROOT, faults, Self::rpc);
         }
+        self.facts.messages = 1;
+        self.message = Some(0);
+        self.rpc(NodeId::ROOT)?;
+        self.rpc_id();
         self.message = None;
         Ok(())
     }

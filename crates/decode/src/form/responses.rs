@@ -33,22 +33,13 @@ impl Collector<'_, '_> {
 
     /// Reads a text or a list of items; also the `output` of a response.
     pub(super) fn items(&mut self, id: NodeId) -> Result<(), Problem> {
-        let document = self.document;
-        if document.kind(id) == Kind::String {
-            self.facts.messages = 1;
-            self.message = Some(0);
-            self.content(id, "content", Role::User)?;
-        } else {
-            self.filled(
-                id,
-                ["the input is empty", "the input is null", "the input is neither text nor items"],
-            )?;
-            self.facts.messages = self.length(id);
-            for (number, item) in (0_u32..).zip(document.elements(id)) {
-                self.message = Some(number);
-                self.item(item)?;
-            }
+        if self.document.kind(id) != Kind::String {
+            let faults = ["the input is empty", "the input is null", "the input is neither text nor items"];
+            return self.each_message(id, faults, Self::item);
         }
+        self.facts.messages = 1;
+        self.message = Some(0);
+        self.content(id, "content", Role::User)?;
         self.message = None;
         Ok(())
     }
