@@ -122,7 +122,14 @@ impl Guard {
         if exchange.outcome.is_some() {
             return exchange;
         }
-        if !has_body {
+        if exchange.head.opens_tunnel() {
+            let message = "A WebSocket cannot be inspected and is not let through.".into();
+            exchange.own(self, &reason::WEBSOCKET, 0, None, message, "websocket_not_allowed", moment);
+        } else if exchange.head.is_grpc() && self.inspector.protocol_for(&exchange.head.path).is_none() {
+            // On the path of a protocol that is read, whatever calls itself gRPC is a body of the wrong type.
+            let message = "A gRPC stream cannot be inspected and is not let through.".into();
+            exchange.own(self, &reason::GRPC, 0, None, message, "grpc_not_allowed", moment);
+        } else if !has_body {
             exchange.judge(self, &[], moment);
         } else if let Some(length) = exchange.head.content_length
             && length > exchange.body_limit as u64
@@ -333,10 +340,17 @@ impl Exchange {
         moment: &Moment,
     ) -> &Outcome {
         let action = rule.action(&guard.policy.document().unscannable);
-        if action == Action::Allow {
-            return self.allow(Score::ZERO);
-        }
         let reasons = [Judged::own(rule, String::new(), at.map(|at| at..at))];
+        if action == Action::Allow {
+            // Nobody is told, but it can be counted.
+            return self.outcome.insert(Outcome {
+                verdict: Verdict::Allow,
+                score: Score::ZERO,
+                reply: None,
+                headers: Vec::from([verdict_header(Verdict::Allow)]),
+                findings: reason::report(&reasons),
+            });
+        }
         let ruling = Ruling {
             action,
             verdict: Verdict::Block,

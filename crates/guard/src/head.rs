@@ -31,6 +31,8 @@ pub struct Head {
     pub(crate) api_key: Option<ApiKey>,
     pub(crate) request_id: Option<String>,
     pub(crate) traceparent: Option<String>,
+    /// Whether an `upgrade` to a WebSocket is asked for, or one over HTTP/2 (RFC 8441).
+    websocket: bool,
 }
 
 /// A caller's API key; lives until it is hashed and is never printed.
@@ -67,6 +69,7 @@ impl Head {
             api_key: None,
             request_id: None,
             traceparent: None,
+            websocket: false,
         };
         for (name, value) in headers {
             head.take(name, value);
@@ -98,9 +101,25 @@ impl Head {
             9 if is("x-api-key") => self.take_key(value.trim_ascii()),
             7 if is("api-key") => self.take_key(value.trim_ascii()),
             12 if is("x-request-id") => self.request_id = Some(printable(value, MAX_SHORT)),
+            7 if is("upgrade") => self.websocket |= names_websocket(value),
+            9 if is(":protocol") => self.websocket |= names_websocket(value),
             11 if is("traceparent") => self.traceparent = Some(printable(value, MAX_SHORT)),
             _ => {}
         }
+    }
+
+    /// Whether what follows is no body but a tunnel: a WebSocket's handshake (a `GET`, RFC 6455, section 4.1; over HTTP/2
+    /// a `CONNECT`) or any other `CONNECT`. An `upgrade` in a request of another method means nothing.
+    pub(crate) fn opens_tunnel(&self) -> bool {
+        self.method == "CONNECT" || (self.websocket && self.method == "GET")
+    }
+
+    /// Whether the body is a gRPC stream, by its content type.
+    pub(crate) fn is_grpc(&self) -> bool {
+        let kind = self.content_type.as_deref().unwrap_or_default();
+        let rest = kind.get(..GRPC.len()).filter(|start| start.eq_ignore_ascii_case(GRPC));
+        let end = kind.as_bytes().get(GRPC.len());
+        rest.is_some() && end.is_none_or(|byte| matches!(byte, b'+' | b';' | b' ' | b',' | b'-'))
     }
 
     fn take_key(&mut self, key: &[u8]) {
@@ -108,6 +127,14 @@ impl Head {
             self.api_key = Some(ApiKey(key.to_vec()));
         }
     }
+}
+
+/// The content type of gRPC; `+proto` and the like may follow, and `-web` for browsers.
+const GRPC: &str = "application/grpc";
+
+/// Whether a list of protocols has a WebSocket in it.
+fn names_websocket(value: &[u8]) -> bool {
+    value.split(|byte| *byte == b',').any(|name| name.trim_ascii().eq_ignore_ascii_case(b"websocket"))
 }
 
 /// Whether a header belongs to Modelgate alone: removed from what callers and upstreams send.
@@ -167,6 +194,37 @@ mod tests {
     fn a_header_that_comes_twice_is_joined() {
         let head = head(&[("content-type", "application/json"), ("content-type", "text/plain")]);
         assert_eq!(head.content_type.as_deref(), Some("application/json, text/plain"));
+    }
+
+    #[test]
+    fn a_tunnel_is_known_by_method_and_protocol() {
+        let opens = |method, headers: &[(&str, &str)]| {
+            let facts = HeadFacts { method, path: "/", ..HeadFacts::default() };
+            let headers = headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+            Head::new(facts, headers).opens_tunnel()
+        };
+        assert!(opens("GET", &[("Upgrade", "h2c, WebSocket")]));
+        assert!(opens("CONNECT", &[(":protocol", "websocket")]));
+        assert!(opens("CONNECT", &[]));
+        assert!(!opens("GET", &[("upgrade", "h2c")]));
+        assert!(!opens("POST", &[("upgrade", "websocket")]), "its body is read");
+    }
+
+    #[test]
+    fn a_grpc_stream_is_known_by_its_type() {
+        for kind in [
+            "application/grpc",
+            "Application/gRPC+proto",
+            "application/grpc; x=y",
+            "application/grpc-web+proto",
+        ] {
+            assert!(head(&[("content-type", kind)]).is_grpc(), "{kind}");
+        }
+        for kind in
+            ["application/json", "application/grpcx", "application/grp", "text/plain, application/grpc"]
+        {
+            assert!(!head(&[("content-type", kind)]).is_grpc(), "{kind}");
+        }
     }
 
     #[test]

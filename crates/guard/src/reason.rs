@@ -68,6 +68,8 @@ guard_rules! {
     DECODE_BUDGET: "unscannable.decode-budget", "More encoded text or matches than are looked at", Unscannable, Medium, 400;
     CONTENT_TYPE: "unscannable.content-type", "The content type cannot be inspected", Unscannable, Low, 415;
     CONTENT_ENCODING: "unscannable.content-encoding", "The body is compressed in a way that cannot be undone", Unscannable, Medium, 415;
+    WEBSOCKET: "unscannable.websocket", "A WebSocket or another tunnel has no body that could be inspected", Unscannable, Medium, 403;
+    GRPC: "unscannable.grpc", "A gRPC stream cannot be inspected", Unscannable, Medium, 403;
     REQUESTS: "limit.requests-per-minute", "The client sent too many requests in a minute", RateLimit, Low, 429;
 }
 
@@ -82,6 +84,9 @@ impl GuardRule {
             "unscannable.too-complex" | "unscannable.decode-budget" => unscannable.too_complex,
             "unscannable.content-type" => unscannable.content_type,
             "unscannable.content-encoding" => unscannable.content_encoding,
+            "unscannable.websocket" => unscannable.websocket,
+            "unscannable.grpc" => unscannable.grpc,
+            "input.size" => unscannable.oversize,
             _ => Action::Block,
         }
     }

@@ -6,8 +6,8 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use modelgate_guard::{
-    Conflict, Exchange, Guard, Head, HeadFacts, Moment, Outcome, Store, Version,
-    wire::{EventKind, Severity, Surface, Verdict},
+    Conflict, Exchange, Guard, Head, HeadFacts, Moment, Notice, Outcome, Store, Version,
+    wire::{Category, EventKind, Severity, Surface, Verdict},
 };
 
 #[derive(Default)]
@@ -542,6 +542,59 @@ fn the_policy_decides_what_passes_uninspected() {
     let (outcome, mut exchange) = send(&guard, CHAT, &[JSON, ("content-encoding", "br")], b"x");
     assert_eq!((outcome.verdict, outcome.reply.is_none()), (Verdict::Allow, true));
     assert!(exchange.take_event().is_none());
+}
+
+#[test]
+fn what_has_no_body_with_an_end_is_decided_by_its_head() {
+    let websocket = [("upgrade", "websocket"), ("connection", "upgrade")];
+    let grpc = [("content-type", "application/grpc")];
+    let ask = |guard: &Guard, method: &str, path: &str, headers: &[(&str, &str)]| {
+        let facts = HeadFacts { method, path, ..HeadFacts::default() };
+        let head = Head::new(facts, headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())));
+        let mut exchange = guard.open(head, true, &NOON, &Memory::default());
+        let outcome = exchange.outcome().cloned();
+        let rules = exchange.take_event().map(|event| event.findings[0].rule.clone());
+        (outcome.map(|outcome| (outcome.verdict, outcome.reply.map(|reply| reply.status))), rules)
+    };
+    let block = Some((Verdict::Block, Some(403)));
+    let strict = default_guard();
+    let rule = |name: &str| Some(format!("unscannable.{name}"));
+    assert_eq!(ask(&strict, "GET", "/v1/realtime", &websocket), (block, rule("websocket")));
+    assert_eq!(
+        ask(&strict, "POST", "/inference.GRPCInferenceService/ModelInfer", &grpc),
+        (block, rule("grpc"))
+    );
+    let lenient = guard(r#"{"model":{"name":"m"},"unscannable":{"websocket":"flag","grpc":"allow"}}"#);
+    let (outcome, rules) = ask(&lenient, "GET", "/v1/realtime", &websocket);
+    assert_eq!((outcome, rules), (Some((Verdict::Flag, None)), rule("websocket")));
+    let (outcome, rules) = ask(&lenient, "POST", "/a.B/C", &grpc);
+    assert_eq!((outcome, rules), (Some((Verdict::Allow, None)), None));
+    assert_eq!(ask(&lenient, "POST", CHAT, &grpc).0, None, "a chat stays one, whatever it calls itself");
+    assert_eq!(ask(&lenient, "POST", CHAT, &websocket).0, None, "a handshake is a GET");
+}
+
+#[test]
+fn the_policy_may_let_pass_what_is_too_long_to_read() {
+    let guard = guard(r#"{"model":{"name":"m"},"input":{"max_size":10},"unscannable":{"oversize":"flag"}}"#);
+    let (outcome, mut exchange) = send(&guard, CHAT, &[JSON, ("content-length", "11")], b"12345678901");
+    assert_eq!((outcome.verdict, outcome.reply), (Verdict::Flag, None));
+    assert_eq!(exchange.take_event().unwrap().findings[0].rule, "input.size");
+}
+
+#[test]
+fn the_guard_tells_of_its_own_mishaps() {
+    let guard = default_guard();
+    let event = guard.notice(Notice::Reloaded(2), &NOON);
+    assert_eq!((event.kind, event.findings[0].category), (EventKind::Guard, Category::Guard));
+    assert_eq!((event.findings[0].rule.as_str(), event.severity), ("guard.envoy.reloaded", Severity::High));
+    let mut exchange = open(&guard, &Memory::default(), CHAT, &[JSON, ("traceparent", "00-1-2-01")], true);
+    let event = exchange.bypassed(&guard, 7, &NOON).unwrap();
+    assert_eq!((event.findings[0].rule.as_str(), event.is_urgent()), ("guard.envoy.bypassed", true));
+    assert_eq!((event.request.path.as_str(), event.request.bytes), (CHAT, 7));
+    assert_eq!(event.request.traceparent.as_deref(), Some("00-1-2-01"));
+    assert_eq!(event.client.address.as_deref(), Some("192.0.2.7"));
+    exchange.judge(&guard, &chat("Hello"), &NOON);
+    assert_eq!(exchange.bypassed(&guard, 7, &NOON), None, "there is a verdict");
 }
 
 #[test]

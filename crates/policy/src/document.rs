@@ -290,6 +290,12 @@ pub struct Unscannable {
     pub too_complex: Action,
     /// JSON that is not of the form its path promises.
     pub form: Action,
+    /// A body longer than `input.max_size`, or that inflates to more.
+    pub oversize: Action,
+    /// A WebSocket, or another tunnel: it has no body with an end.
+    pub websocket: Action,
+    /// A gRPC stream on a path that no known protocol has.
+    pub grpc: Action,
 }
 
 impl Default for Unscannable {
@@ -302,6 +308,9 @@ impl Default for Unscannable {
             duplicate_key: Action::Block,
             too_complex: Action::Block,
             form: Action::Block,
+            oversize: Action::Block,
+            websocket: Action::Block,
+            grpc: Action::Block,
         }
     }
 }

@@ -153,6 +153,9 @@ impl Policy {
             ("unscannable.duplicate_key", unscannable.duplicate_key),
             ("unscannable.too_complex", unscannable.too_complex),
             ("unscannable.form", unscannable.form),
+            ("unscannable.oversize", unscannable.oversize),
+            ("unscannable.websocket", unscannable.websocket),
+            ("unscannable.grpc", unscannable.grpc),
         ] {
             warn(passes(action), setting, "a body of this kind reaches the model without inspection");
         }
