@@ -82,31 +82,39 @@ const fn action(step: Step) -> Action {
     }
 }
 
+impl Http {
+    /// Runs a callback and adds its time to the guard's own.
+    fn timed<T>(&mut self, run: impl FnOnce(&mut Stream, &Plugin) -> T) -> Option<T> {
+        let plugin = self.plugin.as_ref()?;
+        let start_ns = Proxy.clock_ns();
+        let result = run(&mut self.stream, plugin);
+        self.stream.spend(&Proxy, start_ns);
+        Some(result)
+    }
+}
+
 impl Context for Http {}
 
 impl HttpContext for Http {
     fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
-        let step = match &self.plugin {
-            Some(plugin) => self.stream.request_headers(&Proxy, plugin, end_of_stream),
-            None => self.stream.fail(&Proxy, None, Refused { call: "proxy_on_configure", status: 0 }),
-        };
-        action(step)
+        #[cfg(feature = "crash-test")]
+        crash_if_asked();
+        let step = self.timed(|stream, plugin| stream.request_headers(&Proxy, plugin, end_of_stream));
+        let refused = Refused { call: "proxy_on_configure", status: 0 };
+        action(step.unwrap_or_else(|| self.stream.fail(&Proxy, None, refused)))
     }
 
     fn on_http_request_body(&mut self, buffered: usize, end_of_stream: bool) -> Action {
-        let Some(plugin) = &self.plugin else { return Action::Pause };
-        action(self.stream.request_body(&Proxy, plugin, buffered, end_of_stream))
+        let step = self.timed(|stream, plugin| stream.request_body(&Proxy, plugin, buffered, end_of_stream));
+        step.map_or(Action::Pause, action)
     }
 
     fn on_http_request_trailers(&mut self, _count: usize) -> Action {
-        let Some(plugin) = &self.plugin else { return Action::Pause };
-        action(self.stream.request_trailers(&Proxy, plugin))
+        self.timed(|stream, plugin| stream.request_trailers(&Proxy, plugin)).map_or(Action::Pause, action)
     }
 
     fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
-        if let Some(plugin) = &self.plugin {
-            self.stream.response_headers(&Proxy, plugin);
-        }
+        self.timed(|stream, plugin| stream.response_headers(&Proxy, plugin));
         Action::Continue
     }
 
@@ -114,5 +122,14 @@ impl HttpContext for Http {
         if let Some(plugin) = &self.plugin {
             self.stream.end(&Proxy, plugin);
         }
+    }
+}
+
+/// The trap of the test build, where the request has the header.
+#[cfg(feature = "crash-test")]
+fn crash_if_asked() {
+    let headers = Proxy.headers(crate::port::Side::Request);
+    if headers.is_ok_and(|headers| headers.first(b"x-crash-test").is_some()) {
+        core::arch::wasm32::unreachable();
     }
 }

@@ -13,7 +13,7 @@ use proxy_wasm::hostcalls;
 
 use crate::{
     headers::{self, HeaderMap},
-    port::{Answer, Call, CallToken, CounterId, Host, Level, Refused, ShareError, Shared, Side},
+    port::{Answer, Call, CallToken, Host, Level, MetricId, MetricKind, Refused, ShareError, Shared, Side},
 };
 
 mod raw {
@@ -54,6 +54,12 @@ mod raw {
             data: *mut *mut u8,
             size: *mut usize,
         ) -> u32;
+        pub(super) fn proxy_set_property(
+            path: *const u8,
+            path_length: usize,
+            value: *const u8,
+            value_length: usize,
+        ) -> u32;
         pub(super) fn proxy_send_local_response(
             status: u32,
             details: *const u8,
@@ -86,12 +92,14 @@ mod raw {
             id: *mut u32,
         ) -> u32;
         pub(super) fn proxy_increment_metric(id: u32, by: i64) -> u32;
+        pub(super) fn proxy_record_metric(id: u32, value: u64) -> u32;
     }
 }
 
 const OK: u32 = 0;
 const NOT_FOUND: u32 = 1;
 const CAS_MISMATCH: u32 = 8;
+const UNIMPLEMENTED: u32 = 12;
 
 const BUFFER_REQUEST_BODY: u32 = 0;
 const BUFFER_PLUGIN_CONFIGURATION: u32 = 7;
@@ -99,7 +107,8 @@ const MAP_REQUEST_HEADERS: u32 = 0;
 const MAP_RESPONSE_HEADERS: u32 = 2;
 const MAP_CALL_RESPONSE_HEADERS: u32 = 6;
 const STREAM_HTTP_REQUEST: u32 = 0;
-const METRIC_COUNTER: u32 = 0;
+/// Bytes of a page of wasm memory.
+const WASM_PAGE: u64 = 65_536;
 const NO_GRPC_STATUS: i32 = -1;
 
 /// Envoy, or another host of the same ABI.
@@ -148,6 +157,17 @@ impl Host for Proxy {
         // SAFETY: the pointer is valid for the call.
         let status = unsafe { raw::proxy_get_current_time_nanoseconds(&raw mut nanoseconds) };
         done("proxy_get_current_time_nanoseconds", status).map(|()| nanoseconds / 1_000_000)
+    }
+
+    fn clock_ns(&self) -> u64 {
+        let mut nanoseconds = 0;
+        // SAFETY: the pointer is valid for the call.
+        unsafe { raw::proxy_get_current_time_nanoseconds(&raw mut nanoseconds) };
+        nanoseconds
+    }
+
+    fn memory(&self) -> u64 {
+        u64::try_from(core::arch::wasm32::memory_size::<0>()).unwrap_or(0).saturating_mul(WASM_PAGE)
     }
 
     fn log(&self, level: Level, line: &str) {
@@ -219,6 +239,13 @@ impl Host for Proxy {
         })
     }
 
+    fn set_property(&self, name: &str, value: &[u8]) -> Result<(), Refused> {
+        // SAFETY: the pointers are valid for the call.
+        let status =
+            unsafe { raw::proxy_set_property(name.as_ptr(), name.len(), value.as_ptr(), value.len()) };
+        done("proxy_set_property", status)
+    }
+
     fn answer(&self, answer: Answer<'_>) -> Result<(), Refused> {
         let pairs = answer.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
         let headers = headers::serialise(pairs);
@@ -263,18 +290,36 @@ impl Host for Proxy {
         }
     }
 
-    fn counter(&self, name: &str) -> Result<CounterId, Refused> {
+    fn metric(&self, kind: MetricKind, name: &str) -> Result<MetricId, Refused> {
+        if cfg!(feature = "portable") {
+            return Err(Refused { call: "proxy_define_metric", status: UNIMPLEMENTED });
+        }
+        let kind = match kind {
+            MetricKind::Counter => 0,
+            MetricKind::Gauge => 1,
+            MetricKind::Histogram => 2,
+        };
         let mut id = 0;
         // SAFETY: the pointers are valid for the call.
-        let status =
-            unsafe { raw::proxy_define_metric(METRIC_COUNTER, name.as_ptr(), name.len(), &raw mut id) };
-        done("proxy_define_metric", status).map(|()| CounterId(id))
+        let status = unsafe { raw::proxy_define_metric(kind, name.as_ptr(), name.len(), &raw mut id) };
+        done("proxy_define_metric", status).map(|()| MetricId(id))
     }
 
-    fn count(&self, counter: CounterId, by: u64) {
+    fn count(&self, counter: MetricId, by: u64) {
+        if cfg!(feature = "portable") {
+            return;
+        }
         let by = i64::try_from(by).unwrap_or(i64::MAX);
         // SAFETY: takes numbers only. A count that the host refuses has nowhere to be reported.
         unsafe { raw::proxy_increment_metric(counter.0, by) };
+    }
+
+    fn record(&self, metric: MetricId, value: u64) {
+        if cfg!(feature = "portable") {
+            return;
+        }
+        // SAFETY: takes numbers only. As above.
+        unsafe { raw::proxy_record_metric(metric.0, value) };
     }
 
     fn call(&self, call: Call<'_>) -> Result<CallToken, Refused> {

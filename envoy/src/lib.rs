@@ -25,3 +25,4 @@ mod plugin;
 mod port;
 mod random;
 mod stream;
+mod vms;

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     headers::{self, HeaderMap},
-    port::{Answer, Call, CallToken, CounterId, Host, Level, Refused, ShareError, Shared, Side},
+    port::{Answer, Call, CallToken, Host, Level, MetricId, MetricKind, Refused, ShareError, Shared, Side},
 };
 
 /// A key that signs the callouts of tests.
@@ -36,7 +36,9 @@ pub(crate) struct Mock {
     pub(crate) lines: RefCell<Vec<String>>,
     pub(crate) tick_ms: Cell<u32>,
     pub(crate) shared: RefCell<HashMap<String, Shared>>,
-    pub(crate) counters: RefCell<Vec<(String, u64)>>,
+    pub(crate) metrics: RefCell<Vec<(String, u64)>>,
+    /// Attributes that were set.
+    pub(crate) set: RefCell<HashMap<String, String>>,
     pub(crate) calls: RefCell<Vec<Vec<u8>>>,
     pub(crate) call_status: Cell<Option<u16>>,
     /// Names of host calls that fail.
@@ -70,8 +72,8 @@ impl Mock {
 
     /// The counter whose name ends so.
     pub(crate) fn counted(&self, name: &str) -> u64 {
-        let counters = self.counters.borrow();
-        let found: Vec<_> = counters.iter().filter(|(known, _)| known.contains(name)).collect();
+        let metrics = self.metrics.borrow();
+        let found: Vec<_> = metrics.iter().filter(|(known, _)| known.contains(name)).collect();
         assert_eq!(found.len(), 1, "{name} names one counter");
         found[0].1
     }
@@ -91,6 +93,14 @@ impl Mock {
 impl Host for Mock {
     fn unix_ms(&self) -> Result<u64, Refused> {
         Ok(self.now_ms.get())
+    }
+
+    fn clock_ns(&self) -> u64 {
+        self.now_ms.get() * 1_000_000
+    }
+
+    fn memory(&self) -> u64 {
+        1 << 20
     }
 
     fn log(&self, level: Level, line: &str) {
@@ -142,6 +152,11 @@ impl Host for Mock {
         Ok(self.properties.borrow().get(&path.join(".")).cloned())
     }
 
+    fn set_property(&self, name: &str, value: &[u8]) -> Result<(), Refused> {
+        self.set.borrow_mut().insert(name.into(), String::from_utf8(value.to_vec()).unwrap());
+        Ok(())
+    }
+
     fn answer(&self, answer: Answer<'_>) -> Result<(), Refused> {
         self.check("answer")?;
         self.answers.borrow_mut().push(GivenAnswer {
@@ -172,17 +187,22 @@ impl Host for Mock {
         Ok(())
     }
 
-    fn counter(&self, name: &str) -> Result<CounterId, Refused> {
-        let mut counters = self.counters.borrow_mut();
-        let at = counters.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
-            counters.push((name.into(), 0));
-            counters.len() - 1
+    fn metric(&self, _kind: MetricKind, name: &str) -> Result<MetricId, Refused> {
+        self.check("metric")?;
+        let mut metrics = self.metrics.borrow_mut();
+        let at = metrics.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
+            metrics.push((name.into(), 0));
+            metrics.len() - 1
         });
-        Ok(CounterId(u32::try_from(at).unwrap()))
+        Ok(MetricId(u32::try_from(at).unwrap()))
     }
 
-    fn count(&self, counter: CounterId, by: u64) {
-        self.counters.borrow_mut()[usize::try_from(counter.0).unwrap()].1 += by;
+    fn count(&self, counter: MetricId, by: u64) {
+        self.metrics.borrow_mut()[usize::try_from(counter.0).unwrap()].1 += by;
+    }
+
+    fn record(&self, metric: MetricId, value: u64) {
+        self.metrics.borrow_mut()[usize::try_from(metric.0).unwrap()].1 = value;
     }
 
     fn call(&self, call: Call<'_>) -> Result<CallToken, Refused> {

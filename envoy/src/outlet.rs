@@ -6,6 +6,7 @@ use guard::{CalloutId, Moment, Reporter};
 use crate::{
     metrics::{Count, Metrics},
     port::{Call, CallToken, Host, Level},
+    vms::BEAT_MS,
 };
 
 /// How long an urgent event waits for the root context's turn. A stream must not make the callout itself: the answer
@@ -33,6 +34,8 @@ pub(crate) struct Relay {
     hurried: bool,
     /// Whether an urgent event has not left yet.
     urgent: bool,
+    /// When the events that waited for company leave, Unix time in milliseconds.
+    due_ms: u64,
     /// What of the reporter's totals the metrics show already.
     delivered: u64,
     dropped: u64,
@@ -51,6 +54,13 @@ pub(crate) struct Target {
     pub(crate) interval_ms: u32,
 }
 
+impl Target {
+    /// How often the root context is ticked: for the events, and for the VM's sign of life.
+    pub(crate) fn tick_ms(&self) -> u32 {
+        self.interval_ms.min(BEAT_MS)
+    }
+}
+
 impl Outlet {
     /// An outlet to a relay.
     pub(crate) fn to_relay(target: Target, reporter: Reporter) -> Self {
@@ -60,6 +70,7 @@ impl Outlet {
             under_way: Vec::new(),
             hurried: false,
             urgent: false,
+            due_ms: 0,
             delivered: 0,
             dropped: 0,
         }))
@@ -76,11 +87,17 @@ impl Outlet {
         }
     }
 
-    /// Sends what is due; in the root context's tick. Any number of ticks is harmless.
-    pub(crate) fn tick(&mut self, host: &dyn Host, metrics: &Metrics, moment: impl FnMut() -> Moment) {
+    /// Sends what is due; in the root context's tick. Any number of ticks is harmless. `all`: also what is not due yet.
+    pub(crate) fn tick(
+        &mut self,
+        host: &dyn Host,
+        metrics: &Metrics,
+        all: bool,
+        moment: impl FnMut() -> Moment,
+    ) {
         if let Self::Relay(relay) = self {
             relay.calm_down(host);
-            relay.send(host, metrics, moment);
+            relay.tick(host, metrics, all, moment);
         }
     }
 
@@ -124,8 +141,19 @@ impl Relay {
     }
 
     fn calm_down(&mut self, host: &dyn Host) {
-        if self.hurried && host.tick_every(self.target.interval_ms).is_ok() {
+        if self.hurried && host.tick_every(self.target.tick_ms()).is_ok() {
             self.hurried = false;
+        }
+    }
+
+    fn tick(&mut self, host: &dyn Host, metrics: &Metrics, all: bool, mut moment: impl FnMut() -> Moment) {
+        let now_ms = moment().unix_ms;
+        // Half a beat early: the host's ticks come late as often as not, and a clock that went back must not stop events.
+        let is_due = now_ms.saturating_add(u64::from(self.target.tick_ms() / 2)) >= self.due_ms
+            || self.due_ms > now_ms.saturating_add(self.target.interval_ms.into());
+        if all || self.urgent || is_due {
+            self.due_ms = now_ms.saturating_add(self.target.interval_ms.into());
+            self.send(host, metrics, moment);
         }
     }
 

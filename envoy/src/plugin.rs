@@ -4,10 +4,11 @@
 use std::{
     cell::{Cell, RefCell},
     fmt,
+    rc::Rc,
 };
 
 use guard::wire::{Event, Surface, signature::Key};
-use guard::{Guard, Moment, Reporter};
+use guard::{Guard, Moment, Notice, Reporter};
 
 use crate::{
     ledger::Ledger,
@@ -15,6 +16,7 @@ use crate::{
     outlet::{Outlet, Target},
     port::{CallToken, Host, Level, Refused},
     random::Random,
+    vms::{self, Vm},
 };
 
 /// The variable with the key that signs callouts; named in the VM's `host_env_keys`.
@@ -57,6 +59,7 @@ pub(crate) struct Plugin {
     pub(crate) metrics: Metrics,
     outlet: RefCell<Outlet>,
     random: RefCell<Random>,
+    vm: Rc<Vm>,
     /// Since when the host waits for the last events to leave, before it takes the root context down.
     retiring_since_ms: Cell<Option<u64>>,
 }
@@ -79,12 +82,10 @@ impl Plugin {
             interval_ms: document.relay.batch_interval_ms,
         };
         let capacity = usize::try_from(document.relay.queue).unwrap_or(usize::MAX);
+        host.tick_every(target.tick_ms()).map_err(Unusable::Host)?;
         let outlet = match key {
             _ if target.cluster.is_empty() => Outlet::Log,
-            Some(key) => {
-                host.tick_every(target.interval_ms).map_err(Unusable::Host)?;
-                Outlet::to_relay(target, Reporter::new(key, capacity))
-            }
+            Some(key) => Outlet::to_relay(target, Reporter::new(key, capacity)),
             None => {
                 host.log(
                     Level::Warn,
@@ -100,10 +101,15 @@ impl Plugin {
         if let Err(refused) = ledger.seed(host) {
             host.log(Level::Warn, &format!("clients are not limited: {refused}"));
         }
+        if let Err(refused) = vms::seed(host) {
+            host.log(Level::Warn, &format!("VMs that crash are not reported: {refused}"));
+        }
         let random = Random::from_host().map_err(Unusable::Random)?;
         let metrics = Metrics::define(host, model);
         let (outlet, random) = (RefCell::new(outlet), RefCell::new(random));
-        Ok(Self { guard, ledger, metrics, outlet, random, retiring_since_ms: Cell::new(None) })
+        let vm = vms::this();
+        vm.enter();
+        Ok(Self { guard, ledger, metrics, outlet, random, vm, retiring_since_ms: Cell::new(None) })
     }
 
     /// The present moment. A host without a clock stands at 1970, where limits and signatures fail loudly.
@@ -123,10 +129,26 @@ impl Plugin {
 
     /// The root context's tick.
     pub(crate) fn tick(&self, host: &dyn Host) {
+        self.sign(host);
         if let Ok(mut outlet) = self.outlet.try_borrow_mut() {
-            outlet.tick(host, &self.metrics, || self.moment(host));
+            let all = self.retiring_since_ms.get().is_some();
+            outlet.tick(host, &self.metrics, all, || self.moment(host));
         }
         self.leave(host);
+    }
+
+    /// Shows that this VM is alive, and reports those that no longer are.
+    fn sign(&self, host: &dyn Host) {
+        let moment = self.moment(host);
+        let [.., a, b, c, d, e, f, g, h] = moment.entropy;
+        let fresh = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+        let Some(watch) = self.vm.sign(host, moment.unix_ms, host.memory(), fresh) else { return };
+        self.metrics.show_vms(host, watch.vms, watch.memory);
+        if watch.lost > 0 {
+            host.log(Level::Error, &format!("{} VMs are gone without a word: they crashed", watch.lost));
+            self.metrics.add(host, Count::Reloaded, watch.lost.into());
+            self.report(host, self.guard.notice(Notice::Reloaded(watch.lost), &moment));
+        }
     }
 
     /// The answer to a callout.
@@ -140,11 +162,15 @@ impl Plugin {
     /// A newer configuration has taken over, and the last stream of this one is over. `true`: nothing is left to do;
     /// otherwise the host is told later, after a tick or an answer.
     pub(crate) fn retire(&self, host: &dyn Host) -> bool {
-        self.tick(host);
+        self.retiring_since_ms.set(Some(self.moment(host).unix_ms));
+        if let Ok(mut outlet) = self.outlet.try_borrow_mut() {
+            outlet.tick(host, &self.metrics, true, || self.moment(host));
+        }
         if self.waiting() == 0 {
+            self.retiring_since_ms.set(None);
+            self.vm.leave(host);
             return true;
         }
-        self.retiring_since_ms.set(Some(self.moment(host).unix_ms));
         false
     }
 
@@ -163,6 +189,7 @@ impl Plugin {
             self.metrics.add(host, Count::EventDropped, u64::try_from(waiting).unwrap_or(u64::MAX));
         }
         self.retiring_since_ms.set(None);
+        self.vm.leave(host);
         if let Err(refused) = host.done() {
             host.log(Level::Warn, &refused.to_string());
         }
@@ -232,10 +259,10 @@ mod tests {
     fn configuring_twice_changes_nothing_that_is_shared() {
         let mock = Mock::new();
         Plugin::configure(&mock, POLICY).unwrap();
-        let (shared, counters) = (mock.shared.borrow().clone(), mock.counters.borrow().clone());
+        let (shared, counters) = (mock.shared.borrow().clone(), mock.metrics.borrow().clone());
         Plugin::configure(&mock, POLICY).unwrap();
         assert_eq!(*mock.shared.borrow(), shared);
-        assert_eq!(*mock.counters.borrow(), counters);
+        assert_eq!(*mock.metrics.borrow(), counters);
         assert!(mock.calls.borrow().is_empty());
     }
 

@@ -37,9 +37,20 @@ pub(crate) enum Level {
     Error,
 }
 
-/// A counter that the host keeps.
+/// What a metric that the host keeps can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct CounterId(pub(crate) u32);
+pub(crate) enum MetricKind {
+    /// It grows.
+    Counter,
+    /// It has a value.
+    Gauge,
+    /// It keeps how values are distributed.
+    Histogram,
+}
+
+/// A metric that the host keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MetricId(pub(crate) u32);
 
 /// A callout that the host has taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +100,10 @@ pub(crate) enum ShareError {
 pub(crate) trait Host {
     /// Unix time in milliseconds.
     fn unix_ms(&self) -> Result<u64, Refused>;
+    /// A clock for durations, in nanoseconds; 0 if the host has none.
+    fn clock_ns(&self) -> u64;
+    /// The memory that the VM has taken from the host, in bytes.
+    fn memory(&self) -> u64;
     /// Writes a line to the host's log.
     fn log(&self, level: Level, line: &str);
     /// A variable of the environment that the VM was given.
@@ -111,6 +126,8 @@ pub(crate) trait Host {
     fn request_body(&self, length: usize) -> Result<Vec<u8>, Refused>;
     /// An attribute of the stream or of the host; `None` if it is not known.
     fn property(&self, path: &[&str]) -> Result<Option<Vec<u8>>, Refused>;
+    /// Sets an attribute of the stream for others to read, such as the host's access log.
+    fn set_property(&self, name: &str, value: &[u8]) -> Result<(), Refused>;
     /// Answers the caller in place of the upstream. A second answer to one stream would hang it.
     fn answer(&self, answer: Answer<'_>) -> Result<(), Refused>;
     /// Ends the stream without an answer.
@@ -121,10 +138,12 @@ pub(crate) trait Host {
     /// Replaces a shared value of this version; 0 replaces whatever is there.
     fn share(&self, key: &str, value: &[u8], version: u32) -> Result<(), ShareError>;
 
-    /// A counter by its name; the same one for the same name.
-    fn counter(&self, name: &str) -> Result<CounterId, Refused>;
+    /// A metric by its name; the same one for the same name.
+    fn metric(&self, kind: MetricKind, name: &str) -> Result<MetricId, Refused>;
     /// Adds to a counter.
-    fn count(&self, counter: CounterId, by: u64);
+    fn count(&self, counter: MetricId, by: u64);
+    /// Sets a gauge, or gives a histogram one more value.
+    fn record(&self, metric: MetricId, value: u64);
 
     /// Sends a request; only from a callback of the root context, to which the answer will come.
     fn call(&self, call: Call<'_>) -> Result<CallToken, Refused>;

@@ -1,6 +1,6 @@
 //! One exchange on its way through the filter: which callback does what, and what the host is told in return.
 
-use guard::{Exchange, Head, HeadFacts, Reply, is_own_header};
+use guard::{Exchange, Head, HeadFacts, Outcome, Reply, is_own_header};
 
 use crate::{
     address::without_port,
@@ -19,10 +19,21 @@ pub(crate) enum Step {
     Hold,
 }
 
+/// Whether the host can keep a request's headers until the verdict and still hand over the body. Others send the headers
+/// on at once; the body, which is what the model reads, waits all the same.
+const HOLDS_HEADERS: bool = !cfg!(feature = "portable");
+
 /// `%RESPONSE_CODE_DETAILS%` that Envoy gives a request whose body outgrew its buffer.
 const ENVOY_TOO_LARGE: &str = "request_payload_too_large";
 /// The details of an answer by the guard.
 const ANSWERED: &str = "modelgate";
+/// `%RESPONSE_CODE_DETAILS%` of an answer that is the upstream's.
+const UPSTREAM_ANSWERED: &str = "via_upstream";
+/// What access logs and the filters behind this one can read, as `%FILTER_STATE(wasm.modelgate.verdict:PLAIN)%`.
+const VERDICT_PROPERTY: &str = "modelgate.verdict";
+const EVENT_PROPERTY: &str = "modelgate.event";
+const RULE_PROPERTY: &str = "modelgate.rule";
+const CLIENT_PROPERTY: &str = "modelgate.client";
 /// The details of an answer for want of a verdict.
 const FAILED: &str = "modelgate_failed";
 
@@ -37,6 +48,10 @@ pub(crate) struct Stream {
     answered: bool,
     /// Whether the outcome was counted and its event reported.
     settled: bool,
+    /// Whether it was reported that the upstream was asked before there was a verdict.
+    bypassed: bool,
+    /// The guard's own time so far.
+    spent_ns: u64,
 }
 
 impl Stream {
@@ -46,7 +61,8 @@ impl Stream {
             Ok(()) if self.is_decided() => self.settle(host, plugin),
             // A host waits for no body that will not come.
             Ok(()) if end_of_stream => Step::Continue,
-            Ok(()) => Step::Hold,
+            Ok(()) if HOLDS_HEADERS => Step::Hold,
+            Ok(()) => Step::Continue,
             Err(refused) => self.fail(host, Some(plugin), refused),
         }
     }
@@ -128,6 +144,11 @@ impl Stream {
             host.log(Level::Warn, &format!("response headers: {refused}"));
         }
         self.notice_overflow(host, plugin);
+        if self.notice_bypass(host, plugin) {
+            // What the model says to a question that nobody looked at stays here.
+            self.fail(host, Some(plugin), Refused { call: "proxy_on_request_headers", status: 0 });
+            return;
+        }
         let outcome = self.exchange.as_ref().and_then(Exchange::outcome);
         for (name, value) in outcome.into_iter().flat_map(|outcome| &outcome.headers) {
             if let Err(refused) = host.add_header(Side::Response, name, value) {
@@ -140,9 +161,35 @@ impl Stream {
     /// The stream is over.
     pub(crate) fn end(&mut self, host: &dyn Host, plugin: &Plugin) {
         self.notice_overflow(host, plugin);
+        self.notice_bypass(host, plugin);
         if !self.settled && !self.answered {
             plugin.metrics.add(host, Count::Abandoned, 1);
         }
+        plugin.metrics.took(host, self.spent_ns);
+    }
+
+    /// Adds to the guard's own time for this stream what went by since `clock_ns`.
+    pub(crate) fn spend(&mut self, host: &dyn Host, since_ns: u64) {
+        self.spent_ns = self.spent_ns.saturating_add(host.clock_ns().saturating_sub(since_ns));
+    }
+
+    /// A host that cannot hold headers back asks the upstream before there is a verdict, and an upstream may answer
+    /// before it has read the body. `true` if it did.
+    fn notice_bypass(&mut self, host: &dyn Host, plugin: &Plugin) -> bool {
+        let Some(exchange) = self.exchange.as_ref().filter(|exchange| exchange.outcome().is_none()) else {
+            return false;
+        };
+        let is_late = self.answered || self.bypassed;
+        if is_late || text_property(host, &["response", "code_details"]) != UPSTREAM_ANSWERED {
+            return false;
+        }
+        let event = exchange.bypassed(&plugin.guard, as_u64(self.seen), &plugin.moment(host));
+        self.bypassed = true;
+        plugin.metrics.add(host, Count::Bypassed, 1);
+        if let Some(event) = event {
+            plugin.report(host, event);
+        }
+        true
     }
 
     /// Envoy answers 413 by itself when its buffer is smaller than what the policy lets through; the guard never sees
@@ -167,7 +214,8 @@ impl Stream {
         let Some(exchange) = self.exchange.as_mut().filter(|_| !self.settled) else { return };
         self.settled = true;
         if let Some(outcome) = exchange.outcome() {
-            plugin.metrics.add(host, Count::Verdict(outcome.verdict), 1);
+            plugin.metrics.decided(host, outcome);
+            show(host, exchange, outcome);
         }
         while let Some(event) = exchange.take_event() {
             plugin.report(host, event);
@@ -228,6 +276,22 @@ fn answer(host: &dyn Host, reply: &Reply) -> Result<(), Refused> {
         headers: &headers,
         body: reply.body.as_bytes(),
     })
+}
+
+/// Sets what access logs and later filters can read. The host may lack the call; nothing depends on it.
+fn show(host: &dyn Host, exchange: &Exchange, outcome: &Outcome) {
+    let _ = host.set_property(VERDICT_PROPERTY, outcome.verdict.as_str().as_bytes());
+    let client = exchange.client();
+    let key = client.key.as_ref().map(|key| key.hash.as_str());
+    if let Some(client) = key.or(client.address.as_deref()) {
+        let _ = host.set_property(CLIENT_PROPERTY, client.as_bytes());
+    }
+    if let Some((_, id)) = outcome.headers.iter().find(|(name, _)| *name == "x-modelgate-event") {
+        let _ = host.set_property(EVENT_PROPERTY, id.as_bytes());
+    }
+    if let Some(finding) = outcome.findings.first() {
+        let _ = host.set_property(RULE_PROPERTY, finding.rule.as_bytes());
+    }
 }
 
 /// Removes the headers that only the guard may set.

@@ -189,3 +189,68 @@ fn a_caller_over_the_limit_is_refused_before_the_body() {
     Stream::default().request_headers(&mock, &plugin, false);
     assert_eq!(mock.counted("verdict.throttle"), 1);
 }
+
+#[test]
+fn what_access_logs_show_is_set_with_the_verdict() {
+    let (mock, plugin, mut stream) = setup();
+    stream.request_headers(&mock, &plugin, false);
+    let length = body(&mock, b"{broken");
+    stream.request_body(&mock, &plugin, length, true);
+    let set = mock.set.borrow();
+    assert_eq!(set["modelgate.verdict"], "block");
+    assert_eq!(set["modelgate.rule"], "unscannable.syntax");
+    assert_eq!(set["modelgate.client"], "192.0.2.7");
+    assert_eq!(set["modelgate.event"].len(), 36);
+    assert_eq!((mock.counted("kind.syntax"), mock.counted("category.unscannable")), (1, 1));
+}
+
+#[test]
+fn an_answer_to_what_was_not_judged_is_kept_back_and_reported_once() {
+    let (mock, plugin, mut stream) = setup();
+    stream.request_headers(&mock, &plugin, false);
+    stream.request_body(&mock, &plugin, 10, false);
+    mock.set_property(&["response", "code_details"], UPSTREAM_ANSWERED);
+    stream.response_headers(&mock, &plugin);
+    assert_eq!(mock.answers.borrow()[0].status, 503);
+    stream.response_headers(&mock, &plugin);
+    stream.end(&mock, &plugin);
+    assert_eq!((mock.counted("bypassed"), mock.counted("events_queued")), (1, 1));
+    assert_eq!(mock.answers.borrow().len(), 1);
+}
+
+#[test]
+fn what_the_policy_lets_by_is_not_held() {
+    let mock = Mock::new();
+    let policy = br#"{"model":{"name":"demo"},"unscannable":{"websocket":"flag","oversize":"allow"},"input":{"max_size":8}}"#;
+    let plugin = Plugin::configure(&mock, policy).unwrap();
+    mock.set_headers(
+        Side::Request,
+        &[(":method", b"GET"), (":path", b"/v1/realtime"), ("upgrade", b"websocket")],
+    );
+    let mut stream = Stream::default();
+    assert_eq!(stream.request_headers(&mock, &plugin, false), Step::Continue);
+    assert_eq!(stream.request_body(&mock, &plugin, 100, false), Step::Continue);
+    assert_eq!((mock.counted("kind.websocket"), mock.counted("events_queued")), (1, 1));
+    request(&mock, &[]);
+    let mut stream = Stream::default();
+    assert_eq!(stream.request_headers(&mock, &plugin, false), Step::Hold);
+    assert_eq!(stream.request_body(&mock, &plugin, 9, false), Step::Continue);
+    assert_eq!(stream.request_body(&mock, &plugin, 10, true), Step::Continue);
+    assert_eq!(
+        (mock.counted("kind.oversize"), mock.counted("events_queued")),
+        (1, 1),
+        "no event, but counted"
+    );
+}
+
+#[test]
+fn the_guards_own_time_is_recorded_when_the_stream_ends() {
+    let (mock, plugin, mut stream) = setup();
+    for _ in 0..2 {
+        let start = mock.clock_ns();
+        mock.now_ms.set(mock.now_ms.get() + 3);
+        stream.spend(&mock, start);
+    }
+    stream.end(&mock, &plugin);
+    assert_eq!(mock.counted("guard_microseconds"), 6000);
+}
