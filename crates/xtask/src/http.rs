@@ -142,6 +142,14 @@ impl Request {
 }
 
 impl Response {
+    /// Reads the answer to a request of this method, past any `1xx`.
+    ///
+    /// # Errors
+    /// When there is none, or none that is HTTP.
+    pub fn read(reader: &mut impl BufRead, method: &str) -> Result<Self> {
+        read_response(reader, method)
+    }
+
     /// The first header of that name (lower case).
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {

@@ -1,8 +1,14 @@
 //! Envoy's configuration for one stack: `envoy/envoy.yaml` with other ports, paths and, if asked for, another model.
 
-use std::{fs, net::IpAddr, path::PathBuf, process::Command};
+use std::{
+    fs,
+    net::IpAddr,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context as _, Result, bail};
+use serde_json::{Value, json};
 
 use super::{Ports, upstream::Upstream};
 use crate::{Paths, step};
@@ -45,6 +51,25 @@ pub(super) fn config(
     }
     let dist = format!("{}/", paths.dist.display());
     Ok(ports.put_into(&text).replace("target/dist/", &dist))
+}
+
+/// Moves the listeners into a file, as a discovery response; what is left of the configuration reads them from there.
+pub(super) fn listeners_apart(config: &str, file: &Path) -> Result<String> {
+    let mut config: Value = serde_norway::from_str(config).context("envoy.yaml")?;
+    let listeners = config.pointer_mut("/static_resources/listeners").map(Value::take);
+    let Some(Value::Array(mut listeners)) = listeners else { bail!("envoy.yaml has no listeners") };
+    for listener in listeners.iter_mut().filter_map(Value::as_object_mut) {
+        listener.insert("@type".into(), "type.googleapis.com/envoy.config.listener.v3.Listener".into());
+    }
+    fs::write(file, json!({ "version_info": "1", "resources": listeners }).to_string())?;
+    if let Some(config) = config.as_object_mut() {
+        let source = json!({ "path_config_source": { "path": file }, "resource_api_version": "V3" });
+        config.insert("dynamic_resources".into(), json!({ "lds_config": source }));
+    }
+    if let Some(resources) = config.pointer_mut("/static_resources").and_then(Value::as_object_mut) {
+        resources.remove("listeners");
+    }
+    Ok(config.to_string())
 }
 
 /// Replaces the model's cluster, and has its routes send its name as `host`.
@@ -146,6 +171,18 @@ mod tests {
     #[test]
     fn a_configuration_without_the_cluster_is_an_error() {
         assert!(with_upstream("clusters: []", &"http://a".parse().unwrap()).is_err());
+    }
+
+    #[test]
+    fn listeners_can_come_from_a_file() {
+        let paths = Paths::find();
+        let text = config(&paths, &Ports::FIXED, None, &[]).unwrap();
+        let file = std::env::temp_dir().join(format!("modelgate-listeners-{}.json", std::process::id()));
+        let rest = listeners_apart(&text, &file).unwrap();
+        let listeners = fs::read_to_string(&file).unwrap();
+        fs::remove_file(&file).unwrap();
+        assert!(!rest.contains("10000") && rest.contains("lds_config"), "{rest}");
+        assert!(listeners.contains("port_value\":10000") && listeners.contains("v3.Listener"), "{listeners}");
     }
 
     #[test]

@@ -101,6 +101,8 @@ pub struct Options {
     pub envoy_threads: Option<u32>,
     /// Texts to replace in `envoy/envoy.yaml` before ports are put in; each must be there.
     pub envoy_edits: Vec<(String, String)>,
+    /// Has Envoy read its listeners from a file of their own, as from a control plane; see [`Stack::listeners`].
+    pub envoy_listeners_apart: bool,
     /// The same for the edge worker's configuration.
     pub edge_edits: Vec<(String, String)>,
     /// Settings of alert-relay that differ, by dotted key, the value in TOML: `alerts.group_wait` → `"2s"` with quotes.
@@ -135,6 +137,7 @@ impl Options {
             upstream: None,
             envoy_threads: None,
             envoy_edits: Vec::new(),
+            envoy_listeners_apart: false,
             edge_edits: Vec::new(),
             relay_settings: BTreeMap::new(),
             mailbox_arguments: Vec::new(),
@@ -203,6 +206,13 @@ impl Stack {
     #[must_use]
     pub fn database(&self) -> PathBuf {
         self.options.data.join("alert-relay.sqlite")
+    }
+
+    /// The file that Envoy's listeners are read from with [`Options::envoy_listeners_apart`]: a discovery response in
+    /// JSON. Envoy takes a new one when it is moved to that place.
+    #[must_use]
+    pub fn listeners(&self) -> PathBuf {
+        self.options.data.join("listeners.json")
     }
 
     /// The messages that the SMTP server received so far, oldest first.
@@ -296,10 +306,12 @@ impl Stack {
             }
             Part::Envoy => {
                 let file = options.data.join("envoy.yaml");
-                fs::write(
-                    &file,
-                    envoy::config(paths, ports, options.upstream.as_ref(), &options.envoy_edits)?,
-                )?;
+                let mut config =
+                    envoy::config(paths, ports, options.upstream.as_ref(), &options.envoy_edits)?;
+                if options.envoy_listeners_apart {
+                    config = envoy::listeners_apart(&config, &self.listeners())?;
+                }
+                fs::write(&file, config)?;
                 let mut command = Command::new(envoy::binary(paths)?);
                 // Without the hot restart's shared memory, several can run at once.
                 command
@@ -309,6 +321,8 @@ impl Stack {
                     .env("MODELGATE_WEBHOOK_KEY", &self.key);
                 // Ends within the time we give it, open streams or not.
                 command.args(["--drain-time-s", "1", "--parent-shutdown-time-s", "2"]);
+                // Access logs are there when a test looks.
+                command.args(["--file-flush-interval-msec", "200"]);
                 // Its start alone would fill hundreds of lines.
                 command.args(["--log-level", "warning", "--component-log-level", "wasm:info"]);
                 if let Some(threads) = options.envoy_threads {
