@@ -1,6 +1,10 @@
 //! What the end-to-end tests share. They run on real parts, which `cargo xtask test` sets up and builds first.
 
+pub mod envoy;
 mod native;
+pub mod pieces;
+pub mod random;
+pub mod rude;
 
 use std::{
     thread,
