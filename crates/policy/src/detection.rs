@@ -2,15 +2,16 @@
 
 use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
 
-use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde::Serialize;
 
 use crate::{
     own_rule::OwnRule,
-    values::{Action, Paranoia, RuleName, Share, at_most},
+    read::{Answer, Blank as _, Form, Next, Refusal, Target, at_most, not_above, object},
+    values::{Action, Paranoia, RuleName, Share},
 };
 
 /// What is looked for.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Detect {
@@ -42,16 +43,13 @@ pub struct Detect {
     pub packs: Packs,
     /// Actions of single rules, by their id or by a prefix such as `injection.indirect.*`. Such a rule leaves the
     /// scoring: `allow` ignores it, `flag` reports it and never refuses, `block` refuses whatever the score. At most 256.
-    #[serde(deserialize_with = "rules")]
     #[cfg_attr(feature = "schema", schemars(extend("maxProperties" = 256)))]
     pub rules: BTreeMap<RuleName, Action>,
     /// Rules of the operator, at most 10,000.
-    #[serde(deserialize_with = "own_rules")]
     #[cfg_attr(feature = "schema", schemars(length(max = 10_000)))]
     pub own_rules: Vec<OwnRule>,
     /// Tokens planted in prompts and documents that must never be seen elsewhere, each of at least 8 letters and digits and
     /// at most 256 bytes. At most 16.
-    #[serde(deserialize_with = "canaries")]
     #[cfg_attr(feature = "schema", schemars(length(max = 16), inner(length(min = 8, max = 256))))]
     pub canaries: Vec<String>,
 }
@@ -79,32 +77,63 @@ impl Default for Detect {
     }
 }
 
-fn rules<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<RuleName, Action>, D::Error> {
-    let rules = BTreeMap::deserialize(deserializer)?;
-    if rules.len() > 256 {
-        return Err(D::Error::custom(format!("rules has {} entries, it takes at most 256", rules.len())));
+object!(Detect, needs [], takes [
+    paranoia, suspicious_pattern_threshold, flag_threshold, prompt_injection, jailbreak, prompt_extraction, secret, pii,
+    exfiltration, web_payload, structure, tensor, packs, rules, own_rules: at_most(10_000), canaries: canaries(),
+]);
+object!(Packs, needs [], takes [
+    injection, jailbreak, extraction, secret, pii, exfiltration, web_payload, structure, classifier,
+]);
+
+/// Actions of rules.
+impl Target for BTreeMap<RuleName, Action> {
+    fn expecting(&self) -> &'static str {
+        "an object"
     }
-    Ok(rules)
+
+    fn form(&self) -> Form {
+        Form::Map
+    }
+
+    fn entry(&mut self, name: &str, read: Next<'_>) -> Answer {
+        let (mut rule, mut action) = (RuleName::blank(), Action::blank());
+        rule.text(name)?;
+        read(&mut action)?;
+        self.insert(rule, action);
+        not_above("rules", self.len(), 256)
+    }
 }
 
-fn own_rules<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<OwnRule>, D::Error> {
-    at_most(deserializer, "own_rules", 10_000)
+struct Canaries<'a>(&'a mut Vec<String>);
+
+const fn canaries<'a>(_: &str, place: &'a mut Vec<String>) -> Canaries<'a> {
+    Canaries(place)
 }
 
-fn canaries<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    let canaries: Vec<String> = at_most(deserializer, "canaries", 16)?;
-    let signs = |canary: &String| canary.chars().filter(|c| c.is_alphanumeric()).count();
-    if let Some(wrong) = canaries.iter().find(|canary| signs(canary) < 8 || canary.len() > 256) {
-        let (signs, bytes) = (signs(wrong), wrong.len());
-        return Err(D::Error::custom(format!(
-            "a canary has {signs} letters and digits in {bytes} bytes, it takes 8 in at most 256"
-        )));
+impl Target for Canaries<'_> {
+    fn expecting(&self) -> &'static str {
+        self.0.expecting()
     }
-    Ok(canaries)
+
+    fn form(&self) -> Form {
+        Form::List
+    }
+
+    fn item(&mut self, read: Next<'_>) -> Answer {
+        self.0.item(read)?;
+        let canary = self.0.last().map_or("", String::as_str);
+        let (signs, bytes) = (canary.chars().filter(|c| c.is_alphanumeric()).count(), canary.len());
+        if signs < 8 || bytes > 256 {
+            return Err(Refusal::Message(format!(
+                "a canary has {signs} letters and digits in {bytes} bytes, it takes 8 in at most 256"
+            )));
+        }
+        not_above("canaries", self.0.len(), 16)
+    }
 }
 
 /// The detectors that are in use.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "a switch for each detector is what this is")]

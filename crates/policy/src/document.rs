@@ -2,21 +2,18 @@
 //! misspelt limit is no limit.
 
 use alloc::{format, string::String, vec::Vec};
-use core::fmt;
 
-use serde::{
-    Deserialize, Deserializer, Serialize,
-    de::{Error, MapAccess, Unexpected, Visitor},
-};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{
     detection::Detect,
     exception::Exception,
-    values::{Action, ClientBy, Mode, ModelName, Protocol, Share, at_most, bounded},
+    read::{Answer, Blank, Form, Next, Target, at_most, blank, object, read, within, written},
+    values::{Action, ClientBy, Mode, ModelName, Protocol, Share},
 };
 
 /// A whole policy.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Document {
@@ -32,7 +29,7 @@ pub struct Document {
     #[serde(default)]
     pub detect: Detect,
     /// Where findings do not count. At most 256.
-    #[serde(default, deserialize_with = "exceptions")]
+    #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(length(max = 256)))]
     pub exceptions: Vec<Exception>,
     /// A second judgement beside the live one, which is reported and never carried out.
@@ -55,25 +52,20 @@ pub struct Document {
     pub relay: Relay,
 }
 
-fn exceptions<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Exception>, D::Error> {
-    at_most(deserializer, "exceptions", 256)
-}
-
 /// What the next policy looks for: tried on live traffic before it decides anything.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Shadow {
     /// In place of the live `detect`; what is left out has its default, not the live value.
     pub detect: Detect,
     /// In place of the live `exceptions`.
-    #[serde(deserialize_with = "exceptions")]
     #[cfg_attr(feature = "schema", schemars(length(max = 256)))]
     pub exceptions: Vec<Exception>,
 }
 
 /// The guarded model.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Model {
@@ -85,16 +77,14 @@ pub struct Model {
 }
 
 /// What a request may look like.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Input {
     /// Longest body in bytes, 1 to 16 MiB; the default is what Envoy buffers by default.
-    #[serde(deserialize_with = "max_size")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 16_777_216)))]
     pub max_size: u32,
     /// Deepest nesting of JSON, 1 to 64.
-    #[serde(deserialize_with = "max_depth")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 64)))]
     pub max_depth: u8,
     /// What numeric inputs may hold.
@@ -107,26 +97,12 @@ impl Default for Input {
     }
 }
 
-fn max_size<'de, D: Deserializer<'de>>(d: D) -> Result<u32, D::Error> {
-    narrow(bounded(d, "max_size", 1, 16 << 20)?)
-}
-
-fn max_depth<'de, D: Deserializer<'de>>(d: D) -> Result<u8, D::Error> {
-    narrow(bounded(d, "max_depth", 1, 64)?)
-}
-
-/// A number that [`bounded`] already holds within the target's range.
-fn narrow<T: TryFrom<u64>, E: serde::de::Error>(value: u64) -> Result<T, E> {
-    T::try_from(value).map_err(|_| E::custom(format!("{value} is out of range")))
-}
-
 /// What numeric inputs may hold. A bound that is `null` is not checked.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Tensor {
     /// Most values in one tensor, 1 to 4,194,304.
-    #[serde(deserialize_with = "max_values")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 4_194_304)))]
     pub max_values: u32,
     /// Smallest value, for every numeric type.
@@ -142,7 +118,6 @@ pub struct Tensor {
     /// Smallest share of values that are not zero.
     pub min_sparsity: Option<Share>,
     /// Most axes, 1 to 64.
-    #[serde(deserialize_with = "max_rank")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 64)))]
     pub max_rank: u8,
     /// The shape that the model takes, axis by axis: a length, `null` for any, `{"max": 8}` for up to eight.
@@ -175,49 +150,44 @@ pub enum Axis {
     },
 }
 
-// By hand: what is derived for an untagged enum keeps the value in a form that may hold anything.
-impl<'de> Deserialize<'de> for Axis {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(AxisVisitor)
+impl Target for Axis {
+    fn expecting(&self) -> &'static str {
+        "null, a length or {\"max\": length}"
+    }
+
+    fn form(&self) -> Form {
+        Form::Object(&["max"], 1)
+    }
+
+    fn null(&mut self) -> Answer {
+        *self = Self::Any;
+        Ok(())
+    }
+
+    fn whole(&mut self, length: u64) -> Answer {
+        let mut exactly = 0u32;
+        exactly.whole(length)?;
+        *self = Self::Exactly(exactly);
+        Ok(())
+    }
+
+    fn field(&mut self, _: usize, read: Next<'_>) -> Answer {
+        let mut max = 0u32;
+        read(&mut max)?;
+        *self = Self::AtMost { max };
+        Ok(())
     }
 }
 
-struct AxisVisitor;
-
-impl<'de> Visitor<'de> for AxisVisitor {
-    type Value = Axis;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("null, a length or {\"max\": length}")
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<Axis, E> {
-        Ok(Axis::Any)
-    }
-
-    fn visit_u64<E: Error>(self, length: u64) -> Result<Axis, E> {
-        u32::try_from(length)
-            .map(Axis::Exactly)
-            .map_err(|_| E::invalid_value(Unexpected::Unsigned(length), &self))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Axis, A::Error> {
-        let mut greatest = None;
-        while let Some(key) = map.next_key::<String>()? {
-            if key == "max" && greatest.is_none() {
-                greatest = Some(map.next_value()?);
-            } else {
-                return Err(A::Error::custom(format!("an axis has {key:?}, it takes one \"max\"")));
-            }
-        }
-        let max = greatest.ok_or_else(|| A::Error::missing_field("max"))?;
-        Ok(Axis::AtMost { max })
+impl Blank for Axis {
+    fn blank() -> Self {
+        Self::Any
     }
 }
 
 /// A model's baseline for the share of a sample's energy that lies in high frequencies. `cargo xtask digits` shows how
 /// one is measured.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct HighFrequency {
@@ -230,7 +200,7 @@ pub struct HighFrequency {
 }
 
 /// A model's baseline for the share of even places in a sample.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Flatness {
@@ -263,16 +233,8 @@ impl Default for Tensor {
     }
 }
 
-fn max_rank<'de, D: Deserializer<'de>>(d: D) -> Result<u8, D::Error> {
-    narrow(bounded(d, "max_rank", 1, 64)?)
-}
-
-fn max_values<'de, D: Deserializer<'de>>(d: D) -> Result<u32, D::Error> {
-    narrow(bounded(d, "max_values", 1, 1 << 22)?)
-}
-
 /// What to do about input that cannot be inspected, by its kind.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Unscannable {
@@ -316,14 +278,13 @@ impl Default for Unscannable {
 }
 
 /// How much a client may ask.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Whether there are any.
     pub enabled: bool,
     /// Requests of one client in a minute, 1 to 1,000,000.
-    #[serde(deserialize_with = "max_requests_per_minute")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1_000_000)))]
     pub max_requests_per_minute: u32,
 }
@@ -334,12 +295,8 @@ impl Default for Limits {
     }
 }
 
-fn max_requests_per_minute<'de, D: Deserializer<'de>>(d: D) -> Result<u32, D::Error> {
-    narrow(bounded(d, "max_requests_per_minute", 1, 1_000_000)?)
-}
-
 /// What a client is.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Identity {
@@ -348,7 +305,7 @@ pub struct Identity {
 }
 
 /// What a report holds.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Report {
@@ -359,7 +316,7 @@ pub struct Report {
 }
 
 /// Where reports go.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Relay {
@@ -368,15 +325,12 @@ pub struct Relay {
     /// The path of the relay's ingest.
     pub path: String,
     /// How long a callout may take, 100 to 60,000 ms.
-    #[serde(deserialize_with = "timeout_ms")]
     #[cfg_attr(feature = "schema", schemars(range(min = 100, max = 60_000)))]
     pub timeout_ms: u32,
     /// How long an ordinary event may wait for others, 50 to 60,000 ms; critical ones never wait.
-    #[serde(deserialize_with = "batch_interval_ms")]
     #[cfg_attr(feature = "schema", schemars(range(min = 50, max = 60_000)))]
     pub batch_interval_ms: u32,
     /// Events held while the relay is away, 1 to 100,000; the oldest are dropped first, and counted.
-    #[serde(deserialize_with = "queue")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 100_000)))]
     pub queue: u32,
 }
@@ -393,16 +347,51 @@ impl Default for Relay {
     }
 }
 
-fn timeout_ms<'de, D: Deserializer<'de>>(d: D) -> Result<u32, D::Error> {
-    narrow(bounded(d, "timeout_ms", 100, 60_000)?)
+object!(Document, needs [model], takes [
+    mode, input, detect, exceptions: at_most(256), shadow, unscannable, limits, identity, report, relay,
+]);
+object!(Shadow, needs [], takes [detect, exceptions: at_most(256)]);
+object!(Model, needs[name], takes[protocol]);
+object!(Input, needs [], takes [max_size: within(1, 16 << 20), max_depth: within(1, 64), tensor]);
+object!(Tensor, needs [], takes [
+    max_values: within(1, 1 << 22), min_value, max_value, max_magnitude, allow_non_finite, max_gradient, min_sparsity,
+    max_rank: within(1, 64), shape, datatypes, max_equal_run, max_saturated, high_frequency, flatness,
+]);
+object!(HighFrequency, needs [mean, tolerance, axes], takes []);
+object!(Flatness, needs [floor, min_share, axes], takes []);
+object!(Unscannable, needs [], takes [
+    content_type, content_encoding, charset, syntax, duplicate_key, too_complex, form, oversize, websocket, grpc,
+]);
+object!(Limits, needs [], takes [enabled, max_requests_per_minute: within(1, 1_000_000)]);
+object!(Identity, needs [], takes [client]);
+object!(Report, needs [], takes [evidence, explain_to_caller]);
+object!(Relay, needs [], takes [
+    cluster, path, timeout_ms: within(100, 60_000), batch_interval_ms: within(50, 60_000), queue: within(1, 100_000),
+]);
+blank!(Shadow, HighFrequency, Flatness);
+
+impl Blank for Document {
+    fn blank() -> Self {
+        Self {
+            model: Model { name: ModelName::default(), protocol: None },
+            mode: Mode::default(),
+            input: Input::default(),
+            detect: Detect::default(),
+            exceptions: Vec::new(),
+            shadow: None,
+            unscannable: Unscannable::default(),
+            limits: Limits::default(),
+            identity: Identity::default(),
+            report: Report::default(),
+            relay: Relay::default(),
+        }
+    }
 }
 
-fn batch_interval_ms<'de, D: Deserializer<'de>>(d: D) -> Result<u32, D::Error> {
-    narrow(bounded(d, "batch_interval_ms", 50, 60_000)?)
-}
-
-fn queue<'de, D: Deserializer<'de>>(d: D) -> Result<u32, D::Error> {
-    narrow(bounded(d, "queue", 1, 100_000)?)
+impl<'de> Deserialize<'de> for Document {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        read(deserializer)
+    }
 }
 
 impl Document {
@@ -421,14 +410,17 @@ impl Document {
         if let (Some(min), Some(max)) = (tensor.min_value, tensor.max_value)
             && (min > max || min.is_nan() || max.is_nan())
         {
-            return Err(("min_value", format!("min_value {min} is not below max_value {max}")));
+            return Err((
+                "min_value",
+                format!("min_value {} is not below max_value {}", written(min), written(max)),
+            ));
         }
         for (field, bound) in [("max_magnitude", tensor.max_magnitude), ("max_gradient", tensor.max_gradient)]
         {
             if let Some(bound) = bound
                 && (bound <= 0.0 || bound.is_nan())
             {
-                return Err((field, format!("{field} {bound} is not above 0")));
+                return Err((field, format!("{field} {} is not above 0", written(bound))));
             }
         }
         let share = |value: f64| (0.0..=1.0).contains(&value);

@@ -3,15 +3,16 @@
 use alloc::{format, string::String, vec::Vec};
 use core::net::IpAddr;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde::{Serialize, Serializer};
 
 use crate::{
+    read::{Answer, Blank, Refusal, Target, blank, object},
     time::UnixMs,
     values::{Role, RuleName},
 };
 
 /// A case in which some rules do not count. What is left out is no condition; all that is given must hold.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Exception {
@@ -144,15 +145,28 @@ impl Serialize for ClientName {
     }
 }
 
-impl<'de> Deserialize<'de> for ClientName {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::parse(&text).ok_or_else(|| {
+impl Target for ClientName {
+    fn expecting(&self) -> &'static str {
+        "a caller"
+    }
+
+    fn text(&mut self, text: &str) -> Answer {
+        *self = Self::parse(text).ok_or_else(|| {
             let forms = "an address, a range such as 10.0.0.0/8, or key: with 32 hexadecimal digits";
-            D::Error::custom(format!("the client {text:?} is not {forms}"))
-        })
+            Refusal::Message(format!("the client {text:?} is not {forms}"))
+        })?;
+        Ok(())
     }
 }
+
+impl Blank for ClientName {
+    fn blank() -> Self {
+        Self::Key(String::new())
+    }
+}
+
+object!(Exception, needs [rules, reason], takes [paths, routes, clients, roles, until]);
+blank!(Exception);
 
 #[cfg(feature = "schema")]
 impl schemars::JsonSchema for ClientName {

@@ -13,6 +13,7 @@ mod exception;
 mod judge;
 mod own_rule;
 mod policy;
+mod read;
 mod time;
 mod values;
 

@@ -2,17 +2,19 @@
 
 use alloc::{format, string::String, vec::Vec};
 
-use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde::Serialize;
 
-use crate::values::{Category, Paranoia, Role, Severity, Share};
+use crate::{
+    read::{Answer, Blank, Refusal, Target, object},
+    values::{Category, Paranoia, Role, Severity, Share},
+};
 
 /// A rule of the operator: what it looks for in the texts of an exchange, and how much a match says.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct OwnRule {
     /// Its id in reports: `own.<group>.<name>`, lower case letters, digits and hyphens.
-    #[serde(deserialize_with = "id")]
     #[cfg_attr(feature = "schema", schemars(extend("pattern" = r"^own\.[a-z0-9-]{1,40}\.[a-z0-9-]{1,60}$")))]
     pub id: String,
     /// What it looks for, in a line for a person.
@@ -62,20 +64,53 @@ const fn sure() -> Share {
     Share::from_thousandths(900)
 }
 
-fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    let id = String::deserialize(deserializer)?;
-    let is_part = |part: &str, most: usize| {
-        (1..=most).contains(&part.len())
-            && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-    };
-    let mut parts = id.split('.');
-    let fits = parts.next() == Some("own")
-        && parts.next().is_some_and(|group| is_part(group, 40))
-        && parts.next().is_some_and(|name| is_part(name, 60))
-        && parts.next().is_none();
-    if fits {
-        Ok(id)
-    } else {
-        Err(D::Error::custom(format!("the id {id:?} is not own.<group>.<name> in a-z, 0-9 and hyphens")))
+object!(OwnRule, needs [id: id(), summary, category], takes [
+    severity, weight, paranoia, roles, literal, phrase, regex,
+]);
+
+impl Blank for OwnRule {
+    fn blank() -> Self {
+        Self {
+            id: String::new(),
+            summary: String::new(),
+            category: Category::PromptInjection,
+            severity: Severity::default(),
+            weight: sure(),
+            paranoia: Paranoia::default(),
+            roles: Vec::new(),
+            literal: None,
+            phrase: None,
+            regex: None,
+        }
+    }
+}
+
+struct Id<'a>(&'a mut String);
+
+const fn id<'a>(_: &str, place: &'a mut String) -> Id<'a> {
+    Id(place)
+}
+
+impl Target for Id<'_> {
+    fn expecting(&self) -> &'static str {
+        "an id"
+    }
+
+    fn text(&mut self, id: &str) -> Answer {
+        let is_part = |part: &str, most: usize| {
+            (1..=most).contains(&part.len())
+                && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        };
+        let mut parts = id.split('.');
+        let fits = parts.next() == Some("own")
+            && parts.next().is_some_and(|group| is_part(group, 40))
+            && parts.next().is_some_and(|name| is_part(name, 60))
+            && parts.next().is_none();
+        if !fits {
+            let message = format!("the id {id:?} is not own.<group>.<name> in a-z, 0-9 and hyphens");
+            return Err(Refusal::Message(message));
+        }
+        *self.0 = id.into();
+        Ok(())
     }
 }

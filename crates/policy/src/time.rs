@@ -1,9 +1,11 @@
 //! Points in time, as people write them into a policy.
 
-use alloc::{format, string::String};
+use alloc::format;
 use core::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde::{Serialize, Serializer};
+
+use crate::read::{Answer, Blank, Refusal, Target};
 
 /// Unix time in milliseconds, written as a date or a time in UTC (RFC 3339, with `Z`). A date stands for its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,14 +90,21 @@ impl Serialize for UnixMs {
     }
 }
 
-impl<'de> Deserialize<'de> for UnixMs {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::parse(&text).ok_or_else(|| {
-            D::Error::custom(format!(
-                "{text:?} is neither a date (2027-01-31) nor a time (2027-01-31T18:00:00Z)"
-            ))
-        })
+impl Target for UnixMs {
+    fn expecting(&self) -> &'static str {
+        "a date or a time"
+    }
+
+    fn text(&mut self, text: &str) -> Answer {
+        let wrong = || format!("{text:?} is neither a date (2027-01-31) nor a time (2027-01-31T18:00:00Z)");
+        *self = Self::parse(text).ok_or_else(|| Refusal::Message(wrong()))?;
+        Ok(())
+    }
+}
+
+impl Blank for UnixMs {
+    fn blank() -> Self {
+        Self(0)
     }
 }
 

@@ -1,12 +1,11 @@
 //! The values a policy may hold, each checked where it is read, so that an error names its line and column.
 
-use alloc::{format, string::String, vec::Vec};
+use alloc::{format, string::String};
 use core::fmt;
 
-use serde::{
-    Deserialize, Deserializer, Serialize, Serializer,
-    de::{Error, Visitor},
-};
+use serde::{Serialize, Serializer};
+
+use crate::read::{Answer, Blank, Refusal, Target, blank, named, within, written};
 
 /// What to do about something that was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -47,7 +46,7 @@ pub enum ClientBy {
 }
 
 /// The name of a rule, or the beginning of one followed by `*`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct RuleName(
@@ -71,16 +70,20 @@ impl RuleName {
     }
 }
 
-impl<'de> Deserialize<'de> for RuleName {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let name = String::deserialize(deserializer)?;
-        let plain = name.strip_suffix('*').unwrap_or(&name);
+impl Target for RuleName {
+    fn expecting(&self) -> &'static str {
+        "a rule's id"
+    }
+
+    fn text(&mut self, name: &str) -> Answer {
+        let plain = name.strip_suffix('*').unwrap_or(name);
         let is_name =
             |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'.' || byte == b'-';
         if !name.is_empty() && plain.len() <= 128 && plain.bytes().all(is_name) {
-            Ok(Self(name))
+            self.0 = name.into();
+            Ok(())
         } else {
-            Err(D::Error::custom(format!(
+            Err(Refusal::Message(format!(
                 "{name:?} is no rule's id (a-z, 0-9, dots, hyphens; `*` at its end)"
             )))
         }
@@ -228,7 +231,7 @@ pub enum Protocol {
 }
 
 /// The name of the guarded model: 1 to 128 bytes without control characters.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct ModelName(#[cfg_attr(feature = "schema", schemars(length(min = 1, max = 128)))] String);
@@ -244,20 +247,24 @@ impl ModelName {
     }
 }
 
-impl<'de> Deserialize<'de> for ModelName {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let name = String::deserialize(deserializer)?;
+impl Target for ModelName {
+    fn expecting(&self) -> &'static str {
+        "the model's name"
+    }
+
+    fn text(&mut self, name: &str) -> Answer {
         if name.is_empty() || name.len() > Self::MAX_BYTES {
-            return Err(D::Error::custom(format!(
+            return Err(Refusal::Message(format!(
                 "the model's name has {} bytes, it takes 1 to {}",
                 name.len(),
                 Self::MAX_BYTES
             )));
         }
         if name.chars().any(char::is_control) {
-            return Err(D::Error::custom("the model's name holds a control character"));
+            return Err(Refusal::Message("the model's name holds a control character".into()));
         }
-        Ok(Self(name))
+        self.0 = name.into();
+        Ok(())
     }
 }
 
@@ -297,14 +304,24 @@ impl Serialize for Share {
     }
 }
 
-impl<'de> Deserialize<'de> for Share {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = f64::deserialize(deserializer)?;
+impl Target for Share {
+    fn expecting(&self) -> &'static str {
+        "a number from 0 to 1"
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "only 0 and 1 are taken")]
+    fn whole(&mut self, value: u64) -> Answer {
+        self.number(value as f64)
+    }
+
+    fn number(&mut self, value: f64) -> Answer {
         if !(0.0..=1.0).contains(&value) {
-            return Err(D::Error::custom(format!("{value} does not lie between 0 and 1")));
+            return Err(Refusal::Message(format!("{} does not lie between 0 and 1", written(value))));
         }
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0.5 to 1000.5")]
-        Ok(Self((value * 1000.0 + 0.5) as u16))
+        let thousandths = (value * 1000.0 + 0.5) as u16;
+        self.0 = thousandths;
+        Ok(())
     }
 }
 
@@ -339,42 +356,13 @@ impl Paranoia {
     }
 }
 
-impl<'de> Deserialize<'de> for Paranoia {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match u8::deserialize(deserializer)? {
-            level @ 1..=4 => Ok(Self(level)),
-            level => Err(D::Error::custom(format!("paranoia level {level} does not lie between 1 and 4"))),
-        }
-    }
-}
-
-/// Reads an enum by the names of its variants, by code that all enums share: what is derived is ten times as long.
-macro_rules! named {
-    ($of:ident: $($name:literal => $variant:ident),+ $(,)?) => {
-        impl<'de> Deserialize<'de> for $of {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                const NAMES: &[&str] = &[$($name),+];
-                let variants = [$(Self::$variant),+];
-                let place = deserializer.deserialize_str(Name(NAMES))?;
-                variants.get(place).copied().ok_or_else(|| D::Error::unknown_variant("", NAMES))
-            }
-        }
-    };
-}
-
-/// One of these names; becomes its place among them.
-struct Name(&'static [&'static str]);
-
-impl Visitor<'_> for Name {
-    type Value = usize;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a name")
+impl Target for Paranoia {
+    fn expecting(&self) -> &'static str {
+        "a level from 1 to 4"
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<usize, E> {
-        let place = self.0.iter().position(|name| *name == text);
-        place.ok_or_else(|| E::unknown_variant(text, self.0))
+    fn whole(&mut self, value: u64) -> Answer {
+        within("paranoia level", &mut self.0, 1, 4).whole(value)
     }
 }
 
@@ -386,31 +374,29 @@ named!(Category: "prompt_injection" => PromptInjection, "jailbreak" => Jailbreak
 named!(Severity: "low" => Low, "medium" => Medium, "high" => High, "critical" => Critical);
 named!(Protocol: "openai_chat" => OpenaiChat, "openai_completions" => OpenaiCompletions, "openai_embeddings" => OpenaiEmbeddings, "openai_responses" => OpenaiResponses, "openai_moderations" => OpenaiModerations, "anthropic_messages" => AnthropicMessages, "gemini" => Gemini, "ollama" => Ollama, "bedrock_converse" => BedrockConverse, "mcp" => Mcp, "kserve_v2" => KserveV2, "json" => Json, "text" => Text);
 
-/// A list of at most so many items.
-pub(crate) fn at_most<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
-    deserializer: D,
-    what: &str,
-    most: usize,
-) -> Result<Vec<T>, D::Error> {
-    let list = Vec::deserialize(deserializer)?;
-    if list.len() > most {
-        return Err(D::Error::custom(format!("{what} has {} items, it takes at most {most}", list.len())));
+blank!(Mode, ClientBy, RuleName, ModelName, Severity, Paranoia);
+
+impl Blank for Action {
+    fn blank() -> Self {
+        Self::Block
     }
-    Ok(list)
 }
 
-/// A whole number within bounds, read with an error that names them.
-pub(crate) fn bounded<'de, D: Deserializer<'de>>(
-    deserializer: D,
-    what: &str,
-    min: u64,
-    max: u64,
-) -> Result<u64, D::Error> {
-    let value = u64::deserialize(deserializer)?;
-    if (min..=max).contains(&value) {
-        Ok(value)
-    } else {
-        Err(D::Error::custom(format!("{what} {value} does not lie between {min} and {max}")))
+impl Blank for Role {
+    fn blank() -> Self {
+        Self::User
+    }
+}
+
+impl Blank for Protocol {
+    fn blank() -> Self {
+        Self::Json
+    }
+}
+
+impl Blank for Share {
+    fn blank() -> Self {
+        Self(0)
     }
 }
 
@@ -420,14 +406,20 @@ mod tests {
 
     use super::*;
 
+    fn from_json<T: Blank>(json: &str) -> Result<T, serde_json::Error> {
+        crate::read::read(&mut serde_json::Deserializer::from_str(json))
+    }
+
     /// Checks that what is written is read again, and returns how many were.
     fn read_again<T>(all: &[T]) -> usize
     where
-        T: Copy + fmt::Debug + PartialEq + Serialize + for<'de> Deserialize<'de>,
+        T: Copy + fmt::Debug + PartialEq + Serialize + Target,
     {
         for value in all {
             let written = serde_json::to_string(value).unwrap();
-            assert_eq!(serde_json::from_str::<T>(&written).unwrap(), *value, "{written}");
+            let mut again = all[0];
+            again.text(written.trim_matches('"')).unwrap_or_else(|_| panic!("{written} is not read"));
+            assert_eq!(again, *value, "{written}");
         }
         all.len()
     }
@@ -471,7 +463,7 @@ mod tests {
 
     #[test]
     fn a_wrong_name_or_none_at_all_is_told() {
-        let error = |json| serde_json::from_str::<Mode>(json).unwrap_err().to_string();
+        let error = |json| from_json::<Mode>(json).unwrap_err().to_string();
         let unknown = "unknown variant `off`, expected `enforce` or `monitor` at line 1 column 5";
         assert_eq!(error("\"off\""), unknown);
         assert_eq!(error("1"), "invalid type: integer `1`, expected a name at line 1 column 1");

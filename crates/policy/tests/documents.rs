@@ -1,6 +1,6 @@
 //! Policy documents: what is read, what is refused, and where the error points.
 
-use modelgate_policy::{Action, Policy};
+use modelgate_policy::{Action, Axis, Policy, Protocol, Shadow};
 
 #[test]
 fn a_name_alone_gives_the_defaults_of_the_seed_systems() {
@@ -62,6 +62,77 @@ fn errors_name_what_is_wrong_and_where() {
         assert!(error.to_string().contains(words), "{json}: {error}");
         assert_eq!(error.line, line, "{json}: {error}");
     }
+}
+
+#[test]
+fn every_kind_of_field_tells_what_it_takes() {
+    let cases = [
+        ("\"mode\":\"enforce\",\"mode\":\"enforce\"", "duplicate field `mode`"),
+        ("\"mode\":null", "invalid type: null, expected a name"),
+        ("\"mode\":[]", "invalid type: sequence, expected a name"),
+        ("\"mode\":{}", "invalid type: map, expected a name"),
+        ("\"limits\":[]", "invalid type: sequence, expected an object"),
+        ("\"limits\":7", "invalid type: integer `7`, expected an object"),
+        ("\"limits\":{\"enabled\":\"no\"}", "invalid type: string \"no\", expected true or false"),
+        (
+            "\"limits\":{\"max_requests_per_minute\":-1}",
+            "invalid type: integer `-1`, expected a whole number",
+        ),
+        ("\"relay\":{\"path\":1.5}", "invalid type: number 1.5, expected a string"),
+        ("\"relay\":{\"path\":true}", "invalid type: boolean `true`, expected a string"),
+        ("\"relay\":{\"queue\":9999999999}", "queue 9999999999 does not lie between 1 and 100000"),
+        ("\"input\":{\"tensor\":{\"shape\":[{}]}}", "missing field `max`"),
+        ("\"input\":{\"tensor\":{\"shape\":[{\"least\":1}]}}", "unknown field `least`, expected `max`"),
+        ("\"input\":{\"tensor\":{\"shape\":[-1]}}", "expected null, a length or {\"max\": length}"),
+        ("\"input\":{\"tensor\":{\"flatness\":{\"floor\":1,\"axes\":2}}}", "missing field `min_share`"),
+        ("\"input\":{\"tensor\":{\"max_equal_run\":4294967296}}", "4294967296 does not lie between 0"),
+        ("\"exceptions\":{}", "invalid type: map, expected a list"),
+        ("\"exceptions\":[{\"rules\":[\"secret.*\"]}]", "missing field `reason`"),
+        ("\"exceptions\":[{\"rules\":[\"Secret\"],\"reason\":\"r\"}]", "\"Secret\" is no rule's id"),
+        ("\"detect\":{\"rules\":{\"A\":\"flag\"}}", "\"A\" is no rule's id"),
+        ("\"detect\":{\"rules\":{\"a\":\"drop\"}}", "unknown variant `drop`, expected one of `allow`"),
+        ("\"detect\":{\"canaries\":[\"short\"]}", "a canary has 5 letters and digits in 5 bytes"),
+        ("\"detect\":{\"own_rules\":[{\"id\":\"mine\"}]}", "the id \"mine\" is not own."),
+    ];
+    assert!(cases.len() >= 20);
+    for (field, words) in cases {
+        let json = format!("{{\"model\":{{\"name\":\"m\"}},\n{field}}}");
+        let error = Policy::from_json(json.as_bytes()).unwrap_err();
+        assert!(error.to_string().contains(words), "{json}: {error}");
+        assert_eq!(error.line, 2, "{json}: {error}");
+    }
+}
+
+#[test]
+fn more_than_a_field_takes_is_refused() {
+    let rules: Vec<_> = (0..257).map(|n| format!("\"a{n}\":\"flag\"")).collect();
+    let exceptions = vec!["{\"rules\":[\"a\"],\"reason\":\"r\"}"; 257];
+    let canaries = vec!["\"canary-0123456789\""; 17];
+    let cases = [
+        (format!("\"detect\":{{\"rules\":{{{}}}}}", rules.join(",")), "rules has more than 256 items"),
+        (format!("\"exceptions\":[{}]", exceptions.join(",")), "exceptions has more than 256 items"),
+        (format!("\"detect\":{{\"canaries\":[{}]}}", canaries.join(",")), "canaries has more than 16 items"),
+    ];
+    for (field, words) in cases {
+        let json = format!("{{\"model\":{{\"name\":\"m\"}},{field}}}");
+        let error = Policy::from_json(json.as_bytes()).unwrap_err();
+        assert!(error.to_string().contains(words), "{error}");
+    }
+}
+
+#[test]
+fn what_may_be_null_is_read_where_it_is_not() {
+    let json =
+        br#"{"model":{"name":"m","protocol":"gemini"},"shadow":{},"input":{"tensor":{"max_magnitude":null,
+        "min_value":-2,"max_value":7,"datatypes":[],"shape":[null,3,{"max":8}],"max_equal_run":9}}}"#;
+    let policy = Policy::from_json(json).unwrap();
+    let document = policy.document();
+    let tensor = &document.input.tensor;
+    assert_eq!((tensor.max_magnitude, tensor.min_value, tensor.max_value), (None, Some(-2.0), Some(7.0)));
+    assert_eq!(tensor.shape.as_deref(), Some(&[Axis::Any, Axis::Exactly(3), Axis::AtMost { max: 8 }][..]));
+    assert_eq!((tensor.datatypes.as_deref(), tensor.max_equal_run), (Some(&[][..]), Some(9)));
+    assert_eq!(document.shadow, Some(Shadow::default()));
+    assert_eq!(document.model.protocol, Some(Protocol::Gemini));
 }
 
 #[test]
