@@ -4,7 +4,7 @@ use core::cell::RefCell;
 use std::rc::Rc;
 
 use guard::{
-    CalloutId, Head, HeadFacts, Moment, Reporter,
+    CalloutId, HeadFacts, Moment, Reporter,
     wire::{
         Category, Client, Event, EventId, EventKind, Finding, Request, Score, Severity, Surface, VERSION,
         Verdict, signature::Key,
@@ -103,7 +103,7 @@ impl Guard {
         crate::trap::spring(path.as_bytes());
         let (first, second) = entropy.split_at_checked(OPEN_ENTROPY / 2).unwrap_or((entropy, &[]));
         let facts = HeadFacts { method, path, route: "", address: address.as_deref() };
-        let head = Head::new(facts, headers::pairs(headers));
+        let head = self.0.guard.head(facts, headers::pairs(headers));
         let moment = moment(now, bytes(first));
         let mut exchange = self.0.guard.open(head, has_body, &moment, &self.0.memory);
         // Monitoring reports a caller over the limit here and what the body holds later.
@@ -193,7 +193,7 @@ impl Exchange {
         #[cfg(feature = "trap")]
         crate::trap::spring(body);
         let moment = moment(now, self.entropy);
-        self.exchange.judge(&self.shared.guard, body, &moment);
+        self.exchange.judge_for(&self.shared.guard, body, &moment, &self.shared.memory);
         self.report(moment.unix_ms);
         self.answer()
     }
@@ -204,6 +204,14 @@ impl Exchange {
     pub fn too_large(&mut self, seen: f64, now: f64) -> Option<String> {
         let moment = moment(now, self.entropy);
         self.exchange.too_large(&self.shared.guard, to_millis(seen), &moment);
+        self.report(moment.unix_ms);
+        self.answer()
+    }
+
+    /// The exchange is over. `status`: what the model's API answered. Afterwards `answer` may have an errand once more.
+    pub fn close(&mut self, status: Option<u16>, now: f64, entropy: &[u8]) -> Option<String> {
+        let moment = moment(now, bytes(entropy));
+        self.exchange.close(&self.shared.guard, status, &moment, &self.shared.memory);
         self.report(moment.unix_ms);
         self.answer()
     }

@@ -1,6 +1,6 @@
 //! One exchange on its way through the filter: which callback does what, and what the host is told in return.
 
-use guard::{Exchange, Head, HeadFacts, Outcome, Reply, is_own_header};
+use guard::{Exchange, HeadFacts, Outcome, Reply, is_own_header};
 
 use crate::{
     address::without_port,
@@ -25,6 +25,8 @@ const HOLDS_HEADERS: bool = !cfg!(feature = "portable");
 
 /// `%RESPONSE_CODE_DETAILS%` that Envoy gives a request whose body outgrew its buffer.
 const ENVOY_TOO_LARGE: &str = "request_payload_too_large";
+/// The filter that verifies JSON Web Tokens, as its metadata is called.
+const JWT_AUTHN: &str = "envoy.filters.http.jwt_authn";
 /// The details of an answer by the guard.
 const ANSWERED: &str = "modelgate";
 /// `%RESPONSE_CODE_DETAILS%` of an answer that is the upstream's.
@@ -52,6 +54,8 @@ pub(crate) struct Stream {
     bypassed: bool,
     /// The guard's own time so far.
     spent_ns: u64,
+    /// The status of the answer, where the guard did not answer itself.
+    status: Option<u16>,
 }
 
 impl Stream {
@@ -76,7 +80,13 @@ impl Stream {
         let address = text_property(host, &["source", "address"]);
         let address = Some(without_port(&address)).filter(|address| !address.is_empty());
         let facts = HeadFacts { method: &method, path: &path, route: &route, address };
-        let head = Head::new(facts, headers.iter());
+        let identity = &plugin.guard.policy().document().identity;
+        // Only what `jwt_authn` has verified gets into its metadata.
+        let user = identity.jwt_claim.as_ref().map(|claim| {
+            let path = ["metadata", "filter_metadata", JWT_AUTHN, &identity.jwt_payload, claim];
+            text_property(host, &path)
+        });
+        let head = plugin.guard.head(facts, headers.iter()).with_user(user.as_deref());
         let store = plugin.ledger.on(host);
         self.exchange = Some(plugin.guard.open(head, !end_of_stream, &plugin.moment(host), &store));
         Ok(())
@@ -122,7 +132,8 @@ impl Stream {
         };
         match (body, &mut self.exchange) {
             (Ok(body), Some(exchange)) if body.len() == self.seen => {
-                exchange.judge(&plugin.guard, &body, &plugin.moment(host));
+                let store = plugin.ledger.on(host);
+                exchange.judge_for(&plugin.guard, &body, &plugin.moment(host), &store);
                 self.settle(host, plugin)
             }
             (Err(refused), _) => self.fail(host, Some(plugin), refused),
@@ -139,7 +150,12 @@ impl Stream {
             return;
         }
         let headers = host.headers(Side::Response);
-        if let Err(refused) = headers.and_then(|headers| remove_own(host, Side::Response, &headers)) {
+        let told = headers.and_then(|headers| {
+            self.status =
+                headers.first(b":status").and_then(|status| str::from_utf8(status).ok()?.parse().ok());
+            remove_own(host, Side::Response, &headers)
+        });
+        if let Err(refused) = told {
             plugin.metrics.add(host, Count::HostRefused, 1);
             host.log(Level::Warn, &format!("response headers: {refused}"));
         }
@@ -166,6 +182,11 @@ impl Stream {
             plugin.metrics.add(host, Count::Abandoned, 1);
         }
         plugin.metrics.took(host, self.spent_ns);
+        let Some(exchange) = &mut self.exchange else { return };
+        exchange.close(&plugin.guard, self.status, &plugin.moment(host), &plugin.ledger.on(host));
+        while let Some(event) = exchange.take_event() {
+            plugin.report(host, event);
+        }
     }
 
     /// Adds to the guard's own time for this stream what went by since `clock_ns`.

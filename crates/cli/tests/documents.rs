@@ -56,7 +56,7 @@ fn every_example_policy_is_valid() {
         names.push(name);
     }
     names.sort();
-    assert_eq!(names, ["careful", "chat", "images", "observe"]);
+    assert_eq!(names, ["careful", "chat", "customers", "images", "observe"]);
 }
 
 #[test]

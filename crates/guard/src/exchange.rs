@@ -1,23 +1,16 @@
 //! One request on its way through the guard.
 
-use alloc::{
-    format,
-    string::{String, ToString},
-    vec::Vec,
-};
+use alloc::{format, string::String, vec::Vec};
 
 use decode::{InflateLimits, Input, Problem, ProblemKind};
-use policy::{Action, Circumstances, ClientBy, ConfigError, Mode, Policy};
-use sha2::{Digest as _, Sha256};
-use wire::{
-    Client, Event, EventKind, KeyIdentity, Score, Severity, Shadow, Surface, Verdict, signature::Key,
-};
+use policy::{Action, Circumstances, ConfigError, Policy};
+use wire::{Client, Event, EventKind, Score, Severity, Shadow, Surface, Verdict, signature::Key};
 
 use crate::{
-    Head, Moment, Store,
-    head::{ApiKey, printable},
+    Head, Moment, NoStore, Store,
+    counting::Counted,
+    head::printable,
     inspect::Inspector,
-    ledger::{self, Admission},
     reason::{self, GuardRule, Judged},
     reply::{Refusal, Reply},
     settle::{Ruling, refusal, verdict_header},
@@ -27,11 +20,11 @@ use crate::{
 #[derive(Debug)]
 pub struct Guard {
     pub(crate) policy: Policy,
-    inspector: Inspector,
+    pub(crate) inspector: Inspector,
     pub(crate) surface: Surface,
     pub(crate) node: String,
     /// Makes hashes of callers useless to whoever does not know it.
-    identity_key: [u8; 32],
+    pub(crate) identity_key: [u8; 32],
 }
 
 /// What the guard decided, and what the shell has to do about it.
@@ -55,14 +48,13 @@ pub struct Exchange {
     pub(crate) head: Head,
     pub(crate) client: Client,
     body_limit: usize,
+    /// What the ledger has to know of it; `None` where clients are not counted.
+    pub(crate) counted: Option<Counted>,
+    /// Headers that tell the client how it stands.
+    pub(crate) standing: Vec<(&'static str, String)>,
     pub(crate) outcome: Option<Outcome>,
     pub(crate) events: Vec<Event>,
 }
-
-/// Characters of an API key that a report shows, for people.
-const KEY_PREFIX: usize = 6;
-/// Keys shorter than this show no prefix: it would be too much of them.
-const MIN_KEY_FOR_PREFIX: usize = 20;
 
 impl Guard {
     /// Reads a policy and builds its detectors.
@@ -102,23 +94,17 @@ impl Guard {
 
     /// Starts an exchange once the request's headers are there. `has_body`: whether anything may follow them.
     pub fn open(&self, mut head: Head, has_body: bool, moment: &Moment, store: &dyn Store) -> Exchange {
-        let key = head.api_key.take();
-        let client = self.client(&head, key.as_ref());
+        let client = self.client(&mut head);
         let mut exchange = Exchange {
             head,
             client,
             body_limit: usize::try_from(self.policy.document().input.max_size).unwrap_or(usize::MAX),
+            counted: None,
+            standing: Vec::new(),
             outcome: None,
             events: Vec::new(),
         };
-        let limits = &self.policy.document().limits;
-        if limits.enabled {
-            let fingerprint = self.fingerprint(&exchange.client);
-            let admission = ledger::admit(store, fingerprint, limits.max_requests_per_minute, moment.unix_ms);
-            if let Admission::Refused { refused, retry_ms } = admission {
-                exchange.throttle(self, refused, retry_ms, moment);
-            }
-        }
+        exchange.admit(self, moment, store);
         if exchange.outcome.is_some() {
             return exchange;
         }
@@ -137,44 +123,6 @@ impl Guard {
             exchange.too_large(self, length, moment);
         }
         exchange
-    }
-
-    /// The caller as reports name them.
-    fn client(&self, head: &Head, key: Option<&ApiKey>) -> Client {
-        let key = key.map(|ApiKey(key)| {
-            let hash = self.digest("key", key);
-            let shown = if key.len() < MIN_KEY_FOR_PREFIX { 0 } else { KEY_PREFIX };
-            KeyIdentity { hash: format!("{hash:032x}"), prefix: printable(key, shown) }
-        });
-        Client { address: head.address.clone(), key, user: None }
-    }
-
-    /// The caller as the ledger knows them. Callers without any identity share one record.
-    fn fingerprint(&self, client: &Client) -> u64 {
-        let by_key = match self.policy.document().identity.client {
-            ClientBy::ApiKey => client.key.as_ref(),
-            ClientBy::Address => None,
-        };
-        let digest = match (by_key, &client.address) {
-            (Some(key), _) => self.digest("client by key", key.hash.as_bytes()),
-            (None, Some(address)) => self.digest("client by address", address.as_bytes()),
-            (None, None) => self.digest("client unknown", b""),
-        };
-        u64::try_from(digest >> 64).unwrap_or(0)
-    }
-
-    /// The first 128 bits of SHA-256 over the identity key, the model, a purpose and a text. The model keeps the
-    /// clients of two guards apart that share a ledger.
-    fn digest(&self, purpose: &str, text: &[u8]) -> u128 {
-        let mut hash = Sha256::new();
-        hash.update(self.identity_key);
-        for part in [self.policy.document().model.name.as_str().as_bytes(), purpose.as_bytes()] {
-            hash.update((part.len() as u64).to_le_bytes());
-            hash.update(part);
-        }
-        hash.update(text);
-        let digest: [u8; 32] = hash.finalize().into();
-        digest.first_chunk::<16>().map_or(0, |first| u128::from_be_bytes(*first))
     }
 }
 
@@ -202,9 +150,14 @@ impl Exchange {
         self.own(guard, &reason::SIZE, seen, None, message, "request_too_large", moment)
     }
 
-    /// Decides about the whole body, as it came over the wire. Where it is compressed, the places of findings are those in
-    /// the body once inflated.
+    /// [`Self::judge_for`] a client of whom nothing is remembered.
     pub fn judge(&mut self, guard: &Guard, body: &[u8], moment: &Moment) -> &Outcome {
+        self.judge_for(guard, body, moment, &NoStore)
+    }
+
+    /// Decides about the whole body, as it came over the wire. Where it is compressed, the places of findings are those in
+    /// the body once inflated. `store` remembers what the client said before.
+    pub fn judge_for(&mut self, guard: &Guard, body: &[u8], moment: &Moment, store: &dyn Store) -> &Outcome {
         if body.len() > self.body_limit {
             return self.too_large(guard, body.len() as u64, moment);
         }
@@ -226,8 +179,8 @@ impl Exchange {
             inference_header_length: self.head.inference_header_length,
             body: &body,
         };
-        match guard.inspector.inspect(&request) {
-            Ok(inspection) => self.judge_findings(guard, &inspection, bytes, moment),
+        match guard.inspector.inspect_for(&request, self.sketch_key(guard)) {
+            Ok(inspection) => self.judge_findings(guard, &inspection, bytes, moment, store),
             Err(problem) => {
                 let (rule, code) = rule_of(&problem.kind);
                 let message = format!("The request body cannot be accepted: {problem}.");
@@ -261,7 +214,8 @@ impl Exchange {
     }
 
     fn allow(&mut self, score: Score) -> &Outcome {
-        let headers = Vec::from([verdict_header(Verdict::Allow)]);
+        let mut headers = Vec::from([verdict_header(Verdict::Allow)]);
+        headers.extend(self.standing.iter().cloned());
         let outcome = Outcome { verdict: Verdict::Allow, score, reply: None, headers, findings: Vec::new() };
         self.outcome.insert(outcome)
     }
@@ -272,26 +226,29 @@ impl Exchange {
         inspection: &crate::Inspection,
         bytes: u64,
         moment: &Moment,
+        store: &dyn Store,
     ) -> &Outcome {
         let policy = &guard.policy;
-        let here = Circumstances {
-            now_ms: moment.unix_ms,
-            path: &self.head.path,
-            route: &self.head.route,
-            address: self.client.address.as_deref(),
-            key_hash: self.client.key.as_ref().map(|key| key.hash.as_str()),
-        };
         let unscannable = &policy.document().unscannable;
         let own = inspection.findings.iter().filter_map(|reason| reason.own_action(unscannable)).max();
         let judged = inspection.findings.iter().filter_map(Judged::reason);
-        let judgement = policy.judge(judged.clone(), &here);
+        let judgement = policy.judge(judged.clone(), &self.circumstances(moment));
         let score = Score::from_thousandths(judgement.score);
-        let action = judgement.action.max(own.unwrap_or(Action::Allow));
+        let found = judgement.action.max(own.unwrap_or(Action::Allow));
+        let remembered = self.remember(guard, inspection, found, judgement.score, moment, store);
+        if let Some(retry_ms) = remembered.too_many_tokens {
+            self.throttle_tokens(guard, retry_ms, moment);
+        }
+        if let Some(ref outcome) = self.outcome {
+            return outcome;
+        }
+        let here = self.circumstances(moment);
+        let action = found.max(remembered.action);
         let shadow = policy.judge_in_shadow(judged, &here).map(|shadow| {
             let action = shadow.action.max(own.unwrap_or(Action::Allow));
             (action, Shadow { verdict: verdict_of(action), score: Score::from_thousandths(shadow.score) })
         });
-        let differs = shadow.is_some_and(|(other, _)| other != action);
+        let differs = shadow.is_some_and(|(other, _)| other != found);
         if action == Action::Allow && !differs {
             return self.allow(score);
         }
@@ -299,10 +256,12 @@ impl Exchange {
         let counts = |finding: &&Judged| {
             differs || finding.reason().is_none_or(|reason| policy.counts(&reason, &here))
         };
-        let reasons: Vec<Judged> = inspection.findings.iter().filter(counts).cloned().collect();
+        let reasons: Vec<Judged> =
+            inspection.findings.iter().filter(counts).chain(&remembered.reasons).cloned().collect();
+        let limited = found < Action::Block && remembered.limit.is_some();
         let ruling = Ruling {
             action,
-            verdict: Verdict::Block,
+            verdict: if limited { Verdict::Throttle } else { Verdict::Block },
             score,
             // What only the shadow minds alarms nobody.
             severity: if action == Action::Allow {
@@ -311,17 +270,28 @@ impl Exchange {
                 reasons.iter().map(Judged::severity).max().unwrap_or(Severity::Low)
             },
             shadow: shadow.map(|(_, shadow)| shadow),
-            kind: EventKind::Detection,
+            kind: if limited { EventKind::RateLimit } else { EventKind::Detection },
             protocol: Some(inspection.protocol),
             parts: inspection.parts,
             bytes,
             reasons: &reasons,
-            refusal: refusal(&reasons),
+            refusal: remembered.limit.filter(|_| limited).unwrap_or_else(|| refusal(&reasons)),
             rpc_id: inspection.rpc_id.as_deref(),
-            extra: Vec::new(),
-            report: true,
+            extra: remembered.extra,
+            report: found > Action::Allow || differs || remembered.report,
         };
         self.settle(guard, ruling, moment)
+    }
+
+    /// What exceptions may depend on.
+    pub(crate) fn circumstances(&self, moment: &Moment) -> Circumstances<'_> {
+        Circumstances {
+            now_ms: moment.unix_ms,
+            path: &self.head.path,
+            route: &self.head.route,
+            address: self.client.address.as_deref(),
+            key_hash: self.client.key.as_ref().map(|key| key.hash.as_str()),
+        }
     }
 
     /// Settles a matter of form, by one of the guard's own rules.
@@ -369,41 +339,6 @@ impl Exchange {
         };
         self.settle(guard, ruling, moment)
     }
-
-    /// Refuses a caller over the limit. Of a flood only the 1st, 10th, 100th … refusal in a minute is reported.
-    fn throttle(&mut self, guard: &Guard, refused: u32, retry_ms: u64, moment: &Moment) {
-        let limit = guard.policy.document().limits.max_requests_per_minute;
-        let seconds = retry_ms.div_ceil(1000).max(1);
-        let reasons = [Judged::own(&reason::REQUESTS, String::new(), None)];
-        let message = format!("Rate limit reached: {limit} requests a minute. Try again in {seconds} s.");
-        let ruling = Ruling {
-            action: Action::Block,
-            verdict: Verdict::Throttle,
-            score: Score::ONE,
-            severity: reason::REQUESTS.severity,
-            shadow: None,
-            kind: EventKind::RateLimit,
-            protocol: guard.inspector.protocol_for(&self.head.path),
-            parts: 0,
-            bytes: 0,
-            reasons: &reasons,
-            refusal: Refusal { status: reason::REQUESTS.status, code: "rate_limit_exceeded", message },
-            rpc_id: None,
-            extra: Vec::from([
-                ("retry-after", seconds.to_string()),
-                ("x-ratelimit-limit-requests", limit.to_string()),
-                ("x-ratelimit-remaining-requests", "0".into()),
-                ("x-ratelimit-reset-requests", format!("{seconds}s")),
-            ]),
-            report: is_power_of_ten(refused),
-        };
-        // Monitoring lets the request go on, so its body still has to be judged.
-        let enforced = guard.policy.document().mode == Mode::Enforce;
-        self.settle(guard, ruling, moment);
-        if !enforced {
-            self.outcome = None;
-        }
-    }
 }
 
 /// The guard's rule for a body that could not be read, and the code its caller sees.
@@ -430,11 +365,4 @@ const fn verdict_of(action: Action) -> Verdict {
         Action::Flag => Verdict::Flag,
         Action::Block => Verdict::Block,
     }
-}
-
-const fn is_power_of_ten(mut number: u32) -> bool {
-    while number >= 10 && number.is_multiple_of(10) {
-        number /= 10;
-    }
-    number == 1
 }

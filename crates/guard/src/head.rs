@@ -1,7 +1,10 @@
 //! What the guard takes from a request's headers.
 
-use alloc::{string::String, vec::Vec};
-use core::fmt;
+use alloc::string::String;
+
+use policy::Identity;
+
+use crate::{Guard, identity::Claims};
 
 /// What the host knows of a request, apart from its headers.
 #[derive(Clone, Copy, Debug, Default)]
@@ -28,34 +31,29 @@ pub struct Head {
     pub(crate) content_length: Option<u64>,
     /// The length of the JSON in front of binary tensors; what is no number is longer than any body.
     pub(crate) inference_header_length: Option<usize>,
-    pub(crate) api_key: Option<ApiKey>,
+    pub(crate) claims: Claims,
     pub(crate) request_id: Option<String>,
     pub(crate) traceparent: Option<String>,
     /// Whether an `upgrade` to a WebSocket is asked for, or one over HTTP/2 (RFC 8441).
     websocket: bool,
 }
 
-/// A caller's API key; lives until it is hashed and is never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct ApiKey(pub(crate) Vec<u8>);
-
-impl fmt::Debug for ApiKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ApiKey(redacted)")
-    }
-}
-
 /// Longest text kept of a method or a content header.
-const MAX_SHORT: usize = 128;
+pub(crate) const MAX_SHORT: usize = 128;
 /// Longest text kept of a path or a route; longer ones are cut, the request itself is not changed.
 const MAX_PATH: usize = 1024;
-/// Longest API key that is taken for one.
-const MAX_API_KEY: usize = 512;
 
 impl Head {
-    /// Takes what the guard needs from the headers. Names may be in any case; a header that comes twice is read as the
-    /// two values joined by `, `, as the Fetch standard joins them, so that no surface sees only one of them.
+    /// Takes what the guard needs from the headers where the policy's `identity` has its defaults; see [`Guard::head`].
     pub fn new<'h>(facts: HeadFacts<'_>, headers: impl IntoIterator<Item = (&'h [u8], &'h [u8])>) -> Self {
+        Self::read(&Identity::default(), facts, headers)
+    }
+
+    fn read<'h>(
+        identity: &Identity,
+        facts: HeadFacts<'_>,
+        headers: impl IntoIterator<Item = (&'h [u8], &'h [u8])>,
+    ) -> Self {
         let path = facts.path.split_once(['?', '#']).map_or(facts.path, |(path, _)| path);
         let mut head = Self {
             method: printable(facts.method.as_bytes(), MAX_SHORT),
@@ -66,14 +64,16 @@ impl Head {
             content_encoding: None,
             content_length: None,
             inference_header_length: None,
-            api_key: None,
+            claims: Claims::default(),
             request_id: None,
             traceparent: None,
             websocket: false,
         };
         for (name, value) in headers {
             head.take(name, value);
+            head.claims.header(identity, name, value);
         }
+        head.claims.query(identity, facts.path);
         head
     }
 
@@ -91,15 +91,6 @@ impl Head {
                 let again = self.inference_header_length.is_some();
                 self.inference_header_length = Some(length.filter(|_| !again).unwrap_or(usize::MAX));
             }
-            13 if is("authorization") => {
-                if let Some((scheme, key)) = value.split_at_checked(7)
-                    && scheme.eq_ignore_ascii_case(b"bearer ")
-                {
-                    self.take_key(key.trim_ascii());
-                }
-            }
-            9 if is("x-api-key") => self.take_key(value.trim_ascii()),
-            7 if is("api-key") => self.take_key(value.trim_ascii()),
             12 if is("x-request-id") => self.request_id = Some(printable(value, MAX_SHORT)),
             7 if is("upgrade") => self.websocket |= names_websocket(value),
             9 if is(":protocol") => self.websocket |= names_websocket(value),
@@ -122,10 +113,24 @@ impl Head {
         rest.is_some() && end.is_none_or(|byte| matches!(byte, b'+' | b';' | b' ' | b',' | b'-'))
     }
 
-    fn take_key(&mut self, key: &[u8]) {
-        if !key.is_empty() && key.len() <= MAX_API_KEY {
-            self.api_key = Some(ApiKey(key.to_vec()));
-        }
+    /// Names the user of a token that the host has verified. Never what a request claims by itself.
+    #[must_use]
+    pub fn with_user(mut self, user: Option<&str>) -> Self {
+        self.claims.user =
+            user.map(|user| printable(user.as_bytes(), MAX_PATH)).filter(|user| !user.is_empty());
+        self
+    }
+}
+
+impl Guard {
+    /// Takes what the guard needs from the headers. Names may be in any case; a header that comes twice is read as the
+    /// two values joined by `, `, as the Fetch standard joins them, so that no surface sees only one of them.
+    pub fn head<'h>(
+        &self,
+        facts: HeadFacts<'_>,
+        headers: impl IntoIterator<Item = (&'h [u8], &'h [u8])>,
+    ) -> Head {
+        Head::read(&self.policy().document().identity, facts, headers)
     }
 }
 
@@ -182,12 +187,10 @@ mod tests {
 
     #[test]
     fn names_are_read_in_any_case_and_the_query_is_left_out() {
-        let head =
-            head(&[("Content-Type", "application/json"), ("CONTENT-LENGTH", "12"), ("X-Api-Key", "k")]);
+        let head = head(&[("Content-Type", "application/json"), ("CONTENT-LENGTH", "12")]);
         assert_eq!(head.path, "/v1/chat/completions");
         assert_eq!(head.content_type.as_deref(), Some("application/json"));
         assert_eq!(head.content_length, Some(12));
-        assert_eq!(head.api_key, Some(ApiKey(b"k".to_vec())));
     }
 
     #[test]
@@ -228,20 +231,8 @@ mod tests {
     }
 
     #[test]
-    fn only_bearer_credentials_are_keys() {
-        assert_eq!(head(&[("authorization", "bearer abc")]).api_key, Some(ApiKey(b"abc".to_vec())));
-        assert_eq!(head(&[("authorization", "Basic abc")]).api_key, None);
-        assert_eq!(head(&[("authorization", "Bearer ")]).api_key, None);
-    }
-
-    #[test]
     fn text_from_outside_is_bounded_and_printable() {
         assert_eq!(printable(b"a\r\nb\xffc", 100), "a\u{fffd}\u{fffd}b\u{fffd}c");
         assert_eq!(printable("ééé".as_bytes(), 5), "éé");
-    }
-
-    #[test]
-    fn the_key_is_not_printed() {
-        assert!(!alloc::format!("{:?}", head(&[("x-api-key", "hunter2")])).contains("hunter2"));
     }
 }

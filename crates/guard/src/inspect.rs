@@ -8,7 +8,9 @@ use detect::{Engine, Finding, Role, Scratch, TensorLimits, TensorView};
 use policy::{ConfigError, Policy};
 
 use crate::{
+    conversation,
     joined::joined,
+    ledger::Input as Remembered,
     reason::{self, Judged},
 };
 
@@ -19,6 +21,8 @@ pub struct Inspector {
     limits: Limits,
     tensor_limits: TensorLimits,
     protocol: Option<Protocol>,
+    /// Values of a tensor closer than this are near neighbours.
+    tensor_step: f64,
     evidence: bool,
     /// Buffers that every inspection uses again; nothing of a request outlives it.
     scratch: RefCell<Scratch>,
@@ -36,6 +40,10 @@ pub struct Inspection {
     pub findings: Vec<Judged>,
     /// The id of a JSON-RPC request, as it is written, for an answer to repeat.
     pub rpc_id: Option<String>,
+    /// Bytes of text that the model reads.
+    pub(crate) text_bytes: usize,
+    /// The new turn as the ledger knows it, where that was asked for.
+    pub(crate) input: Option<Remembered>,
 }
 
 /// A rule in use.
@@ -70,6 +78,7 @@ impl Inspector {
             },
             tensor_limits: policy.tensor_limits(),
             protocol: document.model.protocol.map(protocol),
+            tensor_step: conversation::tensor_step(&input.tensor),
             evidence: document.report.evidence,
             scratch: RefCell::default(),
         })
@@ -96,6 +105,15 @@ impl Inspector {
     /// # Errors
     /// When the body cannot be read as what it claims to be.
     pub fn inspect(&self, request: &Input<'_>) -> Result<Inspection, Problem> {
+        self.inspect_for(request, None)
+    }
+
+    /// [`Self::inspect`] for a guard whose ledger remembers inputs; their hashes are under `sketch_key`.
+    pub(crate) fn inspect_for(
+        &self,
+        request: &Input<'_>,
+        sketch_key: Option<u64>,
+    ) -> Result<Inspection, Problem> {
         let input = Input { protocol: self.protocol, ..*request };
         let body = request.body;
         let decoded = decode::decode(&input, &self.limits)?;
@@ -104,7 +122,17 @@ impl Inspector {
         self.joined(&decoded, body, &mut findings);
         self.tensors(&decoded, &mut findings);
         let parts = u32::try_from(decoded.parts.len() + decoded.tensors.len()).unwrap_or(u32::MAX);
-        Ok(Inspection { protocol: decoded.protocol, parts, findings, rpc_id: decoded.facts.rpc_id })
+        let is_prose = |part: &&decode::Part<'_>| part.role != decode::Role::Field;
+        let text_bytes = decoded.parts.iter().filter(is_prose).map(|part| part.text.len()).sum();
+        let input = sketch_key.map(|key| conversation::sketch(&decoded, key, self.tensor_step));
+        Ok(Inspection {
+            protocol: decoded.protocol,
+            parts,
+            findings,
+            rpc_id: decoded.facts.rpc_id,
+            text_bytes,
+            input,
+        })
     }
 
     /// Looks for what the policy names in one text; spans are byte ranges of the text.

@@ -13,8 +13,11 @@
 
 extern crate alloc;
 
+mod conversation;
+mod counting;
 mod exchange;
 mod head;
+mod identity;
 mod inspect;
 mod joined;
 mod ledger;
@@ -23,11 +26,12 @@ mod reason;
 mod reply;
 mod reporter;
 mod settle;
+mod sketch;
 
 pub use exchange::{Exchange, Guard, Outcome};
 pub use head::{Head, HeadFacts, is_own_header};
 pub use inspect::{Inspection, Inspector, KnownRule};
-pub use ledger::{Conflict, SLOTS, Store, Version};
+pub use ledger::{Conflict, NoStore, SLOTS, Store, Version};
 pub use notice::Notice;
 pub use reason::Judged;
 pub use reply::Reply;

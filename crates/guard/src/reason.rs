@@ -71,6 +71,14 @@ guard_rules! {
     WEBSOCKET: "unscannable.websocket", "A WebSocket or another tunnel has no body that could be inspected", Unscannable, Medium, 403;
     GRPC: "unscannable.grpc", "A gRPC stream cannot be inspected", Unscannable, Medium, 403;
     REQUESTS: "limit.requests-per-minute", "The client sent too many requests in a minute", RateLimit, Low, 429;
+    INTERVAL: "limit.request-interval", "The client's requests follow each other too fast", RateLimit, Low, 429;
+    CONCURRENT: "limit.concurrent-requests", "The client has too many requests under way", RateLimit, Low, 429;
+    TOKENS: "limit.tokens-per-minute", "The client used too many tokens in a minute", RateLimit, Low, 429;
+    PENALTY: "limit.penalty", "The client is held off, since it went over its limits again and again", RateLimit, Medium, 429;
+    FAILURES: "limit.failed-attempts", "The client failed too often: refused by the model's API or by the guard", Authentication, Medium, 429;
+    REPEATS: "limit.repeated-input", "The client sends the same input again and again", RateLimit, Low, 429;
+    NEIGHBOURS: "limit.near-duplicates", "The client sends many inputs that differ a little, as one does to copy a model or to find its borders", RateLimit, Medium, 429;
+    RISK: "conversation.risk", "Suspicion adds up over the client's turns", Jailbreak, Medium, 400;
 }
 
 impl GuardRule {

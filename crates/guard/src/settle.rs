@@ -49,6 +49,10 @@ impl Exchange {
         let (score, status) = (ruling.score, reply::status(&ruling));
         let findings = reason::report(ruling.reasons);
         let mut headers = Vec::from([verdict_header(verdict)]);
+        headers.extend(self.standing.iter().cloned());
+        if let Some(counted) = &mut self.counted {
+            counted.failed |= refused && ruling.verdict == Verdict::Block;
+        }
         if ruling.report {
             let id = EventId::new(moment.unix_ms, moment.entropy);
             headers.push(("x-modelgate-event", id.to_string()));
@@ -75,6 +79,31 @@ impl Exchange {
             }
         });
         self.outcome.insert(Outcome { verdict, score, reply, headers, findings })
+    }
+
+    /// Reports something of which the caller's answer says nothing.
+    pub(crate) fn tell(&mut self, guard: &Guard, reason: Judged, verdict: Verdict, moment: &Moment) {
+        let severity = reason.severity();
+        let ruling = Ruling {
+            action: Action::Flag,
+            verdict,
+            score: Score::ONE,
+            severity,
+            shadow: None,
+            kind: EventKind::RateLimit,
+            protocol: guard.inspector.protocol_for(&self.head.path),
+            parts: 0,
+            bytes: 0,
+            reasons: &[],
+            refusal: Refusal { status: 0, code: "", message: String::new() },
+            rpc_id: None,
+            extra: Vec::new(),
+            report: true,
+        };
+        let id = EventId::new(moment.unix_ms, moment.entropy);
+        let findings = reason::report(&[reason]);
+        let event = self.write_event(guard, &ruling, id, moment, verdict, None, findings);
+        self.events.push(event);
     }
 
     #[expect(clippy::too_many_arguments, reason = "the event's own fields")]

@@ -6,10 +6,13 @@ use alloc::{format, string::String, vec::Vec};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{
+    conversation::Conversation,
     detection::Detect,
     exception::Exception,
+    identity::Identity,
+    limits::Limits,
     read::{Answer, Blank, Form, Next, Target, at_most, blank, object, read, within, written},
-    values::{Action, ClientBy, Mode, ModelName, Protocol, Share},
+    values::{Action, Mode, ModelName, Protocol, Share},
 };
 
 /// A whole policy.
@@ -44,6 +47,9 @@ pub struct Document {
     /// What a client is.
     #[serde(default)]
     pub identity: Identity,
+    /// What the turns of a conversation mean for each other.
+    #[serde(default)]
+    pub conversation: Conversation,
     /// What a report holds.
     #[serde(default)]
     pub report: Report,
@@ -277,33 +283,6 @@ impl Default for Unscannable {
     }
 }
 
-/// How much a client may ask.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(default, deny_unknown_fields)]
-pub struct Limits {
-    /// Whether there are any.
-    pub enabled: bool,
-    /// Requests of one client in a minute, 1 to 1,000,000.
-    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1_000_000)))]
-    pub max_requests_per_minute: u32,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { enabled: true, max_requests_per_minute: 100 }
-    }
-}
-
-/// What a client is.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(default, deny_unknown_fields)]
-pub struct Identity {
-    /// What makes two requests come from the same client.
-    pub client: ClientBy,
-}
-
 /// What a report holds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -348,7 +327,7 @@ impl Default for Relay {
 }
 
 object!(Document, needs [model], takes [
-    mode, input, detect, exceptions: at_most(256), shadow, unscannable, limits, identity, report, relay,
+    mode, input, detect, exceptions: at_most(256), shadow, unscannable, limits, identity, conversation, report, relay,
 ]);
 object!(Shadow, needs [], takes [detect, exceptions: at_most(256)]);
 object!(Model, needs[name], takes[protocol]);
@@ -362,8 +341,6 @@ object!(Flatness, needs [floor, min_share, axes], takes []);
 object!(Unscannable, needs [], takes [
     content_type, content_encoding, charset, syntax, duplicate_key, too_complex, form, oversize, websocket, grpc,
 ]);
-object!(Limits, needs [], takes [enabled, max_requests_per_minute: within(1, 1_000_000)]);
-object!(Identity, needs [], takes [client]);
 object!(Report, needs [], takes [evidence, explain_to_caller]);
 object!(Relay, needs [], takes [
     cluster, path, timeout_ms: within(100, 60_000), batch_interval_ms: within(50, 60_000), queue: within(1, 100_000),
@@ -382,6 +359,7 @@ impl Blank for Document {
             unscannable: Unscannable::default(),
             limits: Limits::default(),
             identity: Identity::default(),
+            conversation: Conversation::default(),
             report: Report::default(),
             relay: Relay::default(),
         }
@@ -398,6 +376,7 @@ impl Document {
     /// Holds fields against each other. An error names the field that is at fault and what is wrong.
     pub(crate) fn check(&self) -> Result<(), (&'static str, String)> {
         self.detect.check()?;
+        self.identity.check()?;
         if let Some(shadow) = &self.shadow {
             shadow.detect.check()?;
         }

@@ -6,24 +6,29 @@
 
 extern crate alloc;
 
+mod conversation;
 mod detection;
 mod document;
 mod engine;
 mod exception;
+mod identity;
 mod judge;
+mod limits;
 mod own_rule;
 mod policy;
 mod read;
 mod time;
 mod values;
 
+pub use conversation::Conversation;
 pub use detection::{Detect, Packs};
 pub use document::{
-    Axis, Document, Flatness, HighFrequency, Identity, Input, Limits, Model, Relay, Report, Shadow, Tensor,
-    Unscannable,
+    Axis, Document, Flatness, HighFrequency, Input, Model, Relay, Report, Shadow, Tensor, Unscannable,
 };
 pub use exception::{Circumstances, ClientName, Exception};
+pub use identity::{ClientOrder, Identity};
 pub use judge::{Judgement, Reason};
+pub use limits::{LimitHeaders, Limits};
 pub use own_rule::OwnRule;
 pub use policy::{ConfigError, Policy, Warning};
 pub use time::UnixMs;

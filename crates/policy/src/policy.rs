@@ -97,6 +97,8 @@ impl Policy {
         };
         warn(*mode == Mode::Monitor, "mode", "nothing is refused");
         warn(!limits.enabled, "limits.enabled", "clients are not limited");
+        let whole = |pattern: &alloc::string::String| pattern == "/*";
+        warn(limits.exempt_routes.iter().any(whole), "limits.exempt_routes", "clients are not limited");
         let threshold = detect.suspicious_pattern_threshold.thousandths();
         warn(threshold > 950, "detect.suspicious_pattern_threshold", "hardly any single rule reaches it");
         warn(

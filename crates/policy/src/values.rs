@@ -40,9 +40,11 @@ pub enum ClientBy {
     /// The address that the host vouches for.
     #[default]
     Address,
-    /// The API key where there is one, else the address. For upstreams that refuse unknown keys: a caller who may
-    /// make up keys makes up clients.
+    /// The API key where there is one. For upstreams that refuse unknown keys: a caller who may make up keys makes up
+    /// clients.
     ApiKey,
+    /// The claim of a verified token that `jwt_claim` names, where there is one.
+    JwtClaim,
 }
 
 /// The name of a rule, or the beginning of one followed by `*`.
@@ -368,7 +370,7 @@ impl Target for Paranoia {
 
 named!(Action: "allow" => Allow, "flag" => Flag, "block" => Block);
 named!(Mode: "enforce" => Enforce, "monitor" => Monitor);
-named!(ClientBy: "address" => Address, "api_key" => ApiKey);
+named!(ClientBy: "address" => Address, "api_key" => ApiKey, "jwt_claim" => JwtClaim);
 named!(Role: "system" => System, "user" => User, "assistant" => Assistant, "tool" => Tool, "field" => Field);
 named!(Category: "prompt_injection" => PromptInjection, "jailbreak" => Jailbreak, "prompt_extraction" => PromptExtraction, "secret" => Secret, "pii" => Pii, "exfiltration" => Exfiltration, "web_payload" => WebPayload, "structure" => Structure);
 named!(Severity: "low" => Low, "medium" => Medium, "high" => High, "critical" => Critical);
@@ -429,7 +431,7 @@ mod tests {
         let counts = [
             read_again(&[Action::Allow, Action::Flag, Action::Block]),
             read_again(&[Mode::Enforce, Mode::Monitor]),
-            read_again(&[ClientBy::Address, ClientBy::ApiKey]),
+            read_again(&[ClientBy::Address, ClientBy::ApiKey, ClientBy::JwtClaim]),
             read_again(&[Role::System, Role::User, Role::Assistant, Role::Tool, Role::Field]),
             read_again(&[
                 Category::PromptInjection,
@@ -458,7 +460,7 @@ mod tests {
                 Protocol::Text,
             ]),
         ];
-        assert_eq!(counts.iter().sum::<usize>(), 37);
+        assert_eq!(counts.iter().sum::<usize>(), 38);
     }
 
     #[test]

@@ -11,6 +11,19 @@ fn a_name_alone_gives_the_defaults_of_the_seed_systems() {
     assert_eq!(document.detect.prompt_injection, Action::Block);
     assert_eq!(document.input.max_size, 1 << 20);
     assert!(policy.warnings().is_empty());
+    let limits = &document.limits;
+    assert_eq!((limits.burst, limits.failed_attempts_threshold, limits.session_timeout), (20, 5, 3600));
+}
+
+#[test]
+fn clients_are_named_by_one_thing_or_by_several_in_order() {
+    for (client, written) in
+        [(r#""api_key""#, r#""api_key""#), (r#"["api_key","address"]"#, r#"["api_key","address"]"#)]
+    {
+        let json = format!(r#"{{"model":{{"name":"demo"}},"identity":{{"client":{client}}}}}"#);
+        let policy = Policy::from_json(json.as_bytes()).unwrap();
+        assert_eq!(serde_json::to_string(&policy.document().identity.client).unwrap(), written);
+    }
 }
 
 #[test]
@@ -54,6 +67,22 @@ fn errors_name_what_is_wrong_and_where() {
             1,
             "max_requests_per_minute 0",
         ),
+        (
+            "{\"model\":{\"name\":\"m\"},\n\"limits\":{\"session_timeout\":59}}",
+            2,
+            "session_timeout 59 does not lie between 60",
+        ),
+        ("{\"model\":{\"name\":\"m\"},\"limits\":{\"repeats\":\"no\"}}", 1, "unknown variant `no`"),
+        ("{\"model\":{\"name\":\"m\"},\"identity\":{\"client\":\"cookie\"}}", 1, "unknown variant `cookie`"),
+        (
+            "{\"model\":{\"name\":\"m\"},\"identity\":{\"client\":[\"api_key\",\"api_key\"]}}",
+            1,
+            "client names one thing twice",
+        ),
+        ("{\"model\":{\"name\":\"m\"},\"identity\":{\n\"client\":\"jwt_claim\"}}", 2, "jwt_claim is not set"),
+        ("{\"model\":{\"name\":\"m\"},\"identity\":{\"trusted_hops\":17}}", 1, "trusted_hops 17"),
+        ("{\"model\":{\"name\":\"m\"},\"identity\":{\"api_key_headers\":[\"X-Key\"]}}", 1, "in lower case"),
+        ("{\"model\":{\"name\":\"m\"},\"conversation\":{\"risk_threshold\":1}}", 1, "risk_threshold 1"),
         ("{\"model\":{\"name\":\"m\"}} x", 1, "trailing characters"),
     ];
     assert!(cases.len() >= 16);

@@ -254,3 +254,44 @@ fn the_guards_own_time_is_recorded_when_the_stream_ends() {
     stream.end(&mock, &plugin);
     assert_eq!(mock.counted("guard_microseconds"), 6000);
 }
+
+#[test]
+fn the_user_is_named_by_the_claim_that_the_host_has_verified() {
+    let mock = Mock::new();
+    let policy = br#"{"model":{"name":"demo"},"identity":{"client":"jwt_claim","jwt_claim":"sub","jwt_payload":"token"},
+        "limits":{"max_requests_per_minute":1}}"#;
+    let plugin = Plugin::configure(&mock, policy).unwrap();
+    let path = ["metadata", "filter_metadata", "envoy.filters.http.jwt_authn", "token", "sub"];
+    let decided = |user: &str, address: &str| {
+        mock.set_property(&path, user);
+        mock.set_property(&["source", "address"], address);
+        request(&mock, &[("x-jwt-payload", b"forged"), ("jwt_payload", b"forged")]);
+        let mut stream = Stream::default();
+        stream.request_headers(&mock, &plugin, false);
+        stream.is_decided()
+    };
+    assert!(!decided("ann", "192.0.2.1:1"));
+    assert!(decided("ann", "192.0.2.2:1"), "over the limit, from wherever");
+    assert!(!decided("bob", "192.0.2.1:1"));
+    assert!(!decided("", "192.0.2.1:1"), "without a token the address counts");
+    assert!(decided("", "192.0.2.1:1"));
+}
+
+#[test]
+fn failed_attempts_are_counted_by_the_answers_status() {
+    let mock = Mock::new();
+    let policy = br#"{"model":{"name":"demo"},"limits":{"failed_attempts_threshold":3}}"#;
+    let plugin = Plugin::configure(&mock, policy).unwrap();
+    request(&mock, &[]);
+    for (attempt, status) in [(1, "401"), (2, "200"), (3, "403"), (4, "404"), (5, "429")] {
+        let mut stream = Stream::default();
+        stream.request_headers(&mock, &plugin, false);
+        let length = body(&mock, BENIGN);
+        assert_eq!(stream.request_body(&mock, &plugin, length, true), Step::Continue);
+        mock.set_headers(Side::Response, &[(":status", status.as_bytes())]);
+        stream.response_headers(&mock, &plugin);
+        stream.end(&mock, &plugin);
+        stream.end(&mock, &plugin);
+        assert_eq!(mock.counted("events_queued"), u64::from(attempt >= 4), "attempt {attempt}");
+    }
+}

@@ -1,0 +1,319 @@
+//! What an exchange counts in the ledger for its client, and what comes of it.
+
+use alloc::{
+    format,
+    string::{String, ToString as _},
+    vec::Vec,
+};
+
+use policy::{Action, LimitHeaders, Limits, Mode};
+use wire::{EventKind, Score, Verdict};
+
+use crate::{
+    Exchange, Guard, Inspection, Moment, Store,
+    ledger::{self, Admission, Limit, PaceRules, Refusal as Refused, Sensed, Standing, Turn},
+    reason::{self, GuardRule, Judged},
+    reply::Refusal,
+    settle::Ruling,
+};
+
+/// An exchange in the ledger.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Counted {
+    fingerprint: u64,
+    /// The stretch of time under which it is counted as under way.
+    stretch: Option<u32>,
+    /// Tokens counted for it.
+    estimated: u32,
+    /// Tokens that the answer says it used.
+    used: Option<u32>,
+    /// Whether the guard refused it for what it holds.
+    pub(crate) failed: bool,
+}
+
+/// What came of comparing a request with those before it.
+#[derive(Debug)]
+pub(crate) struct Remembered {
+    pub(crate) action: Action,
+    /// The findings.
+    pub(crate) reasons: Vec<Judged>,
+    /// Whether they are told: of a flood only the 1st, 10th, 100th …
+    pub(crate) report: bool,
+    /// How it is refused if it is for a limit, and headers for that.
+    pub(crate) limit: Option<Refusal>,
+    pub(crate) extra: Vec<(&'static str, String)>,
+    /// Its tokens are too many: when it has a chance, in milliseconds.
+    pub(crate) too_many_tokens: Option<u64>,
+}
+
+impl Remembered {
+    const fn nothing() -> Self {
+        Self {
+            action: Action::Allow,
+            reasons: Vec::new(),
+            report: false,
+            limit: None,
+            extra: Vec::new(),
+            too_many_tokens: None,
+        }
+    }
+}
+
+/// Bytes of text that make a token, about: English in the tokenisers in use has 4 to 5, other languages and code less.
+const BYTES_A_TOKEN: usize = 4;
+/// The score in thousandths from which a turn is suspicious by itself.
+const SUSPICIOUS: u16 = 300;
+
+impl Exchange {
+    /// Counts the request; refuses it where its client is over a limit.
+    pub(crate) fn admit(&mut self, guard: &Guard, moment: &Moment, store: &dyn Store) {
+        let limits = &guard.policy.document().limits;
+        if !limits.enabled || limits.exempts(&self.head.route, &self.head.path) {
+            return;
+        }
+        let fingerprint = guard.fingerprint(&self.client);
+        let mut counted = Counted { fingerprint, stretch: None, estimated: 0, used: None, failed: false };
+        let admission = ledger::admit(store, fingerprint, &pace_rules(limits), moment.unix_ms);
+        if let Admission::Admitted { standing, stretch } = admission {
+            counted.stretch = stretch;
+            if limits.headers == LimitHeaders::Always {
+                self.standing = requests_headers(limits, standing).into();
+            }
+        }
+        self.counted = Some(counted);
+        if let Admission::Refused(refused) = admission {
+            self.throttle(guard, limits, refused, moment);
+        }
+    }
+
+    /// The key under which inputs are remembered, where they are.
+    pub(crate) fn sketch_key(&self, guard: &Guard) -> Option<u64> {
+        let document = guard.policy.document();
+        let is_wanted =
+            document.limits.repeats != Action::Allow || document.conversation.risk != Action::Allow;
+        self.counted.filter(|_| is_wanted).map(|counted| guard.secret() ^ counted.fingerprint)
+    }
+
+    /// Adds what was judged to the client's record, and looks what the record says about it. `found` and `score` are the
+    /// verdict without it.
+    pub(crate) fn remember(
+        &mut self,
+        guard: &Guard,
+        inspection: &Inspection,
+        found: Action,
+        score: u16,
+        moment: &Moment,
+        store: &dyn Store,
+    ) -> Remembered {
+        let document = guard.policy.document();
+        let (limits, conversation) = (&document.limits, &document.conversation);
+        let Some(counted) = &mut self.counted else { return Remembered::nothing() };
+        let passes = found < Action::Block;
+        let estimated = u32::try_from(inspection.text_bytes / BYTES_A_TOKEN).unwrap_or(u32::MAX);
+        let suspicious = score >= SUSPICIOUS && conversation.risk != Action::Allow;
+        let turn = Turn {
+            tokens: limits.max_tokens_per_minute.filter(|_| passes).map(|most| (estimated, most)),
+            input: inspection.input.map(|input| (input, limits.repeat_window)),
+            suspicion: suspicious.then(|| {
+                let turn = inspection.input.map_or(0, |input| input.hash);
+                (turn, u32::from(score), conversation.risk_half_life)
+            }),
+            session_ms: u64::from(limits.session_timeout) * 1000,
+        };
+        if turn.tokens.is_none() && turn.input.is_none() && turn.suspicion.is_none() {
+            return Remembered::nothing();
+        }
+        let Some(sensed) = ledger::sense(store, counted.fingerprint, &turn, moment.unix_ms) else {
+            return Remembered::nothing();
+        };
+        if let Some((tokens, most)) = turn.tokens {
+            if sensed.too_many_tokens.is_none() {
+                counted.estimated = tokens;
+            }
+            if limits.headers == LimitHeaders::Always {
+                self.standing.extend(tokens_headers(most, sensed.tokens_left, sensed.tokens_reset_ms));
+            }
+        }
+        let mut remembered = Remembered {
+            too_many_tokens: sensed.too_many_tokens.filter(|_| passes),
+            ..Remembered::nothing()
+        };
+        remembered.weigh_repeats(limits, &sensed);
+        if passes && turn.suspicion.is_some() && sensed.risk >= conversation.risk_threshold {
+            remembered.action = remembered.action.max(conversation.risk);
+            remembered.reasons.push(Judged::own(&reason::RISK, String::new(), None));
+            remembered.report = true;
+            if conversation.risk == Action::Block {
+                remembered.limit = None;
+            }
+        }
+        remembered
+    }
+
+    /// Refuses a client over a limit. Of a flood only the 1st, 10th, 100th … refusal in a minute is reported.
+    fn throttle(&mut self, guard: &Guard, limits: &Limits, refused: Refused, moment: &Moment) {
+        let seconds = refused.retry_ms.div_ceil(1000).max(1);
+        let (rule, what) = match refused.limit {
+            Limit::Requests => {
+                let what =
+                    format!("Rate limit reached: {} requests a minute.", limits.max_requests_per_minute);
+                (&reason::REQUESTS, what)
+            }
+            Limit::Interval => {
+                let what = format!("Requests come less than {} ms apart.", limits.min_request_interval);
+                (&reason::INTERVAL, what)
+            }
+            Limit::Concurrent => {
+                let most = limits.max_concurrent_requests.unwrap_or(0);
+                (&reason::CONCURRENT, format!("More than {most} requests are under way."))
+            }
+            Limit::Penalty => (&reason::PENALTY, "Too many requests were refused.".into()),
+        };
+        let standing = Standing { remaining: 0, reset_ms: refused.retry_ms };
+        let headers = requests_headers(limits, standing).into();
+        self.hold_off(guard, rule, what, seconds, headers, is_power_of_ten(refused.refused), moment);
+    }
+
+    /// Refuses a client that used too many tokens.
+    pub(crate) fn throttle_tokens(&mut self, guard: &Guard, retry_ms: u64, moment: &Moment) {
+        let most = guard.policy.document().limits.max_tokens_per_minute.unwrap_or(0);
+        let what = format!("Rate limit reached: {most} tokens a minute.");
+        let headers = tokens_headers(most, 0, retry_ms).into();
+        self.hold_off(guard, &reason::TOKENS, what, retry_ms.div_ceil(1000).max(1), headers, true, moment);
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "each is a fact of the one refusal")]
+    fn hold_off(
+        &mut self,
+        guard: &Guard,
+        rule: &'static GuardRule,
+        what: String,
+        seconds: u64,
+        headers: Vec<(&'static str, String)>,
+        report: bool,
+        moment: &Moment,
+    ) {
+        let message = format!("{what} Try again in {seconds} s.");
+        let reasons = [Judged::own(rule, String::new(), None)];
+        self.standing.clear();
+        let ruling = Ruling {
+            action: Action::Block,
+            verdict: Verdict::Throttle,
+            score: Score::ONE,
+            severity: rule.severity,
+            shadow: None,
+            kind: EventKind::RateLimit,
+            protocol: guard.inspector.protocol_for(&self.head.path),
+            parts: 0,
+            bytes: 0,
+            reasons: &reasons,
+            refusal: Refusal { status: rule.status, code: "rate_limit_exceeded", message },
+            rpc_id: None,
+            extra: [("retry-after", seconds.to_string())].into_iter().chain(headers).collect(),
+            report,
+        };
+        // Monitoring lets the request go on, so its body still has to be judged.
+        let enforced = guard.policy.document().mode == Mode::Enforce;
+        self.settle(guard, ruling, moment);
+        if !enforced {
+            self.outcome = None;
+        }
+    }
+
+    /// The answer says how many tokens the exchange used, those read and those written.
+    pub fn used(&mut self, tokens: u64) {
+        if let Some(counted) = &mut self.counted {
+            counted.used = Some(u32::try_from(tokens).unwrap_or(u32::MAX));
+        }
+    }
+
+    /// The exchange is over, whatever its end; any further call does nothing. `status`: what the model's API answered,
+    /// `None` where it did not. Afterwards there may be an event to take.
+    pub fn close(&mut self, guard: &Guard, status: Option<u16>, moment: &Moment, store: &dyn Store) {
+        let Some(counted) = self.counted.take() else { return };
+        let limits = &guard.policy.document().limits;
+        if let Some(stretch) = counted.stretch {
+            ledger::leave(store, counted.fingerprint, stretch, moment.unix_ms);
+        }
+        if let Some(used) = counted.used.filter(|_| limits.max_tokens_per_minute.is_some()) {
+            ledger::correct(store, counted.fingerprint, counted.estimated, used, moment.unix_ms);
+        }
+        let failed = counted.failed || status.is_some_and(|status| matches!(status, 401 | 403 | 404 | 429));
+        if !failed || limits.failed_attempts == Action::Allow {
+            return;
+        }
+        let failures = ledger::fail(store, counted.fingerprint, &pace_rules(limits), moment.unix_ms);
+        if failures.is_some() {
+            let penalised = limits.failed_attempts == Action::Block && limits.penalty > 0;
+            let verdict = if penalised { Verdict::Throttle } else { Verdict::Flag };
+            self.tell(guard, Judged::own(&reason::FAILURES, String::new(), None), verdict, moment);
+        }
+    }
+}
+
+impl Remembered {
+    fn weigh_repeats(&mut self, limits: &Limits, sensed: &Sensed) {
+        let same = sensed.repeats.same.saturating_sub(limits.max_repeats);
+        let near = sensed.repeats.near.saturating_sub(limits.max_near_repeats);
+        for (rule, over) in [(&reason::REPEATS, same), (&reason::NEIGHBOURS, near)] {
+            if over == 0 || limits.repeats == Action::Allow {
+                continue;
+            }
+            self.action = limits.repeats;
+            self.reasons.push(Judged::own(rule, String::new(), None));
+            self.report |= is_power_of_ten(over);
+            if limits.repeats == Action::Block {
+                let seconds = limits.repeat_window;
+                let message = "The same input, or nearly the same, was sent too often.".into();
+                self.limit = Some(Refusal { status: rule.status, code: "repeated_input", message });
+                self.extra = [("retry-after", seconds.to_string())].into();
+            }
+        }
+    }
+}
+
+impl Guard {
+    /// Makes hashes of inputs useless to whoever does not know it.
+    fn secret(&self) -> u64 {
+        self.identity_key.first_chunk::<8>().map_or(0, |first| u64::from_le_bytes(*first))
+    }
+}
+
+fn pace_rules(limits: &Limits) -> PaceRules {
+    PaceRules {
+        requests_per_minute: limits.max_requests_per_minute,
+        burst: limits.burst,
+        min_interval_ms: limits.min_request_interval,
+        concurrent: limits.max_concurrent_requests,
+        failures: limits.failed_attempts_threshold,
+        failure_window_ms: u64::from(limits.failed_attempts_window) * 1000,
+        failures_penalised: limits.failed_attempts == Action::Block,
+        penalty_s: limits.penalty,
+        max_penalty_s: limits.max_penalty,
+        penalty_decay_s: limits.penalty_decay,
+        session_ms: u64::from(limits.session_timeout) * 1000,
+    }
+}
+
+fn requests_headers(limits: &Limits, standing: Standing) -> [(&'static str, String); 3] {
+    [
+        ("x-ratelimit-limit-requests", limits.max_requests_per_minute.to_string()),
+        ("x-ratelimit-remaining-requests", standing.remaining.to_string()),
+        ("x-ratelimit-reset-requests", format!("{}s", standing.reset_ms.div_ceil(1000))),
+    ]
+}
+
+fn tokens_headers(most: u32, left: u32, reset_ms: u64) -> [(&'static str, String); 3] {
+    [
+        ("x-ratelimit-limit-tokens", most.to_string()),
+        ("x-ratelimit-remaining-tokens", left.to_string()),
+        ("x-ratelimit-reset-tokens", format!("{}s", reset_ms.div_ceil(1000))),
+    ]
+}
+
+const fn is_power_of_ten(mut number: u32) -> bool {
+    while number >= 10 && number.is_multiple_of(10) {
+        number /= 10;
+    }
+    number == 1
+}
