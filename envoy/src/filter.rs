@@ -1,135 +1,198 @@
-//! The contexts that the SDK's dispatcher calls. They translate and do nothing else.
+//! The contexts of one VM: a root for each configuration, one for each HTTP stream, and whom a callback is for.
+//!
+//! The host numbers them. A number that is not known here is no reason to fall over: a VM that traps takes every stream
+//! with it.
 
-use std::rc::Rc;
-
-use proxy_wasm::{
-    traits::{Context, HttpContext, RootContext},
-    types::{Action, ContextType},
-};
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 use crate::{
-    host::Proxy,
     plugin::Plugin,
-    port::{CallToken, Host as _, Level, Refused},
+    port::{CallToken, Host, Level, Refused},
     stream::{Step, Stream},
 };
 
-proxy_wasm::main! {{
-    proxy_wasm::set_log_level(proxy_wasm::types::LogLevel::Critical);
-    proxy_wasm::set_root_context(|_| Box::new(Root { plugin: None }));
-}}
-
-/// The root context: one for each configuration in each VM.
-struct Root {
-    plugin: Option<Rc<Plugin>>,
+/// The contexts of this VM.
+pub(crate) struct Filter {
+    roots: RefCell<BTreeMap<u32, Option<Rc<Plugin>>>>,
+    streams: RefCell<BTreeMap<u32, Http>>,
 }
 
-impl Context for Root {
-    fn on_http_call_response(&mut self, token: u32, _headers: usize, _body: usize, _trailers: usize) {
-        if let Some(plugin) = &self.plugin {
-            plugin.answered(&Proxy, CallToken(token));
-        }
-    }
-
-    fn on_done(&mut self) -> bool {
-        self.plugin.as_ref().is_none_or(|plugin| plugin.retire(&Proxy))
-    }
-}
-
-impl RootContext for Root {
-    fn on_configure(&mut self, length: usize) -> bool {
-        let configured = Proxy
-            .configuration(length)
-            .map_err(|refused| refused.to_string())
-            .and_then(|json| Plugin::configure(&Proxy, &json).map_err(|unusable| unusable.to_string()));
-        match configured {
-            Ok(plugin) => {
-                self.plugin = Some(Rc::new(plugin));
-                true
-            }
-            Err(reason) => {
-                Proxy.log(Level::Error, &format!("modelgate is not configured: {reason}"));
-                false
-            }
-        }
-    }
-
-    fn on_tick(&mut self) {
-        if let Some(plugin) = &self.plugin {
-            plugin.tick(&Proxy);
-        }
-    }
-
-    fn create_http_context(&self, _context_id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Http { plugin: self.plugin.clone(), stream: Stream::default() }))
-    }
-
-    fn get_type(&self) -> Option<ContextType> {
-        Some(ContextType::HttpContext)
-    }
-}
-
-/// The context of one HTTP stream.
+/// One HTTP stream and the configuration that it began under.
 struct Http {
     plugin: Option<Rc<Plugin>>,
     stream: Stream,
 }
 
-const fn action(step: Step) -> Action {
-    match step {
-        Step::Continue => Action::Continue,
-        Step::Hold => Action::Pause,
-    }
-}
+/// The number of no root context.
+const NO_ROOT: u32 = 0;
 
-impl Http {
-    /// Runs a callback and adds its time to the guard's own.
-    fn timed<T>(&mut self, run: impl FnOnce(&mut Stream, &Plugin) -> T) -> Option<T> {
-        let plugin = self.plugin.as_ref()?;
-        let start_ns = Proxy.clock_ns();
-        let result = run(&mut self.stream, plugin);
-        self.stream.spend(&Proxy, start_ns);
+impl Filter {
+    /// A VM without contexts.
+    pub(crate) const fn new() -> Self {
+        Self { roots: RefCell::new(BTreeMap::new()), streams: RefCell::new(BTreeMap::new()) }
+    }
+
+    /// A root context, or a stream under one.
+    pub(crate) fn create(&self, id: u32, root: u32) {
+        if root == NO_ROOT {
+            if let Ok(mut roots) = self.roots.try_borrow_mut() {
+                roots.insert(id, None);
+            }
+        } else if let Ok(mut streams) = self.streams.try_borrow_mut() {
+            streams.insert(id, Http { plugin: self.plugin(root), stream: Stream::default() });
+        }
+    }
+
+    fn plugin(&self, root: u32) -> Option<Rc<Plugin>> {
+        self.roots.try_borrow().ok()?.get(&root)?.clone()
+    }
+
+    /// The configuration of a root context is there, `length` bytes of it. `false`: it is not usable.
+    pub(crate) fn configure(&self, host: &dyn Host, root: u32, length: usize) -> bool {
+        let configured = host
+            .configuration(length)
+            .map_err(|refused| refused.to_string())
+            .and_then(|json| Plugin::configure(host, &json).map_err(|unusable| unusable.to_string()));
+        match (configured, self.roots.try_borrow_mut()) {
+            (Ok(plugin), Ok(mut roots)) => {
+                roots.insert(root, Some(Rc::new(plugin)));
+                true
+            }
+            (Ok(_), Err(_)) => false,
+            (Err(reason), _) => {
+                host.log(Level::Error, &format!("modelgate is not configured: {reason}"));
+                false
+            }
+        }
+    }
+
+    /// The tick of a root context.
+    pub(crate) fn tick(&self, host: &dyn Host, root: u32) {
+        if let Some(plugin) = self.plugin(root) {
+            plugin.tick(host);
+        }
+    }
+
+    /// The answer to a root context's callout.
+    pub(crate) fn answered(&self, host: &dyn Host, root: u32, token: CallToken) {
+        if let Some(plugin) = self.plugin(root) {
+            plugin.answered(host, token);
+        }
+    }
+
+    /// A context is to end. `false`: a root context that has something left to do, and tells the host when it has not.
+    pub(crate) fn done(&self, host: &dyn Host, id: u32) -> bool {
+        self.plugin(id).is_none_or(|plugin| plugin.retire(host))
+    }
+
+    /// A stream is over.
+    pub(crate) fn log(&self, host: &dyn Host, id: u32) {
+        self.with(id, |http| {
+            if let Some(plugin) = &http.plugin {
+                http.stream.end(host, plugin);
+            }
+        });
+    }
+
+    /// A context is gone.
+    pub(crate) fn delete(&self, id: u32) {
+        if let Ok(mut streams) = self.streams.try_borrow_mut()
+            && streams.remove(&id).is_some()
+        {
+            return;
+        }
+        if let Ok(mut roots) = self.roots.try_borrow_mut() {
+            roots.remove(&id);
+        }
+    }
+
+    /// A request's headers are there. One that no configuration is there for is refused.
+    pub(crate) fn request_headers(&self, host: &dyn Host, id: u32, end_of_stream: bool) -> Step {
+        let step =
+            self.on_stream(host, id, |stream, plugin| stream.request_headers(host, plugin, end_of_stream));
+        let refused = Refused { call: "proxy_on_configure", status: 0 };
+        step.or_else(|| self.with(id, |http| http.stream.fail(host, None, refused))).unwrap_or(Step::Hold)
+    }
+
+    /// Any other callback about a stream, its time added to the guard's own; `None` if there is no such stream, or no
+    /// configuration for it.
+    pub(crate) fn on_stream(
+        &self,
+        host: &dyn Host,
+        id: u32,
+        run: impl FnOnce(&mut Stream, &Plugin) -> Step,
+    ) -> Option<Step> {
+        self.with(id, |http| {
+            let plugin = http.plugin.as_ref()?;
+            let start_ns = host.clock_ns();
+            let step = run(&mut http.stream, plugin);
+            http.stream.spend(host, start_ns);
+            Some(step)
+        })
+        .flatten()
+    }
+
+    /// Runs with a stream that is out of the map meanwhile, so that a host that calls back from within a call finds a
+    /// map that it can use.
+    fn with<T>(&self, id: u32, run: impl FnOnce(&mut Http) -> T) -> Option<T> {
+        let mut http = self.streams.try_borrow_mut().ok()?.remove(&id)?;
+        let result = run(&mut http);
+        self.streams.try_borrow_mut().ok()?.insert(id, http);
         Some(result)
     }
 }
 
-impl Context for Http {}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{mock::Mock, port::Side};
 
-impl HttpContext for Http {
-    fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
-        #[cfg(feature = "crash-test")]
-        crash_if_asked();
-        let step = self.timed(|stream, plugin| stream.request_headers(&Proxy, plugin, end_of_stream));
-        let refused = Refused { call: "proxy_on_configure", status: 0 };
-        action(step.unwrap_or_else(|| self.stream.fail(&Proxy, None, refused)))
+    const POLICY: &[u8] = br#"{"model":{"name":"demo"}}"#;
+
+    fn host() -> Mock {
+        let mock = Mock::new();
+        *mock.configuration.borrow_mut() = POLICY.to_vec();
+        mock.set_headers(Side::Request, &[(":method", b"GET"), (":path", b"/v1/models")]);
+        mock
     }
 
-    fn on_http_request_body(&mut self, buffered: usize, end_of_stream: bool) -> Action {
-        let step = self.timed(|stream, plugin| stream.request_body(&Proxy, plugin, buffered, end_of_stream));
-        step.map_or(Action::Pause, action)
+    #[test]
+    fn a_stream_lives_under_the_configuration_it_began_with() {
+        let (host, filter) = (host(), Filter::new());
+        filter.create(1, 0);
+        assert!(filter.configure(&host, 1, POLICY.len()));
+        filter.create(2, 1);
+        *host.configuration.borrow_mut() = b"{".to_vec();
+        filter.create(3, 0);
+        assert!(!filter.configure(&host, 3, 1));
+        assert!(host.lines.borrow().iter().any(|line| line.contains("not configured: the policy")));
+        assert_eq!(filter.request_headers(&host, 2, true), Step::Continue);
+        filter.log(&host, 2);
+        filter.delete(2);
+        assert_eq!(host.counted("verdict.allow"), 1);
+        assert!(filter.done(&host, 1) && filter.done(&host, 3));
+        filter.delete(1);
+        assert_eq!((filter.roots.borrow().len(), filter.streams.borrow().len()), (1, 0));
     }
 
-    fn on_http_request_trailers(&mut self, _count: usize) -> Action {
-        self.timed(|stream, plugin| stream.request_trailers(&Proxy, plugin)).map_or(Action::Pause, action)
+    #[test]
+    fn a_request_without_a_configuration_is_refused() {
+        let (host, filter) = (host(), Filter::new());
+        filter.create(1, 0);
+        filter.create(2, 1);
+        assert_eq!(filter.request_headers(&host, 2, true), Step::Hold);
+        assert_eq!(host.answers.borrow()[0].status, 503);
     }
 
-    fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
-        self.timed(|stream, plugin| stream.response_headers(&Proxy, plugin));
-        Action::Continue
-    }
-
-    fn on_log(&mut self) {
-        if let Some(plugin) = &self.plugin {
-            self.stream.end(&Proxy, plugin);
-        }
-    }
-}
-
-/// The trap of the test build, where the request has the header.
-#[cfg(feature = "crash-test")]
-fn crash_if_asked() {
-    let headers = Proxy.headers(crate::port::Side::Request);
-    if headers.is_ok_and(|headers| headers.first(b"x-crash-test").is_some()) {
-        core::arch::wasm32::unreachable();
+    #[test]
+    fn numbers_that_nobody_gave_do_no_harm() {
+        let (host, filter) = (host(), Filter::new());
+        filter.tick(&host, 7);
+        filter.answered(&host, 7, CallToken(1));
+        filter.log(&host, 7);
+        filter.delete(7);
+        assert!(filter.done(&host, 7));
+        assert_eq!(filter.request_headers(&host, 7, true), Step::Hold);
+        assert_eq!(filter.on_stream(&host, 7, |_, _| Step::Continue), None);
     }
 }

@@ -1,15 +1,12 @@
 //! The one file that names host calls (proxy-wasm ABI 0.2.1).
 //!
-//! The SDK's own wrappers panic at any status they do not expect and at any text that is no UTF-8, and read the status
-//! into an enum that cannot hold every one. A panic ends the VM with all its requests, so the calls are declared here
-//! once more, with the status as the number it is. What stays with the SDK is its dispatcher: the exported callbacks,
-//! the allocator the host uses, and `dispatch_http_call`, which must tell the dispatcher whom an answer belongs to.
+//! The wrappers of the proxy-wasm SDK panic at any status they do not expect and at any text that is no UTF-8, and its
+//! traits have every call of the ABI imported, which few hosts have. A panic ends the VM with all its requests. So the
+//! calls that are needed are declared here, with the status as the number it is, and `abi.rs` has the other direction.
 
 #![expect(unsafe_code, reason = "host calls are foreign functions; every one is wrapped in this file")]
 
-use std::{env, ptr, time::Duration};
-
-use proxy_wasm::hostcalls;
+use std::{env, ptr};
 
 use crate::{
     headers::{self, HeaderMap},
@@ -71,6 +68,18 @@ mod raw {
             grpc_status: i32,
         ) -> u32;
         pub(super) fn proxy_close_stream(stream: u32) -> u32;
+        pub(super) fn proxy_http_call(
+            cluster: *const u8,
+            cluster_length: usize,
+            headers: *const u8,
+            headers_length: usize,
+            body: *const u8,
+            body_length: usize,
+            trailers: *const u8,
+            trailers_length: usize,
+            timeout: u32,
+            token: *mut u32,
+        ) -> u32;
         pub(super) fn proxy_get_shared_data(
             key: *const u8,
             key_length: usize,
@@ -128,7 +137,7 @@ fn buffer(
     let (mut data, mut size) = (ptr::null_mut(), 0);
     match run(&raw mut data, &raw mut size) {
         OK if data.is_null() => Ok(Some(Vec::new())),
-        // SAFETY: the host got the memory for `size` bytes from the SDK's exported `proxy_on_memory_allocate`, which
+        // SAFETY: the host got the memory for `size` bytes from our `proxy_on_memory_allocate`, which
         // takes it from the global allocator as a boxed slice of that length, filled it, and gives it up here.
         OK => Ok(Some(unsafe { Vec::from_raw_parts(data, size, size) })),
         NOT_FOUND => Ok(None),
@@ -266,6 +275,9 @@ impl Host for Proxy {
     }
 
     fn reset(&self) -> Result<(), Refused> {
+        if cfg!(feature = "portable") {
+            return Err(Refused { call: "proxy_close_stream", status: UNIMPLEMENTED });
+        }
         // SAFETY: takes numbers only.
         done("proxy_close_stream", unsafe { raw::proxy_close_stream(STREAM_HTTP_REQUEST) })
     }
@@ -323,13 +335,28 @@ impl Host for Proxy {
     }
 
     fn call(&self, call: Call<'_>) -> Result<CallToken, Refused> {
-        let mut headers = vec![(":method", "POST"), (":path", call.path), (":authority", call.cluster)];
-        headers.extend(call.headers.iter().map(|(name, value)| (*name, value.as_str())));
-        let timeout = Duration::from_millis(u64::from(call.timeout_ms));
-        // Of the statuses a host may answer with, the SDK panics at those that only a broken serialisation causes.
-        hostcalls::dispatch_http_call(call.cluster, headers, Some(call.body), Vec::new(), timeout)
-            .map(CallToken)
-            .map_err(|status| Refused { call: "proxy_http_call", status: status as u32 })
+        let pseudo = [(":method", "POST"), (":path", call.path), (":authority", call.cluster)];
+        let further = call.headers.iter().map(|(name, value)| (*name, value.as_str()));
+        let headers = pseudo.into_iter().chain(further);
+        let headers = headers::serialise(headers.map(|(name, value)| (name.as_bytes(), value.as_bytes())));
+        let trailers = headers::serialise([]);
+        let mut token = 0;
+        // SAFETY: the pointers are valid for the call.
+        let status = unsafe {
+            raw::proxy_http_call(
+                call.cluster.as_ptr(),
+                call.cluster.len(),
+                headers.as_ptr(),
+                headers.len(),
+                call.body.as_ptr(),
+                call.body.len(),
+                trailers.as_ptr(),
+                trailers.len(),
+                call.timeout_ms,
+                &raw mut token,
+            )
+        };
+        done("proxy_http_call", status).map(|()| CallToken(token))
     }
 
     fn call_status(&self) -> Option<u16> {

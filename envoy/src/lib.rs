@@ -3,15 +3,16 @@
 //! It holds no detection logic. `stream` says which callback of a stream asks the guard what, `plugin` holds
 //! what the streams of one configuration share, `outlet` carries events to the relay, `ledger` keeps the guard's
 //! counts in Envoy's shared data. All of them speak to the host through the trait in `port`, so the flow runs natively
-//! against a mock; `host` and `filter`, which exist on wasm alone, tie it to Envoy.
+//! against a mock; `host` and `abi`, which exist on wasm alone, tie it to Envoy.
 
 #![cfg_attr(
     not(target_family = "wasm"),
     expect(dead_code, reason = "without a host nothing calls the flow but its tests")
 )]
 
-mod address;
 #[cfg(target_family = "wasm")]
+mod abi;
+mod address;
 mod filter;
 mod headers;
 #[cfg(target_family = "wasm")]

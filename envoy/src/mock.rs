@@ -26,6 +26,7 @@ pub(crate) struct GivenAnswer {
 pub(crate) struct Mock {
     pub(crate) now_ms: Cell<u64>,
     pub(crate) variables: HashMap<&'static str, String>,
+    pub(crate) configuration: RefCell<Vec<u8>>,
     pub(crate) request: RefCell<Vec<(Vec<u8>, Vec<u8>)>>,
     pub(crate) response: RefCell<Vec<(Vec<u8>, Vec<u8>)>>,
     pub(crate) body: RefCell<Vec<u8>>,
@@ -112,7 +113,7 @@ impl Host for Mock {
     }
 
     fn configuration(&self, _length: usize) -> Result<Vec<u8>, Refused> {
-        Ok(Vec::new())
+        Ok(self.configuration.borrow().clone())
     }
 
     fn tick_every(&self, period_ms: u32) -> Result<(), Refused> {

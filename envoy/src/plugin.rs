@@ -24,6 +24,19 @@ const KEY_VARIABLE: &str = "MODELGATE_WEBHOOK_KEY";
 /// The variable with the proxy's name, where the host does not tell it.
 const NODE_VARIABLE: &str = "HOSTNAME";
 
+/// The variable that tells what becomes of a request's headers until there is a verdict, see [`Headers`].
+const HEADERS_VARIABLE: &str = "MODELGATE_HEADERS";
+
+/// What becomes of a request's headers until there is a verdict. The body waits in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Headers {
+    /// They wait, too: `hold`, the default. Takes a host that can hold headers back and still hand over the body, as Envoy
+    /// does with `allow_on_headers_stop_iteration`; any other never shows us the body then, and the request hangs.
+    Hold,
+    /// They go on: `pass`. An upstream may then answer before it has the body; such an answer is kept back.
+    Pass,
+}
+
 /// How long a plugin that was replaced waits for a relay that is away. Each one waiting costs a tick and its queue.
 const MAX_LINGER_MS: u64 = 600_000;
 
@@ -36,6 +49,8 @@ pub(crate) enum Unusable {
     Key(String),
     /// The host has no random bytes.
     Random(getrandom::Error),
+    /// The variable for the headers.
+    Headers(String),
     /// The host, on something without which nothing works.
     Host(Refused),
 }
@@ -45,6 +60,9 @@ impl fmt::Display for Unusable {
         match self {
             Self::Policy(reason) => write!(f, "the policy is not usable: {reason}"),
             Self::Key(reason) => write!(f, "{KEY_VARIABLE} is not usable: {reason}"),
+            Self::Headers(word) => {
+                write!(f, "{HEADERS_VARIABLE} is {word:?}, it can be \"hold\" or \"pass\"")
+            }
             Self::Random(error) => write!(f, "the host has no random bytes: {error}"),
             Self::Host(refused) => refused.fmt(f),
         }
@@ -57,6 +75,7 @@ pub(crate) struct Plugin {
     pub(crate) guard: Guard,
     pub(crate) ledger: Ledger,
     pub(crate) metrics: Metrics,
+    pub(crate) headers: Headers,
     outlet: RefCell<Outlet>,
     random: RefCell<Random>,
     vm: Rc<Vm>,
@@ -70,7 +89,7 @@ impl Plugin {
     /// # Errors
     /// What makes it unusable.
     pub(crate) fn configure(host: &dyn Host, configuration: &[u8]) -> Result<Self, Unusable> {
-        let key = signing_key(host)?;
+        let (key, headers) = (signing_key(host)?, headers(host)?);
         let guard = Guard::from_json(configuration, key.as_ref(), Surface::Envoy, &node(host))
             .map_err(|error| Unusable::Policy(error.to_string()))?;
         let document = guard.policy().document();
@@ -109,7 +128,7 @@ impl Plugin {
         let (outlet, random) = (RefCell::new(outlet), RefCell::new(random));
         let vm = vms::this();
         vm.enter();
-        Ok(Self { guard, ledger, metrics, outlet, random, vm, retiring_since_ms: Cell::new(None) })
+        Ok(Self { guard, ledger, metrics, headers, outlet, random, vm, retiring_since_ms: Cell::new(None) })
     }
 
     /// The present moment. A host without a clock stands at 1970, where limits and signatures fail loudly.
@@ -209,6 +228,17 @@ fn signing_key(host: &dyn Host) -> Result<Option<Key>, Unusable> {
     }
 }
 
+/// What becomes of a request's headers until there is a verdict.
+fn headers(host: &dyn Host) -> Result<Headers, Unusable> {
+    match host.variable(HEADERS_VARIABLE).as_deref() {
+        Some("pass") => Ok(Headers::Pass),
+        Some("hold") => Ok(Headers::Hold),
+        None | Some("") if cfg!(feature = "portable") => Ok(Headers::Pass),
+        None | Some("") => Ok(Headers::Hold),
+        Some(word) => Err(Unusable::Headers(word.to_owned())),
+    }
+}
+
 /// The proxy's name: the node's id of the bootstrap, or the machine's name.
 fn node(host: &dyn Host) -> String {
     let id = text_property(host, &["xds", "node", "id"]);
@@ -253,6 +283,16 @@ mod tests {
         mock.variables.insert("MODELGATE_WEBHOOK_KEY", "whsec_hunter2!".into());
         let reason = reason(&mock, POLICY);
         assert!(reason.contains("MODELGATE_WEBHOOK_KEY") && !reason.contains("hunter2"), "{reason}");
+    }
+
+    #[test]
+    fn a_word_for_the_headers_that_means_nothing_is_refused() {
+        let mut mock = Mock::new();
+        for (word, expected) in [("pass", Some(Headers::Pass)), ("hold", Some(Headers::Hold)), ("no", None)] {
+            mock.variables.insert("MODELGATE_HEADERS", word.into());
+            assert_eq!(headers(&mock).ok(), expected);
+        }
+        assert!(reason(&mock, POLICY).contains("\"no\""));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::{
     address::without_port,
     headers::HeaderMap,
     metrics::Count,
-    plugin::{Plugin, text_property},
+    plugin::{Headers, Plugin, text_property},
     port::{Answer, Host, Level, Refused, Side},
 };
 
@@ -18,10 +18,6 @@ pub(crate) enum Step {
     /// It holds the headers back, or buffers the body.
     Hold,
 }
-
-/// Whether the host can keep a request's headers until the verdict and still hand over the body. Others send the headers
-/// on at once; the body, which is what the model reads, waits all the same.
-const HOLDS_HEADERS: bool = !cfg!(feature = "portable");
 
 /// `%RESPONSE_CODE_DETAILS%` that Envoy gives a request whose body outgrew its buffer.
 const ENVOY_TOO_LARGE: &str = "request_payload_too_large";
@@ -65,8 +61,10 @@ impl Stream {
             Ok(()) if self.is_decided() => self.settle(host, plugin),
             // A host waits for no body that will not come.
             Ok(()) if end_of_stream => Step::Continue,
-            Ok(()) if HOLDS_HEADERS => Step::Hold,
-            Ok(()) => Step::Continue,
+            Ok(()) => match plugin.headers {
+                Headers::Hold => Step::Hold,
+                Headers::Pass => Step::Continue,
+            },
             Err(refused) => self.fail(host, Some(plugin), refused),
         }
     }

@@ -295,3 +295,17 @@ fn failed_attempts_are_counted_by_the_answers_status() {
         assert_eq!(mock.counted("events_queued"), u64::from(attempt >= 4), "attempt {attempt}");
     }
 }
+
+#[test]
+fn where_headers_cannot_wait_the_body_does() {
+    let mut mock = Mock::new();
+    mock.variables.insert("MODELGATE_HEADERS", "pass".into());
+    let plugin = Plugin::configure(&mock, POLICY).unwrap();
+    request(&mock, &[]);
+    let mut stream = Stream::default();
+    assert_eq!(stream.request_headers(&mock, &plugin, false), Step::Continue);
+    let length = body(&mock, b"{broken");
+    assert_eq!(stream.request_body(&mock, &plugin, length, false), Step::Hold);
+    assert_eq!(stream.request_body(&mock, &plugin, length, true), Step::Hold);
+    assert_eq!(mock.answers.borrow()[0].status, 400);
+}
