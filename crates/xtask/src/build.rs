@@ -64,6 +64,37 @@ pub fn filters(paths: &Paths) -> Result<()> {
     place(&built.join("empty_filter.wasm"), &paths.empty_filter())
 }
 
+/// The filter for hosts that lack some of Envoy's calls.
+///
+/// # Errors
+/// When the build fails.
+pub fn portable_filter(paths: &Paths) -> Result<()> {
+    let mut build = cargo(paths);
+    build.args(["build", "--locked", "--profile", "wasm", "--target", "wasm32-wasip1"]);
+    build.args(["-p", "modelgate-envoy", "--features", "portable"]);
+    step::shown("building the portable Envoy filter", &mut build)?;
+    let (built, filter) = (paths.target.join("wasm32-wasip1/wasm/modelgate.wasm"), paths.portable_filter());
+    shrink(paths, &built, &filter, &filter.with_extension("debug.wasm"))
+}
+
+/// The variants of the filter that only tests load, one for each feature.
+const TEST_FEATURES: [&str; 2] = ["crash-test", "portable"];
+
+/// Builds the variants of the filter that only tests load.
+///
+/// # Errors
+/// When a build fails.
+pub fn test_filters(paths: &Paths) -> Result<()> {
+    for feature in TEST_FEATURES {
+        let mut build = cargo(paths);
+        build.args(["build", "--locked", "--profile", "wasm-test", "--target", "wasm32-wasip1"]);
+        build.args(["-p", "modelgate-envoy", "--features", feature]);
+        step::shown(&format!("building the Envoy filter with {feature}"), &mut build)?;
+        place(&paths.target.join("wasm32-wasip1/wasm-test/modelgate.wasm"), &paths.test_filter(feature))?;
+    }
+    Ok(())
+}
+
 /// What the compiler may have used, so that Binaryen neither refuses nor adds anything: what Rust enables for wasm by
 /// default, and the vector instructions of memchr.
 const WASM_FEATURES: [&str; 7] = [
@@ -84,7 +115,8 @@ const SHRINKING: [&str; 3] = ["-Oz", "--skip-pass=inlining", "--skip-pass=inlini
 /// in a second file: a backtrace shows numbers, and `NAME.debug.wasm` says whose they are.
 fn shrink(paths: &Paths, from: &Path, to: &Path, debug: &Path) -> Result<()> {
     // It takes half a minute, so it is done once for each module that comes out of the compiler, and each way of doing it.
-    let done = from.with_extension(format!("{}.wasm", SHRINKING.concat().replace('=', "-")));
+    let name = to.file_stem().unwrap_or_default().to_string_lossy();
+    let done = from.with_file_name(format!("{name}{}.wasm", SHRINKING.concat().replace('=', "-")));
     if to.exists() && debug.exists() && fs::read(from)? == fs::read(&done).unwrap_or_default() {
         return Ok(());
     }

@@ -12,6 +12,7 @@ pub mod http;
 pub mod interrupt;
 pub mod paths;
 pub mod setup;
+pub mod soak;
 pub mod stack;
 pub mod step;
 pub mod train;

@@ -8,7 +8,7 @@ use xtask::{
     demo::{self, Afterwards},
     digits,
     interrupt::{self, Interrupted},
-    setup,
+    setup, soak,
     stack::{PortInUse, Upstream},
     step, train,
 };
@@ -22,6 +22,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   test [NAME…]
               run all checks and tests, or those whose names begin so
   bench       measure what the filter costs in Envoy, against an empty one
+  soak [--requests N]
+              send a million mixed requests, or N, through Envoy; fail if its memory grows
   digits      measure the tensor checks on adversarial digits
   build       build all into target/dist
   dist        the same, and show what it weighs
@@ -72,6 +74,17 @@ fn run(arguments: &[String]) -> Result<bool> {
     if command == "test" {
         return check::run(&paths, options).map(|()| true);
     }
+    if command == "soak" {
+        let requests = match options {
+            [] => soak::REQUESTS,
+            [option, number] if option == "--requests" => match number.parse() {
+                Ok(number) if number > 0 => number,
+                _ => bail!(Usage(format!("--requests {number} is no number"))),
+            },
+            _ => bail!(Usage("soak takes --requests N".to_owned())),
+        };
+        return soak::run(&paths, requests).map(|()| true);
+    }
     if command == "train" {
         match options {
             [option] if option == "--check" => train::check(&paths)?,
@@ -88,6 +101,7 @@ fn run(arguments: &[String]) -> Result<bool> {
         "setup" => setup::all(&paths)?,
         "build" => setup::rust_targets(&paths).and_then(|()| build::all(&paths))?,
         "dist" => setup::rust_targets(&paths)
+            .and_then(|()| build::portable_filter(&paths))
             .and_then(|()| build::all(&paths))
             .and_then(|()| build::sizes(&paths))?,
         "bench" => bench::run(&paths)?,

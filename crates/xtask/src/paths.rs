@@ -39,6 +39,18 @@ impl Paths {
         self.dist.join("modelgate.wasm")
     }
 
+    /// The filter for hosts that lack some of Envoy's calls; only `cargo xtask dist` builds it.
+    #[must_use]
+    pub fn portable_filter(&self) -> PathBuf {
+        self.dist.join("modelgate-portable.wasm")
+    }
+
+    /// A variant of the filter that only tests load, by the name of its cargo feature.
+    #[must_use]
+    pub fn test_filter(&self, feature: &str) -> PathBuf {
+        self.target.join("test-filters").join(format!("{feature}.wasm"))
+    }
+
     /// The filter that does nothing.
     #[must_use]
     pub fn empty_filter(&self) -> PathBuf {

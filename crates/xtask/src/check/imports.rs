@@ -12,15 +12,43 @@ use crate::{Paths, build, step::say};
 const WASI: [&str; 6] =
     ["environ_get", "environ_sizes_get", "fd_write", "proc_exit", "random_get", "sched_yield"];
 
+/// What the portable filter asks of a host besides: no metrics, no queues, no gRPC, no foreign functions, no means of
+/// going on with a response that was paused.
+const PORTABLE: [&str; 17] = [
+    "proxy_log",
+    "proxy_get_current_time_nanoseconds",
+    "proxy_set_tick_period_milliseconds",
+    "proxy_done",
+    "proxy_get_buffer_bytes",
+    "proxy_set_buffer_bytes",
+    "proxy_get_header_map_pairs",
+    "proxy_get_header_map_value",
+    "proxy_add_header_map_value",
+    "proxy_replace_header_map_value",
+    "proxy_remove_header_map_value",
+    "proxy_get_property",
+    "proxy_set_property",
+    "proxy_send_local_response",
+    "proxy_get_shared_data",
+    "proxy_set_shared_data",
+    "proxy_http_call",
+];
+/// What Envoy's filter asks for on top of that.
+const ENVOY: [&str; 4] =
+    ["proxy_define_metric", "proxy_increment_metric", "proxy_record_metric", "proxy_close_stream"];
+
 /// # Errors
 /// When a module imports something else, or nothing at all.
 pub(super) fn check(paths: &Paths) -> Result<()> {
-    let filter = read(&paths.filter())?;
-    expect("the Envoy filter", &filter, |module, name| match module {
-        "env" => name.starts_with("proxy_"),
+    let is_portable = |module: &str, name: &str| match module {
+        "env" => PORTABLE.contains(&name),
         "wasi_snapshot_preview1" => WASI.contains(&name),
         _ => false,
+    };
+    expect("the Envoy filter", &read(&paths.filter())?, |module, name| {
+        is_portable(module, name) || (module == "env" && ENVOY.contains(&name))
     })?;
+    expect("the portable filter", &read(&paths.test_filter("portable"))?, is_portable)?;
     let edge = paths.edge_worker().join(format!("{}_bg.wasm", build::EDGE_MODULE));
     expect("the edge worker", &read(&edge)?, |module, _| module.starts_with("./") || module == "wbg")
 }

@@ -26,7 +26,7 @@ const CORE: [&str; 6] = [
 /// One check: its name and what it does.
 type Check = (&'static str, fn(&Paths) -> Result<()>);
 
-const CHECKS: [Check; 13] = [
+const CHECKS: [Check; 14] = [
     ("set-up", setup),
     ("format", |paths| cargo(paths, &["fmt", "--all", "--check"])),
     ("tidy", tidy::check),
@@ -43,6 +43,7 @@ const CHECKS: [Check; 13] = [
         cargo(paths, &["test", "--locked", "--quiet", "--workspace", "--exclude", "modelgate-e2e"])
     }),
     ("build", build::all),
+    ("test filters", build::test_filters),
     ("sizes", build::sizes),
     ("imports", imports::check),
     ("end to end", |paths| cargo(paths, &["test", "--locked", "--no-fail-fast", "-p", "modelgate-e2e"])),

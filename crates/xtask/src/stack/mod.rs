@@ -49,10 +49,13 @@ pub use self::{
 };
 use crate::{Paths, http::Request, interrupt};
 pub(crate) use edge::binary as workerd_binary;
-pub(crate) use envoy::binary as envoy_binary;
+pub use envoy::binary as envoy_binary;
 
 /// How long a part may take until it answers. Envoy compiles three wasm modules first, on a busy machine slowly.
 const READY_WITHIN: Duration = Duration::from_secs(60);
+
+/// The configuration of the demo.
+const ENVOY_CONFIG: &str = "envoy/envoy.yaml";
 
 /// One process of the stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -99,7 +102,9 @@ pub struct Options {
     pub upstream: Option<Upstream>,
     /// Envoy's worker threads; its own default (one for each core) if `None`.
     pub envoy_threads: Option<u32>,
-    /// Texts to replace in `envoy/envoy.yaml` before ports are put in; each must be there.
+    /// Envoy's configuration, by its path in the repository: `envoy/envoy.yaml`, or another that guards port 10000 alone.
+    pub envoy_config: &'static str,
+    /// Texts to replace in it before ports are put in; each must be there.
     pub envoy_edits: Vec<(String, String)>,
     /// Has Envoy read its listeners from a file of their own, as from a control plane; see [`Stack::listeners`].
     pub envoy_listeners_apart: bool,
@@ -136,6 +141,7 @@ impl Options {
             parts: Part::ALL.to_vec(),
             upstream: None,
             envoy_threads: None,
+            envoy_config: ENVOY_CONFIG,
             envoy_edits: Vec::new(),
             envoy_listeners_apart: false,
             edge_edits: Vec::new(),
@@ -306,8 +312,7 @@ impl Stack {
             }
             Part::Envoy => {
                 let file = options.data.join("envoy.yaml");
-                let mut config =
-                    envoy::config(paths, ports, options.upstream.as_ref(), &options.envoy_edits)?;
+                let mut config = envoy::config(paths, options)?;
                 if options.envoy_listeners_apart {
                     config = envoy::listeners_apart(&config, &self.listeners())?;
                 }
@@ -319,8 +324,10 @@ impl Stack {
                     .arg(file)
                     .arg("--disable-hot-restart")
                     .env("MODELGATE_WEBHOOK_KEY", &self.key);
-                // Ends within the time we give it, open streams or not.
-                command.args(["--drain-time-s", "1", "--parent-shutdown-time-s", "2"]);
+                // Ends within the time we give it, open streams or not. Where listeners are replaced, what is under way on
+                // the old ones has time to end.
+                let drain = if options.envoy_listeners_apart { "20" } else { "1" };
+                command.args(["--drain-time-s", drain, "--parent-shutdown-time-s", "25"]);
                 // Access logs are there when a test looks.
                 command.args(["--file-flush-interval-msec", "200"]);
                 // Its start alone would fill hundreds of lines.
@@ -341,10 +348,10 @@ impl Stack {
     }
 
     fn wait_ready(&mut self, part: Part) -> Result<()> {
-        let ports = self.options.ports;
+        let (ports, is_whole) = (self.options.ports, self.options.envoy_config == ENVOY_CONFIG);
         let Some(process) = self.processes.get_mut(&part) else { return Ok(()) };
         let start = Instant::now();
-        while !is_ready(part, &ports) {
+        while !is_ready(part, &ports, is_whole) {
             interrupt::check()?;
             process.check()?;
             if start.elapsed() > READY_WITHIN {
@@ -357,7 +364,7 @@ impl Stack {
     }
 }
 
-fn is_ready(part: Part, ports: &Ports) -> bool {
+fn is_ready(part: Part, ports: &Ports, is_whole: bool) -> bool {
     let answers = |port, path, status| {
         let request = Request::get(port, path).timeout(Duration::from_secs(2));
         request.send().is_ok_and(|response| response.status == status)
@@ -368,8 +375,9 @@ fn is_ready(part: Part, ports: &Ports) -> bool {
         Part::Mailbox => listens(ports.smtp),
         Part::Relay => answers(ports.relay, "/readyz", 200),
         Part::Envoy => {
-            let guards = [ports.envoy, ports.envoy_plain, ports.envoy_unlimited, ports.envoy_empty];
-            answers(ports.envoy_admin, "/ready", 200) && guards.into_iter().all(listens)
+            let others = [ports.envoy_plain, ports.envoy_unlimited, ports.envoy_empty];
+            let listens_on_others = !is_whole || others.into_iter().all(listens);
+            answers(ports.envoy_admin, "/ready", 200) && listens(ports.envoy) && listens_on_others
         }
         Part::Edge => [ports.edge, ports.edge_unlimited, ports.edge_empty].into_iter().all(listens),
     }
