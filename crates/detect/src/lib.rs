@@ -27,7 +27,6 @@ mod exfiltration;
 mod finding;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;
-mod lzma;
 mod options;
 mod own;
 #[cfg(feature = "regex")]

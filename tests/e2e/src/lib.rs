@@ -4,6 +4,7 @@ pub mod envoy;
 mod native;
 pub mod pieces;
 pub mod random;
+pub mod ratelimit;
 pub mod rude;
 
 use std::{

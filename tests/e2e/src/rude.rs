@@ -5,7 +5,7 @@ use std::{
     net::{Ipv4Addr, TcpListener, TcpStream},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
     time::Duration,
@@ -45,6 +45,7 @@ pub struct Rude {
     port: u16,
     manners: Arc<Mutex<Manners>>,
     heads: Arc<Mutex<Vec<String>>>,
+    bodies: Arc<AtomicU64>,
     over: Arc<AtomicBool>,
 }
 
@@ -59,20 +60,22 @@ impl Rude {
             port: listener.local_addr()?.port(),
             manners: Arc::new(Mutex::new(Manners::Closes)),
             heads: Arc::default(),
+            bodies: Arc::default(),
             over: Arc::default(),
         };
         let (manners, heads, over) =
             (Arc::clone(&rude.manners), Arc::clone(&rude.heads), Arc::clone(&rude.over));
+        let bodies = Arc::clone(&rude.bodies);
         thread::spawn(move || {
             for stream in listener.incoming() {
                 if over.load(Ordering::Relaxed) {
                     return;
                 }
-                let manners = *manners.lock().unwrap_or_else(PoisonError::into_inner);
-                let (heads, over) = (Arc::clone(&heads), Arc::clone(&over));
+                let manners = Arc::clone(&manners);
+                let (heads, bodies, over) = (Arc::clone(&heads), Arc::clone(&bodies), Arc::clone(&over));
                 if let Ok(stream) = stream {
                     // What goes wrong with such a connection is its purpose.
-                    thread::spawn(move || drop(serve(stream, manners, &heads, &over)));
+                    thread::spawn(move || drop(serve(stream, &manners, &heads, &bodies, &over)));
                 }
             }
         });
@@ -88,6 +91,12 @@ impl Rude {
     /// Has it behave differently from now on.
     pub fn behave(&self, manners: Manners) {
         *self.manners.lock().unwrap_or_else(PoisonError::into_inner) = manners;
+    }
+
+    /// Bytes of bodies that it read while it sulked.
+    #[must_use]
+    pub fn bodies(&self) -> u64 {
+        self.bodies.load(Ordering::Relaxed)
     }
 
     /// The heads of the requests that it got.
@@ -107,8 +116,9 @@ impl Drop for Rude {
 
 fn serve(
     mut stream: TcpStream,
-    manners: Manners,
+    manners: &Mutex<Manners>,
     heads: &Mutex<Vec<String>>,
+    bodies: &AtomicU64,
     over: &AtomicBool,
 ) -> std::io::Result<()> {
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
@@ -118,6 +128,8 @@ fn serve(
         head.extend_from_slice(&byte);
     }
     heads.lock().unwrap_or_else(PoisonError::into_inner).push(String::from_utf8_lossy(&head).into_owned());
+    // Those of now, not those of when Envoy connected: it does that ahead.
+    let manners = *manners.lock().unwrap_or_else(PoisonError::into_inner);
     let reset = |stream: TcpStream| SockRef::from(&stream).set_linger(Some(Duration::ZERO));
     match manners {
         Manners::Behaves => {
@@ -143,7 +155,13 @@ fn serve(
         Manners::Closes => Ok(()),
         Manners::Babbles => stream.write_all(b"\xff\xfe\0\0 200 what?\r\n\r\n"),
         Manners::Sulks => {
-            while !over.load(Ordering::Relaxed) && stream.read(&mut [0_u8; 4096])? > 0 {}
+            while !over.load(Ordering::Relaxed) {
+                let read = stream.read(&mut [0_u8; 4096])?;
+                if read == 0 {
+                    break;
+                }
+                bodies.fetch_add(read as u64, Ordering::Relaxed);
+            }
             Ok(())
         }
     }

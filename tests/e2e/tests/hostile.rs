@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, ensure};
 use flate2::{Compression, write::GzEncoder};
 use modelgate_e2e::{
     ATTACK, CHAT, ask, chat,
-    envoy::{count_seen, forget, healthy},
+    envoy::{count_seen, forget, healthy, stats},
     pieces::connect,
     random::Random,
     rude::{Manners, Rude},
@@ -20,6 +20,7 @@ use modelgate_e2e::{
 };
 use socket2::SockRef;
 use xtask::{
+    Paths,
     http::Response,
     stack::{Options, Part, Stack},
 };
@@ -341,4 +342,62 @@ fn models_that_misbehave_do_no_harm_and_see_nothing_unjudged() -> Result<()> {
     }
     rude.behave(Manners::Behaves);
     healthy(&mut stack)
+}
+
+/// A host that cannot hold headers back, as Istio's WasmPlugin configures it, with the variable that says so; and the
+/// build for hosts that lack some of Envoy's calls.
+#[test]
+fn where_headers_cannot_wait_bodies_do_and_early_answers_are_kept_back() -> Result<()> {
+    let paths = Paths::find();
+    for is_portable in [false, true] {
+        let rude = Rude::start()?;
+        let mut stack = stack_with(&format!("pass-headers-{is_portable}"), |given| {
+            options(given);
+            given.upstream = format!("http://127.0.0.1:{}", rude.port()).parse().ok();
+            let edit = |from: &str, to: &str| (from.to_owned(), to.to_owned());
+            given.envoy_edits.push(edit(
+                "allow_on_headers_stop_iteration: true",
+                "allow_on_headers_stop_iteration: false",
+            ));
+            if is_portable {
+                let filter = paths.test_filter("portable").display().to_string();
+                given.envoy_edits.push(edit("target/dist/modelgate.wasm", &filter));
+            } else {
+                let keys = "host_env_keys: [MODELGATE_WEBHOOK_KEY]";
+                given.envoy_edits.push(edit(
+                    keys,
+                    &format!("{keys}\n                    key_values: {{ MODELGATE_HEADERS: pass }}"),
+                ));
+            }
+        })?;
+        let port = stack.ports().envoy_unlimited;
+        rude.behave(Manners::Sulks);
+        for body in [chat(ATTACK), chat(&format!("{} {ATTACK}", Random::default().prose(200_000)))] {
+            let answer = raw(port, &post(b"", body.as_bytes()))?.context("no answer")?;
+            ensure!(answer.status == 400, "an attack got {}", answer.status);
+        }
+        // The head may have arrived, not a byte of a body.
+        ensure!(rude.bodies() == 0, "{} bytes of refused bodies reached the model", rude.bodies());
+        // An upstream that answers while the caller still sends.
+        rude.behave(Manners::AnswersEarly);
+        let body = chat("What is a heron?");
+        let (first, rest) = body.as_bytes().split_at(10);
+        let mut stream = connect(port)?;
+        let counted = format!("content-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
+        stream.write_all(&[&head(&counted), first].concat())?;
+        thread::sleep(Duration::from_millis(1500));
+        // Envoy may have closed by now.
+        let sent = stream.write_all(rest);
+        let answer =
+            Response::read(&mut BufReader::new(stream), "POST").with_context(|| format!("{sent:?}"))?;
+        let verdict = answer.header("x-modelgate-verdict");
+        ensure!((answer.status, verdict) == (503, Some("block")), "{} {verdict:?}", answer.status);
+        if !is_portable {
+            let counted: u64 = stats(&stack, "modelgate_bypassed_total")?.values().sum();
+            ensure!(counted == 1, "counted {counted} times");
+        }
+        rude.behave(Manners::Behaves);
+        healthy(&mut stack)?;
+    }
+    Ok(())
 }
