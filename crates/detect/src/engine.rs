@@ -243,15 +243,19 @@ impl Engine {
             if !steps.take(HIT + postings.len() / 2) {
                 continue;
             }
-            // The words around tell most of what hangs on a word apart.
-            let nearby = scratch.found.signs_round(hit);
+            let mut round = None;
             let mut begun = false;
-            for posting in
-                postings.iter().filter(|posting| verify::may_match(posting, &self.tables.signs, nearby))
-            {
-                if !begun && matches!(posting, Posting::Phrase { .. }) {
-                    scratch.around.begin(hit, &subject);
-                    begun = true;
+            for posting in postings {
+                if let Posting::Phrase { needs, .. } = posting {
+                    // The words around tell most of what hangs on a word apart.
+                    let round = round.get_or_insert_with(|| scratch.found.signs_round(hit));
+                    if !self.tables.signs.may_match(*needs, round) {
+                        continue;
+                    }
+                    if !begun {
+                        scratch.around.begin(hit, &subject);
+                        begun = true;
+                    }
                 }
                 if !room.is_open() {
                     // What stands behind the last finding that there is room for was not judged either.

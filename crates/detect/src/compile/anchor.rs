@@ -75,6 +75,7 @@ pub(super) fn raw_anchors(text: &[u8]) -> impl Iterator<Item = (usize, Anchor)> 
             (6.., _) => (Place::Raw6, symbol),
             (3.., _) => (Place::Raw3, symbol),
             (_, Some(before)) => (Place::Tail, before),
+            (2, None) => (Place::Raw2, symbol),
             (_, None) => (Place::Raw1, symbol),
         };
         let rest = text.get(offset..)?;

@@ -20,6 +20,8 @@ pub enum Place {
     Raw6,
     /// Three bytes from a symbol on.
     Raw3,
+    /// Two bytes from a symbol on.
+    Raw2,
     /// A symbol and the two bytes before it.
     Tail,
     /// The symbol alone.
@@ -28,15 +30,15 @@ pub enum Place {
 
 impl Place {
     /// Every place, in the order of its tables.
-    pub const ALL: [Self; 7] =
-        [Self::Word, Self::Prefix, Self::Long, Self::Raw6, Self::Raw3, Self::Tail, Self::Raw1];
+    pub const ALL: [Self; 8] =
+        [Self::Word, Self::Prefix, Self::Long, Self::Raw6, Self::Raw3, Self::Raw2, Self::Tail, Self::Raw1];
 
     /// The bytes that its keys have at most.
     pub const fn width(self) -> usize {
         match self {
             Self::Word => 8,
             Self::Prefix => 4,
-            Self::Long => 2,
+            Self::Long | Self::Raw2 => 2,
             Self::Raw6 => 6,
             Self::Raw3 | Self::Tail => 3,
             Self::Raw1 => 1,
@@ -101,7 +103,7 @@ pub struct Entry {
     pub first: u32,
     /// How many follow on it.
     pub count: u32,
-    /// What all the words or literals with this key begin with: it may be longer than a key. In
+    /// What all the words or literals with this key begin with, if it is longer than the key; else nothing. In
     /// [`super::Tables::bytes`].
     pub common: Slice,
 }
@@ -163,6 +165,54 @@ impl KeyTable {
     }
 }
 
+/// What a symbol and the byte next to it may belong to: exact, and a text uses little of the table.
+#[derive(Clone, Debug)]
+pub struct Pairs {
+    /// By the symbol and the byte behind it, a bit for each of [`Self::FRONTS`]; by the symbol and the byte before it,
+    /// [`Self::TAIL`].
+    kinds: Vec<u8>,
+}
+
+impl Pairs {
+    /// The places whose keys begin at a symbol, in the order of their bits.
+    pub const FRONTS: [Place; 4] = [Place::Raw6, Place::Raw3, Place::Raw2, Place::Raw1];
+    /// The bit of [`Place::Tail`].
+    pub const TAIL: u8 = 1 << Self::FRONTS.len();
+
+    /// The pairs in the keys of all places.
+    pub fn of(keys: &[KeyTable; Place::ALL.len()]) -> Self {
+        let mut pairs = Self { kinds: vec![0; 1 << 16] };
+        for (place, table) in Place::ALL.iter().zip(keys) {
+            let front = Self::FRONTS.iter().position(|front| front == place);
+            for entry in &table.entries {
+                let [first, second, third, ..] = entry.key.to_le_bytes();
+                match front {
+                    // No literal has a zero byte: this one ends here, and anything may follow.
+                    Some(bit) if second == 0 => {
+                        (0..=u8::MAX).for_each(|next| pairs.add(first, next, 1 << bit))
+                    }
+                    Some(bit) => pairs.add(first, second, 1 << bit),
+                    None if *place == Place::Tail => pairs.add(third, second, Self::TAIL),
+                    None => {}
+                }
+            }
+        }
+        pairs
+    }
+
+    fn add(&mut self, symbol: u8, neighbour: u8, kind: u8) {
+        if let Some(kinds) = self.kinds.get_mut(usize::from(u16::from_be_bytes([symbol, neighbour]))) {
+            *kinds |= kind;
+        }
+    }
+
+    /// What may begin at a symbol with this byte behind it.
+    #[inline(always)]
+    pub fn kinds(&self, symbol: u8, neighbour: u8) -> u8 {
+        self.kinds.get(usize::from(u16::from_be_bytes([symbol, neighbour]))).copied().unwrap_or(0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,5 +248,38 @@ mod tests {
                 .filter(|other| KeyTable::may_hold(&table.filter, table.filter_shift, *other) != 0);
             assert!(passed.count() < 1500);
         }
+    }
+
+    #[test]
+    fn pairs_tell_where_keys_may_begin_or_end_and_nothing_else() {
+        let keys_of = |place: Place| -> &[&[u8]] {
+            match place {
+                Place::Raw6 => &[b"<|im_s", b"\xe5\xbf\xbd\xe7\x95\xa5"],
+                Place::Raw2 => &[b"]]"],
+                Place::Raw1 => &[b"`"],
+                Place::Tail => &[b"ai:", b"x\"}"],
+                _ => &[b"act"],
+            }
+        };
+        let keys = Place::ALL.map(|place| {
+            let entry = |key: &&[u8]| Entry {
+                key: literal_key(key, 8),
+                first: 0,
+                count: 1,
+                common: Slice::default(),
+            };
+            KeyTable::new(keys_of(place).iter().map(entry).collect())
+        });
+        let pairs = Pairs::of(&keys);
+        let held = |kind: u8| {
+            let all = (0..=u16::MAX).map(u16::to_be_bytes);
+            all.filter(|[symbol, next]| pairs.kinds(*symbol, *next) & kind != 0).collect::<Vec<_>>()
+        };
+        assert_eq!(held(1), [*b"<|", [0xe5, 0xbf]]);
+        assert_eq!(held(2), [*b"ac"]);
+        assert_eq!(held(4), [*b"]]"]);
+        assert_eq!((held(8).len(), held(8).contains(b"`x")), (256, true));
+        assert_eq!(held(Pairs::TAIL), [*b":i", *b"}\""]);
+        assert_eq!(held(0xe0), [[0u8; 2]; 0]);
     }
 }

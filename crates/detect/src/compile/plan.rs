@@ -7,7 +7,7 @@ use super::{
     anchor::{Anchor, anchors, literal_anchor, reach},
     error::{Error, Problem},
     frequency::Frequencies,
-    keys::{Entry, KeyTable, Place, literal_key},
+    keys::{Entry, KeyTable, Pairs, Place, literal_key},
     pack::{Sizes, pack},
     phrase::{self, Part},
     plan_token, signs,
@@ -102,7 +102,10 @@ impl Builder {
         for alike in self.hung.chunk_by(|a, b| (a.place, a.key) == (b.place, b.key)) {
             let Some(Hung { place, key, text, .. }) = alike.first() else { continue };
             let Slice { first, count } = append(&mut postings, alike.iter().map(|hung| hung.posting));
-            let common = Slice { first: text.first, count: self.in_common(alike) };
+            // What the key holds itself need not be compared once more.
+            let known = 8 - key.leading_zeros() / 8;
+            let common = Some(self.in_common(alike)).filter(|common| *common > known).unwrap_or(0);
+            let common = Slice { first: text.first, count: common };
             if let Some(entries) = keys.get_mut(*place as usize) {
                 entries.push(Entry { key: *key, first, count, common });
             }
@@ -111,7 +114,9 @@ impl Builder {
             }
         }
         let signs = signs::sign(&mut postings, &self.laid, &of_words, &self.frequencies);
-        Tables { laid: self.laid, signs, postings, keys: keys.map(KeyTable::new) }
+        let keys = keys.map(KeyTable::new);
+        let pairs = Pairs::of(&keys);
+        Tables { laid: self.laid, signs, postings, keys, pairs }
     }
 
     /// With how many bytes all of these begin.
@@ -276,7 +281,7 @@ impl Builder {
             };
             let first = text.first + u32::from(small(offset)?);
             self.hang(&anchor, first, posting);
-            if matches!(anchor.place, Place::Raw6 | Place::Raw3 | Place::Tail) {
+            if matches!(anchor.place, Place::Raw6 | Place::Raw3 | Place::Raw2 | Place::Tail) {
                 self.hang_with_breaks(&anchor, first, text, posting);
             }
         }

@@ -16,22 +16,28 @@ use super::{
 };
 
 /// Words on each side of a hit that are looked at.
-pub const NEARBY: usize = 10;
+pub const NEARBY: usize = 20;
+
+/// How far away a word may be that a phrase asks for: the nearer, the fewer words answer for it.
+pub const LEVELS: [usize; 5] = [1, 2, 4, 8, NEARBY];
+
+/// Signs behind a hit and before it, up to each of the [`LEVELS`].
+pub type Round = [[u64; LEVELS.len()]; 2];
 
 /// The sign of a word that a key may begin with.
 const KEY: u32 = 63;
 
 /// Bytes of a word that signs go by.
-const WIDTH: u32 = 4;
+pub const WIDTH: u32 = 4;
 
 /// Occurrences in a million words from which on a list tells nothing: one of it is nearly always near.
-const EVERYWHERE: u64 = 60_000;
+const EVERYWHERE: u64 = 200_000;
 
 /// The first bytes of a word by which it has its signs.
 type Beginning = u32;
 
-/// The lists of words that lie behind an anchor and before it.
-type Wants = [Vec<usize>; 2];
+/// The lists of words that lie behind an anchor and before it, each with the words that it is away at most.
+type Wants = [Vec<(usize, usize)>; 2];
 
 /// The signs of words.
 #[derive(Clone, Debug)]
@@ -41,7 +47,7 @@ pub struct SignTable {
     /// The signs of all the words with one hash.
     pub signs: Vec<u64>,
     /// The signs that must be there among the words behind an anchor and before it. Many postings ask for the same.
-    pub needs: Vec<[u64; 2]>,
+    pub needs: Vec<Round>,
 }
 
 impl SignTable {
@@ -55,6 +61,14 @@ impl SignTable {
     #[inline(always)]
     pub const fn may_be_key(signs: u64) -> u64 {
         signs >> KEY
+    }
+
+    /// Whether there are all the signs that a phrase needs; `false` is certain.
+    #[inline(always)]
+    pub fn may_match(&self, needs: u32, round: &Round) -> bool {
+        let needs = self.needs.get(needs as usize).copied().unwrap_or_default();
+        let missing = needs.as_flattened().iter().zip(round.as_flattened());
+        missing.fold(0, |missing, (needed, there)| missing | needed & !there) == 0
     }
 
     /// Room for so many words: up to one place in two is taken. Twice the room saves 3 % of the time, for 64 KiB.
@@ -100,12 +114,10 @@ pub(super) fn sign(
     let mut needed = BTreeMap::new();
     for (posting, want) in postings.iter_mut().zip(wants) {
         if let Posting::Phrase { needs, .. } = posting {
-            let pair = want.map(|lists| {
-                lists.into_iter().filter_map(|list| signs.get(list)).fold(0, |all, sign| all | sign)
-            });
+            let round = want.map(|lists| levels(&lists, &signs));
             let number = needed.len();
             // Fewer than there are postings, which are counted in 32 bits.
-            *needs = u32::try_from(*needed.entry(pair).or_insert(number)).unwrap_or(u32::MAX);
+            *needs = u32::try_from(*needed.entry(round).or_insert(number)).unwrap_or(u32::MAX);
         }
     }
     let mut distinct: Vec<_> = lists.known.iter().flat_map(|list| &list.words).copied().collect();
@@ -114,10 +126,10 @@ pub(super) fn sign(
     let mut table = SignTable::with_room(distinct.len() + keys.len());
     // A key of raw bytes may go on behind the word that it begins with.
     keys.iter().for_each(|key| table.add(beginning(word_key(*key)), 1 << KEY));
-    let mut needs = vec![[0; 2]; needed.len()];
-    for (pair, number) in needed {
+    let mut needs = vec![Round::default(); needed.len()];
+    for (round, number) in needed {
         if let Some(into) = needs.get_mut(number) {
-            *into = pair;
+            *into = round;
         }
     }
     table.needs = needs;
@@ -125,6 +137,17 @@ pub(super) fn sign(
         list.words.iter().for_each(|word| table.add(*word, sign));
     }
     table
+}
+
+/// The signs of lists by how far away they are at most.
+fn levels(lists: &[(usize, usize)], signs: &[u64]) -> [u64; LEVELS.len()] {
+    let mut nearer = 0;
+    LEVELS.map(|level| {
+        let within = nearer + 1..=level;
+        nearer = level;
+        let within = lists.iter().filter(|(_, away)| within.contains(away));
+        within.filter_map(|(list, _)| signs.get(*list)).fold(0, |all, sign| all | sign)
+    })
 }
 
 /// A list of words that phrases ask for.
@@ -160,30 +183,29 @@ impl Lists<'_> {
         let sequence = list.of(&laid.alternatives).get(usize::from(alternative))?.of(&laid.words);
         let (words_before, rest) = sequence.split_at_checked(usize::from(word))?;
         let (_, words_after) = rest.split_first()?;
-        let longest = list.longest;
         let mut ahead = self.words(words_after.iter());
         let mut behind = self.words(words_before.iter().rev());
-        ahead.extend(self.items(after.iter(), longest.into()));
-        behind.extend(self.items(before.iter().rev(), longest.into()));
+        ahead.extend(self.items(after.iter(), words_after.len()));
+        behind.extend(self.items(before.iter().rev(), words_before.len()));
         Some([ahead, behind])
     }
 
     /// The lists of single words next to an anchor.
-    fn words<'w>(&mut self, words: impl Iterator<Item = &'w Word>) -> Vec<usize> {
+    fn words<'w>(&mut self, words: impl Iterator<Item = &'w Word>) -> Vec<(usize, usize)> {
         let mut lists = Vec::new();
-        for word in words.take(NEARBY) {
+        for (away, word) in (1..=NEARBY).zip(words) {
             if let Some((word, frequency)) = self.beginning(word) {
                 let known = self.of_words.get(&word).copied();
                 let list = known.unwrap_or_else(|| self.list(&[(word, frequency)]));
                 self.of_words.insert(word, list);
-                lists.push(list);
+                lists.push((list, away));
             }
         }
         lists
     }
 
     /// The lists of the items that surely stand near an anchor, `reach` words of which are taken up by its own.
-    fn items<'s>(&mut self, steps: impl Iterator<Item = &'s Step>, mut reach: usize) -> Vec<usize> {
+    fn items<'s>(&mut self, steps: impl Iterator<Item = &'s Step>, mut reach: usize) -> Vec<(usize, usize)> {
         let mut lists = Vec::new();
         for step in steps {
             match *step {
@@ -197,7 +219,7 @@ impl Lists<'_> {
                         break;
                     }
                     if !optional {
-                        lists.extend(self.item(list));
+                        lists.extend(self.item(list).map(|list| (list, reach)));
                     }
                 }
             }

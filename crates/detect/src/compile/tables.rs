@@ -5,7 +5,7 @@
 use alloc::vec::Vec;
 
 use super::{
-    keys::{KeyTable, Place},
+    keys::{KeyTable, Pairs, Place},
     signs::SignTable,
     words::is_word_byte,
 };
@@ -292,6 +292,8 @@ pub struct Tables {
     pub postings: Vec<Posting>,
     /// The keys of each [`Place`], in the order of [`Place::ALL`].
     pub keys: [KeyTable; Place::ALL.len()],
+    /// Which of the keys may stand at a symbol.
+    pub pairs: Pairs,
 }
 
 /// What the patterns say, without what finds them in a text.
@@ -337,13 +339,14 @@ impl Tables {
     /// The keys of one place.
     #[inline]
     pub const fn keys(&self, place: Place) -> &KeyTable {
-        let [word, prefix, long, raw6, raw3, tail, raw1] = &self.keys;
+        let [word, prefix, long, raw6, raw3, raw2, tail, raw1] = &self.keys;
         match place {
             Place::Word => word,
             Place::Prefix => prefix,
             Place::Long => long,
             Place::Raw6 => raw6,
             Place::Raw3 => raw3,
+            Place::Raw2 => raw2,
             Place::Tail => tail,
             Place::Raw1 => raw1,
         }

@@ -18,15 +18,8 @@ pub const fn word_flags(eight: u64) -> u64 {
     letter | digit | swar::not_ascii(eight)
 }
 
-/// The places where a raw literal may be anchored: printable ASCII that is of no word, and the first
-/// byte of each character outside ASCII.
-#[inline(always)]
-pub const fn symbol_flags(eight: u64, words: u64) -> u64 {
-    let punctuation = swar::at_least(eight, b'!') & !swar::at_least(eight, 0x7f) & !words;
-    punctuation | eight & eight << 1 & swar::HIGHS
-}
-
-/// [`symbol_flags`] for one byte.
+/// Whether a raw literal may be anchored at a byte: printable ASCII that is of no word, and the first byte of each
+/// character outside ASCII.
 pub const fn is_symbol_byte(byte: u8) -> bool {
     byte >= 0xc0 || byte.is_ascii_graphic() && !is_word_byte(byte)
 }

@@ -92,7 +92,34 @@ struct Side {
     /// Whether there are no more.
     ended: bool,
     /// Bit `n`: a sentence ends between the `n`-th word from the hit and the one nearer to it.
-    apart: u128,
+    apart: Bits,
+}
+
+/// 128 bits; two halves, for wasm shifts a `u128` by a call.
+#[derive(Clone, Copy, Debug, Default)]
+struct Bits {
+    low: u64,
+    high: u64,
+}
+
+impl Bits {
+    const fn set(&mut self, at: u32) {
+        match at {
+            0..64 => self.low |= 1 << at,
+            64..128 => self.high |= 1 << (at - 64),
+            _ => {}
+        }
+    }
+
+    /// The 64 from one on.
+    const fn from(self, at: u32) -> u64 {
+        match at {
+            0 => self.low,
+            1..64 => self.low >> at | self.high << (64 - at),
+            64..128 => self.high >> (at - 64),
+            _ => 0,
+        }
+    }
 }
 
 /// Which way from a hit.
@@ -178,7 +205,7 @@ impl Around {
     fn read_on(&mut self, way: Way, away: u32, near: u32, cross: bool, text: &Text<'_>) {
         while self.side(way).known < away {
             let side = self.side(way);
-            if side.ended || !cross && side.known > near && side.apart >> side.known & 1 != 0 {
+            if side.ended || !cross && side.known > near && side.apart.from(side.known) & 1 != 0 {
                 return;
             }
             let next = self.next(way, text);
@@ -187,7 +214,9 @@ impl Around {
             match next {
                 Some(apart) => {
                     side.known += 1;
-                    side.apart |= u128::from(apart) << side.known;
+                    if apart {
+                        side.apart.set(side.known);
+                    }
                 }
                 None => side.ended = true,
             }
@@ -254,9 +283,7 @@ impl Around {
             Some(64..) => u64::MAX,
             _ => 0,
         };
-        #[expect(clippy::cast_possible_truncation, reason = "the lowest 64 of them")]
-        let apart = (side.apart >> from.min(127)) as u64;
-        [there, there & !apart]
+        [there, there & !side.apart.from(from)]
     }
 }
 

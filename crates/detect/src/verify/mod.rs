@@ -10,7 +10,7 @@ use core::ops::Range;
 pub(crate) use line::Around;
 
 use crate::{
-    compile::{Tables, signs::SignTable, tables::Posting},
+    compile::{Tables, tables::Posting},
     search::Hit,
     words::Words,
 };
@@ -100,17 +100,6 @@ pub(crate) fn rule(posting: &Posting, tables: &Tables) -> Option<u32> {
         Posting::Phrase { phrase, .. } => tables.phrases.get(phrase as usize).map(|phrase| phrase.rule),
         Posting::Raw { raw, .. } => tables.raws.get(raw as usize).map(|raw| raw.rule),
         Posting::Token { token, .. } => tables.tokens.get(token as usize).map(|token| token.rule),
-    }
-}
-
-/// Whether a posting may match where words with these signs stand behind the anchor and before it; `false` is certain.
-pub(crate) fn may_match(posting: &Posting, signs: &SignTable, [ahead, behind]: [u64; 2]) -> bool {
-    match *posting {
-        Posting::Phrase { needs, .. } => {
-            let [needs_ahead, needs_behind] = signs.needs.get(needs as usize).copied().unwrap_or_default();
-            (needs_ahead & !ahead) | (needs_behind & !behind) == 0
-        }
-        Posting::Raw { .. } | Posting::Token { .. } => true,
     }
 }
 
