@@ -109,7 +109,8 @@ fn is_length_limit(error: &axum::Error) -> bool {
     false
 }
 
-fn check_signature(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Result<(), Problem> {
+/// Holds what was signed against the keys.
+pub(crate) fn check_signature(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Result<(), Problem> {
     let value = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     signature::verify(
         &shared.config.webhook_keys,
@@ -121,7 +122,7 @@ fn check_signature(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Result<
     )
     .map_err(|e| {
         if shared.may_warn() {
-            notice::warning!("ingest: a batch was refused: {e}");
+            notice::warning!("a request was refused: {e}");
         }
         Problem::new(StatusCode::UNAUTHORIZED, e.to_string())
     })

@@ -12,6 +12,7 @@
 
 mod alert;
 mod api;
+pub mod automatic;
 mod clock;
 pub mod config;
 mod entropy;

@@ -5,6 +5,7 @@ mod common;
 
 use std::{collections::HashMap, fs, path::PathBuf, process::Command, time::Duration};
 
+use alert_relay::automatic::About;
 use alert_relay::config::{Config, ConfigErrors, Source, Tls, Transport};
 use common::{KEY, Scratch};
 
@@ -38,8 +39,8 @@ fn example_in_full() -> String {
     let mut text = String::new();
     for line in example.lines() {
         let setting = line.strip_prefix("# ").filter(|rest| {
-            rest.split_once(" = ")
-                .is_some_and(|(name, _)| name.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
+            let is_name = |name: &str| name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+            rest.starts_with("[[") || rest.split_once(" = ").is_some_and(|(name, _)| is_name(name))
         });
         text.push_str(setting.unwrap_or(line));
         text.push('\n');
@@ -81,6 +82,9 @@ fn the_shipped_example_names_every_setting_with_its_default() {
     assert_eq!(config.alerts.incident_window, Duration::from_secs(3600));
     assert_eq!(config.alerts.group_wait, Duration::from_secs(5));
     assert_eq!(config.alerts.group_interval, Duration::from_secs(300));
+    let [rule] = config.alerts.automatic_decisions.as_slice() else { panic!("one rule as an example") };
+    assert_eq!((rule.min_severity, rule.events, rule.rate), (wire::Severity::Medium, 10, 10));
+    assert_eq!((rule.about, rule.lasts), (About::Address, Duration::from_secs(3600)));
     assert_eq!(config.outbox.retry_min, Duration::from_secs(2));
     assert_eq!(config.outbox.retry_max, Duration::from_secs(300));
     assert_eq!(config.outbox.give_up_after, Duration::from_secs(259_200));

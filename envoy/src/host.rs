@@ -111,6 +111,7 @@ const CAS_MISMATCH: u32 = 8;
 const UNIMPLEMENTED: u32 = 12;
 
 const BUFFER_REQUEST_BODY: u32 = 0;
+const BUFFER_CALL_RESPONSE_BODY: u32 = 4;
 const BUFFER_PLUGIN_CONFIGURATION: u32 = 7;
 const MAP_REQUEST_HEADERS: u32 = 0;
 const MAP_RESPONSE_HEADERS: u32 = 2;
@@ -335,7 +336,7 @@ impl Host for Proxy {
     }
 
     fn call(&self, call: Call<'_>) -> Result<CallToken, Refused> {
-        let pseudo = [(":method", "POST"), (":path", call.path), (":authority", call.cluster)];
+        let pseudo = [(":method", call.method), (":path", call.path), (":authority", call.cluster)];
         let further = call.headers.iter().map(|(name, value)| (*name, value.as_str()));
         let headers = pseudo.into_iter().chain(further);
         let headers = headers::serialise(headers.map(|(name, value)| (name.as_bytes(), value.as_bytes())));
@@ -360,7 +361,10 @@ impl Host for Proxy {
     }
 
     fn call_status(&self) -> Option<u16> {
-        let name = ":status";
+        self.call_header(":status")?.parse().ok()
+    }
+
+    fn call_header(&self, name: &str) -> Option<String> {
         let value = buffer("proxy_get_header_map_value", |data, size| {
             // SAFETY: the pointers are valid for the call.
             unsafe {
@@ -373,6 +377,10 @@ impl Host for Proxy {
                 )
             }
         });
-        str::from_utf8(&value.ok()??).ok()?.parse().ok()
+        String::from_utf8(value.ok()??).ok()
+    }
+
+    fn call_body(&self, length: usize) -> Result<Vec<u8>, Refused> {
+        bytes_of(BUFFER_CALL_RESPONSE_BODY, length)
     }
 }

@@ -13,6 +13,7 @@
 #[cfg(target_family = "wasm")]
 mod abi;
 mod address;
+mod feed;
 mod filter;
 mod headers;
 #[cfg(target_family = "wasm")]

@@ -42,11 +42,18 @@ pub(crate) struct Mock {
     pub(crate) set: RefCell<HashMap<String, String>>,
     pub(crate) calls: RefCell<Vec<Vec<u8>>>,
     pub(crate) call_status: Cell<Option<u16>>,
+    pub(crate) call_headers: RefCell<HashMap<&'static str, String>>,
+    pub(crate) call_body: RefCell<Vec<u8>>,
+    /// Paths that were asked for with `GET`; their tokens begin with [`Mock::FIRST_PULL`].
+    pub(crate) pulls: RefCell<Vec<String>>,
     /// Names of host calls that fail.
     pub(crate) broken: RefCell<Vec<&'static str>>,
 }
 
 impl Mock {
+    /// The token of the first request with `GET`.
+    pub(crate) const FIRST_PULL: u32 = 1000;
+
     /// A host at a moment in 2025 with a signing key.
     pub(crate) fn new() -> Self {
         let mock = Self { variables: [("MODELGATE_WEBHOOK_KEY", KEY.to_owned())].into(), ..Self::default() };
@@ -208,6 +215,11 @@ impl Host for Mock {
 
     fn call(&self, call: Call<'_>) -> Result<CallToken, Refused> {
         self.check("call")?;
+        if call.method == "GET" {
+            let mut pulls = self.pulls.borrow_mut();
+            pulls.push(call.path.into());
+            return Ok(CallToken(Self::FIRST_PULL + u32::try_from(pulls.len()).unwrap() - 1));
+        }
         let mut calls = self.calls.borrow_mut();
         calls.push(call.body.to_vec());
         Ok(CallToken(u32::try_from(calls.len()).unwrap()))
@@ -215,5 +227,14 @@ impl Host for Mock {
 
     fn call_status(&self) -> Option<u16> {
         self.call_status.get()
+    }
+
+    fn call_header(&self, name: &str) -> Option<String> {
+        self.call_headers.borrow().get(name).cloned()
+    }
+
+    fn call_body(&self, length: usize) -> Result<Vec<u8>, Refused> {
+        let body = self.call_body.borrow();
+        Ok(body[..length.min(body.len())].to_vec())
     }
 }

@@ -162,6 +162,7 @@ impl Relay {
             let now = moment();
             let Some(callout) = self.reporter.next_callout(&now) else { break };
             let call = Call {
+                method: "POST",
                 cluster: &self.target.cluster,
                 path: &self.target.path,
                 headers: &callout.headers,

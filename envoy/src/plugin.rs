@@ -11,6 +11,7 @@ use guard::wire::{Event, Surface, signature::Key};
 use guard::{Guard, Moment, Notice, Reporter};
 
 use crate::{
+    feed::Feed,
     ledger::Ledger,
     metrics::{Count, Metrics},
     outlet::{Outlet, Target},
@@ -77,6 +78,7 @@ pub(crate) struct Plugin {
     pub(crate) metrics: Metrics,
     pub(crate) headers: Headers,
     outlet: RefCell<Outlet>,
+    feed: RefCell<Option<Feed>>,
     random: RefCell<Random>,
     vm: Rc<Vm>,
     /// Since when the host waits for the last events to leave, before it takes the root context down.
@@ -90,8 +92,9 @@ impl Plugin {
     /// What makes it unusable.
     pub(crate) fn configure(host: &dyn Host, configuration: &[u8]) -> Result<Self, Unusable> {
         let (key, headers) = (signing_key(host)?, headers(host)?);
-        let guard = Guard::from_json(configuration, key.as_ref(), Surface::Envoy, &node(host))
+        let mut guard = Guard::from_json(configuration, key.as_ref(), Surface::Envoy, &node(host))
             .map_err(|error| Unusable::Policy(error.to_string()))?;
+        let feed = Feed::of(&mut guard, key.as_ref());
         let document = guard.policy().document();
         let model = document.model.name.as_str();
         let target = Target {
@@ -125,10 +128,20 @@ impl Plugin {
         }
         let random = Random::from_host().map_err(Unusable::Random)?;
         let metrics = Metrics::define(host, model);
-        let (outlet, random) = (RefCell::new(outlet), RefCell::new(random));
+        let (outlet, feed, random) = (RefCell::new(outlet), RefCell::new(feed), RefCell::new(random));
         let vm = vms::this();
         vm.enter();
-        Ok(Self { guard, ledger, metrics, headers, outlet, random, vm, retiring_since_ms: Cell::new(None) })
+        Ok(Self {
+            guard,
+            ledger,
+            metrics,
+            headers,
+            outlet,
+            feed,
+            random,
+            vm,
+            retiring_since_ms: Cell::new(None),
+        })
     }
 
     /// The present moment. A host without a clock stands at 1970, where limits and signatures fail loudly.
@@ -149,9 +162,14 @@ impl Plugin {
     /// The root context's tick.
     pub(crate) fn tick(&self, host: &dyn Host) {
         self.sign(host);
+        let is_retiring = self.retiring_since_ms.get().is_some();
+        if let Ok(mut feed) = self.feed.try_borrow_mut()
+            && let Some(feed) = feed.as_mut().filter(|_| !is_retiring)
+        {
+            feed.tick(host, &self.moment(host));
+        }
         if let Ok(mut outlet) = self.outlet.try_borrow_mut() {
-            let all = self.retiring_since_ms.get().is_some();
-            outlet.tick(host, &self.metrics, all, || self.moment(host));
+            outlet.tick(host, &self.metrics, is_retiring, || self.moment(host));
         }
         self.leave(host);
     }
@@ -172,6 +190,12 @@ impl Plugin {
 
     /// The answer to a callout.
     pub(crate) fn answered(&self, host: &dyn Host, token: CallToken) {
+        if let Ok(mut feed) = self.feed.try_borrow_mut()
+            && let Some(feed) = feed.as_mut()
+            && feed.answered(host, token, self.moment(host).unix_ms)
+        {
+            return;
+        }
         if let Ok(mut outlet) = self.outlet.try_borrow_mut() {
             outlet.answered(host, &self.metrics, token, || self.moment(host));
         }
@@ -181,6 +205,11 @@ impl Plugin {
     /// A newer configuration has taken over, and the last stream of this one is over. `true`: nothing is left to do;
     /// otherwise the host is told later, after a tick or an answer.
     pub(crate) fn retire(&self, host: &dyn Host) -> bool {
+        if let Ok(mut feed) = self.feed.try_borrow_mut()
+            && let Some(feed) = feed.as_mut()
+        {
+            feed.end(self.moment(host).unix_ms);
+        }
         self.retiring_since_ms.set(Some(self.moment(host).unix_ms));
         if let Ok(mut outlet) = self.outlet.try_borrow_mut() {
             outlet.tick(host, &self.metrics, true, || self.moment(host));

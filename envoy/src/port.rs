@@ -56,9 +56,11 @@ pub(crate) struct MetricId(pub(crate) u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct CallToken(pub(crate) u32);
 
-/// A request to another cluster, `POST`.
+/// A request to another cluster.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Call<'a> {
+    /// HTTP method.
+    pub(crate) method: &'a str,
     /// The cluster, by the host's name for it.
     pub(crate) cluster: &'a str,
     /// The path.
@@ -149,4 +151,8 @@ pub(crate) trait Host {
     fn call(&self, call: Call<'_>) -> Result<CallToken, Refused>;
     /// The status of the answer whose callback is running; `None` if there was none.
     fn call_status(&self) -> Option<u16>;
+    /// A header of that answer, of which names are in lower case.
+    fn call_header(&self, name: &str) -> Option<String>;
+    /// The first `length` bytes of that answer's body.
+    fn call_body(&self, length: usize) -> Result<Vec<u8>, Refused>;
 }

@@ -1,5 +1,6 @@
 //! The HTTP interface. What it offers is listed once, in [`operation`]; router and OpenAPI both follow that list.
 
+mod decisions;
 mod incidents;
 mod openapi;
 mod operation;
@@ -18,10 +19,10 @@ use std::{
 use axum::{
     Router,
     extract::{Request, State},
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{MethodRouter, get, post},
+    routing::{MethodRouter, delete, get, post},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::json;
@@ -139,7 +140,9 @@ pub(crate) fn router(shared: Shared) -> Router {
     for operation in Operation::ALL {
         let spec = operation.spec();
         match spec.access {
-            Access::Open | Access::Signed => open = open.route(spec.path, handler(operation)),
+            Access::Open | Access::Signed | Access::SignedOrToken => {
+                open = open.route(spec.path, handler(operation))
+            }
             Access::Token => guarded = guarded.route(spec.path, handler(operation)),
         }
     }
@@ -166,6 +169,9 @@ fn handler(operation: Operation) -> MethodRouter<Shared> {
         Operation::Ready => get(status::ready),
         Operation::Metrics => get(status::metrics),
         Operation::OpenApi => get(openapi::serve),
+        Operation::Decisions => get(decisions::feed),
+        Operation::Decide => post(decisions::create),
+        Operation::Lift => delete(decisions::remove),
     }
 }
 
@@ -176,9 +182,7 @@ async fn require_token(State(shared): State<Shared>, request: Request, next: Nex
     {
         return Problem::new(StatusCode::FORBIDDEN, "not from another site".to_owned()).into_response();
     }
-    let Some(token) = &shared.config.api_token else { return next.run(request).await };
-    let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    if given.and_then(shown_token).is_some_and(|given| token.matches(&given)) {
+    if shows_token(&shared, request.headers()) {
         return next.run(request).await;
     }
     let mut response =
@@ -187,6 +191,13 @@ async fn require_token(State(shared): State<Shared>, request: Request, next: Nex
     headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"modelgate\""));
     headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"modelgate\""));
     response
+}
+
+/// Whether a request shows the token, or none is needed.
+pub(crate) fn shows_token(shared: &Shared, headers: &HeaderMap) -> bool {
+    let Some(token) = &shared.config.api_token else { return true };
+    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    given.and_then(shown_token).is_some_and(|given| token.matches(&given))
 }
 
 fn shown_token(authorization: &str) -> Option<String> {

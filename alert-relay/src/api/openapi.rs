@@ -48,12 +48,16 @@ fn describe(spec: &Spec) -> Value {
         })
         .collect();
     if spec.path.contains("{id}") {
+        let (description, schema) = match spec.path.starts_with("/v1/decisions") {
+            true => ("The decision's number", json!({"type": "integer", "minimum": 1})),
+            false => ("The incident's id", json!({"type": "string", "format": "uuid"})),
+        };
         parameters.push(json!({
             "name": "id",
             "in": "path",
             "required": true,
-            "description": "The incident's id",
-            "schema": {"type": "string", "format": "uuid"},
+            "description": description,
+            "schema": schema,
         }));
     }
     let mut responses = Map::new();
@@ -75,10 +79,13 @@ fn describe(spec: &Spec) -> Value {
         "responses": responses,
         "security": security(spec.access),
     });
-    if spec.access == Access::Signed
-        && let Some(fields) = described.as_object_mut()
-    {
-        let batch = json!({"$ref": "#/components/schemas/Batch"});
+    let body = match spec.id {
+        "postEvents" => Some("Batch"),
+        "postDecision" => Some("NewDecision"),
+        _ => None,
+    };
+    if let (Some(body), Some(fields)) = (body, described.as_object_mut()) {
+        let batch = json!({"$ref": format!("#/components/schemas/{body}")});
         fields.insert(
             "requestBody".to_owned(),
             json!({"required": true, "content": {"application/json": {"schema": batch}}}),
@@ -91,6 +98,7 @@ fn security(access: Access) -> Value {
     match access {
         Access::Open => json!([]),
         Access::Signed => json!([{"webhookSignature": []}]),
+        Access::SignedOrToken => json!([{"webhookSignature": []}, {"bearer": []}, {"basic": []}]),
         Access::Token => json!([{"bearer": []}, {"basic": []}]),
     }
 }

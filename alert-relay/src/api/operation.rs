@@ -13,6 +13,9 @@ pub(super) enum Operation {
     Ready,
     Metrics,
     OpenApi,
+    Decisions,
+    Decide,
+    Lift,
 }
 
 /// Who may ask.
@@ -22,6 +25,8 @@ pub(super) enum Access {
     Open,
     /// Whoever signs with a webhook key.
     Signed,
+    /// Whoever signs with a webhook key, or shows the API token.
+    SignedOrToken,
     /// Whoever shows the API token, if one is configured.
     Token,
 }
@@ -230,9 +235,72 @@ const OPENAPI: Spec = Spec {
     responses: &[answer(200, "OpenAPI 3.1", "")],
 };
 
+const DECISIONS: Spec = Spec {
+    id: "listDecisions",
+    method: "get",
+    path: "/v1/decisions",
+    summary: "Decisions about callers, or what has changed since a state of the list; signed for whoever signs",
+    access: Access::SignedOrToken,
+    query: &[
+        Parameter {
+            name: "epoch",
+            description: "The life of the list of which `since` is a state; of another one all is sent",
+            schema: r#"{"type":"string"}"#,
+        },
+        Parameter {
+            name: "since",
+            description: "The `serial` of the last answer",
+            schema: r#"{"type":"integer","minimum":0,"default":0}"#,
+        },
+    ],
+    responses: &[
+        answer(200, "At most 5000 of them; `more` says whether to ask again", "Decisions"),
+        Answer { status: 304, description: "Nothing has changed", media: JSON, schema: "" },
+        BAD_QUERY,
+        problem(401, "Neither a signature that fits nor the API token"),
+        UNAVAILABLE,
+    ],
+};
+
+const DECIDE: Spec = Spec {
+    id: "postDecision",
+    method: "post",
+    path: "/v1/decisions",
+    summary: "Decides about a caller, in place of an earlier decision about the same one",
+    access: Access::Token,
+    query: &[],
+    responses: &[
+        answer(201, "Decided; filters hear of it with their next pull", "Decision"),
+        problem(400, "Not a decision; the detail says why"),
+        problem(403, "Asked for by another site's page"),
+        problem(409, "There are 100,000 decisions"),
+        problem(413, "Longer than 16 KiB"),
+        problem(415, "Not JSON"),
+        UNAUTHORISED,
+        UNAVAILABLE,
+    ],
+};
+
+const LIFT: Spec = Spec {
+    id: "deleteDecision",
+    method: "delete",
+    path: "/v1/decisions/{id}",
+    summary: "Takes a decision back",
+    access: Access::Token,
+    query: &[],
+    responses: &[
+        Answer { status: 204, description: "Taken back", media: JSON, schema: "" },
+        problem(400, "Not a number"),
+        problem(403, "Asked for by another site's page"),
+        problem(404, "No such decision, or it has ended"),
+        UNAUTHORISED,
+        UNAVAILABLE,
+    ],
+};
+
 impl Operation {
     /// Every operation there is.
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::Events,
         Self::Summary,
         Self::Incidents,
@@ -243,6 +311,9 @@ impl Operation {
         Self::Ready,
         Self::Metrics,
         Self::OpenApi,
+        Self::Decisions,
+        Self::Decide,
+        Self::Lift,
     ];
 
     /// What is known of it.
@@ -258,6 +329,9 @@ impl Operation {
             Self::Ready => &READY,
             Self::Metrics => &METRICS,
             Self::OpenApi => &OPENAPI,
+            Self::Decisions => &DECISIONS,
+            Self::Decide => &DECIDE,
+            Self::Lift => &LIFT,
         }
     }
 }

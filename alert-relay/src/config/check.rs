@@ -7,7 +7,9 @@ use std::{
 };
 
 use lettre::message::Mailbox;
-use wire::{Severity, signature::Key};
+use wire::{Category, DecisionAction, Severity, Subject, signature::Key};
+
+use crate::automatic::{About, AutomaticDecision};
 
 use super::{
     Alerts, Config, ConfigErrors, Log, Mail, Outbox, Smtp, Source, Tls, Transport,
@@ -17,6 +19,9 @@ use super::{
 
 /// Most files of the incident log in one day: model names come from outside.
 const MAX_LOG_FILES_PER_DAY: u32 = 200;
+
+/// Most rules for automatic decisions; each is looked at for every event.
+const MAX_AUTOMATIC_DECISIONS: usize = 16;
 
 /// Checks everything, collecting all errors.
 pub(super) fn checked(source: &Source<'_>) -> Result<Config, ConfigErrors> {
@@ -84,7 +89,10 @@ impl Check<'_> {
             webhook_keys,
             api_token,
             log,
-            alerts: alerts(&raw.alerts),
+            alerts: Alerts {
+                automatic_decisions: self.automatic_decisions(&raw.automatic_decisions),
+                ..alerts(&raw.alerts)
+            },
             mail: mail?,
             transport,
             outbox,
@@ -332,6 +340,20 @@ impl Check<'_> {
         text.trim().parse().map_err(|e| self.errors.push(format!("{key}: {text:?}: {e}"))).ok()
     }
 
+    fn automatic_decisions(&mut self, raw: &[raw::AutomaticDecision]) -> Vec<AutomaticDecision> {
+        let mut decisions = Vec::new();
+        for (at, raw) in raw.iter().enumerate() {
+            match automatic_decision(raw) {
+                Ok(decision) => decisions.push(decision),
+                Err(reason) => self.errors.push(format!("automatic_decisions[{at}].{reason}")),
+            }
+        }
+        if decisions.len() > MAX_AUTOMATIC_DECISIONS {
+            self.errors.push(format!("automatic_decisions: more than {MAX_AUTOMATIC_DECISIONS}"));
+        }
+        decisions
+    }
+
     fn outbox(&mut self, raw: &raw::Outbox) -> Outbox {
         let outbox = Outbox {
             retry_min: written(raw.retry_min, Duration::from_secs(2)),
@@ -345,12 +367,54 @@ impl Check<'_> {
     }
 }
 
+fn automatic_decision(raw: &raw::AutomaticDecision) -> Result<AutomaticDecision, String> {
+    if raw.category == Some(Category::Other) {
+        return Err("category: no category".to_owned());
+    }
+    if raw.events == 0 {
+        return Err("events: 1 or more".to_owned());
+    }
+    let about = match raw.about.as_deref().unwrap_or("address") {
+        "address" => About::Address,
+        "key" => About::Key,
+        "user" => About::User,
+        other => return Err(format!("about: {other:?} is none of address, key, user")),
+    };
+    let action = DecisionAction::parse(&raw.action)
+        .filter(|action| *action != DecisionAction::Lift)
+        .ok_or_else(|| format!("action: {:?} is none of block, throttle, monitor", raw.action))?;
+    let rate = raw.rate.unwrap_or(10);
+    if !(1..=60_000).contains(&rate) {
+        return Err("rate: from 1 to 60000 requests a minute".to_owned());
+    }
+    let lasts = written(raw.lasts, Duration::from_secs(3600));
+    if !(1..=366 * 86_400).contains(&lasts.as_secs()) {
+        return Err("lasts: from 1s to a year".to_owned());
+    }
+    let parse = |text: &String| {
+        Subject::parse("address", text).or_else(|| Subject::parse("cidr", text)).ok_or_else(|| {
+            format!("except: {text:?} is neither an address nor a range that begins with its first one")
+        })
+    };
+    Ok(AutomaticDecision {
+        category: raw.category,
+        min_severity: raw.min_severity.unwrap_or(Severity::Medium),
+        events: raw.events,
+        about,
+        action,
+        rate,
+        lasts,
+        except: raw.except.iter().map(parse).collect::<Result<_, _>>()?,
+    })
+}
+
 fn alerts(raw: &raw::Alerts) -> Alerts {
     Alerts {
         min_severity: raw.min_severity.unwrap_or(Severity::Medium),
         incident_window: written(raw.incident_window, Duration::from_secs(3600)),
         group_wait: written(raw.group_wait, Duration::from_secs(5)),
         group_interval: written(raw.group_interval, Duration::from_secs(300)),
+        automatic_decisions: Vec::new(),
     }
 }
 

@@ -61,6 +61,8 @@ pub struct Alerts {
     pub group_wait: Duration,
     /// Least time between two mails of an incident.
     pub group_interval: Duration,
+    /// Decisions about callers that incidents bring by themselves.
+    pub automatic_decisions: Vec<crate::automatic::AutomaticDecision>,
 }
 
 /// What a mail says of itself, and who gets it.

@@ -26,6 +26,23 @@ pub(super) struct Raw {
     pub(super) smtp: Smtp,
     #[serde(default)]
     pub(super) outbox: Outbox,
+    #[serde(default)]
+    pub(super) automatic_decisions: Vec<AutomaticDecision>,
+}
+
+/// `[[automatic_decisions]]`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AutomaticDecision {
+    pub(super) category: Option<wire::Category>,
+    pub(super) min_severity: Option<wire::Severity>,
+    pub(super) events: u64,
+    pub(super) about: Option<String>,
+    pub(super) action: String,
+    pub(super) rate: Option<u32>,
+    pub(super) lasts: Option<Written>,
+    #[serde(default)]
+    pub(super) except: Vec<String>,
 }
 
 /// `[log]`

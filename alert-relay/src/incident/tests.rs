@@ -11,6 +11,7 @@ fn alerts() -> Alerts {
         incident_window: Duration::from_secs(3600),
         group_wait: Duration::from_secs(5),
         group_interval: Duration::from_secs(300),
+        automatic_decisions: Vec::new(),
     }
 }
 

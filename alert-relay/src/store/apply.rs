@@ -8,7 +8,7 @@ use wire::EventId;
 use super::{
     Command, Incoming, NewNotification, Reply, StoreError, Stored,
     codec::{int, severity_code, verdict_code},
-    incidents, outbox,
+    decisions, incidents, outbox,
 };
 use crate::{
     clock,
@@ -107,6 +107,14 @@ impl<'a> Group<'a> {
                 let (db, now_ms) = (self.db, self.now_ms);
                 keep(answers, reply, alive, || outbox::settle(db, id, &outcome, now_ms))
             }
+            Command::Decide { decision, reply } => {
+                let (db, now_ms) = (self.db, self.now_ms);
+                keep(answers, reply, alive, || decisions::decide(db, &decision, now_ms))
+            }
+            Command::Lift { id, reply } => {
+                let (db, now_ms) = (self.db, self.now_ms);
+                keep(answers, reply, alive, || decisions::lift(db, id, now_ms))
+            }
             Command::Probe { reply } => {
                 let (db, now_ms) = (self.db, self.now_ms);
                 keep(answers, reply, alive, || probe(db, now_ms))
@@ -163,6 +171,13 @@ impl<'a> Group<'a> {
         if let Some(incident) = incident.and_then(|id| self.incidents.get_mut(&id)) {
             self.counts.opened += u64::from(incident.count == 0);
             incident.add(&event, self.now_ms, self.alerts);
+            let automatic = &self.alerts.automatic_decisions;
+            let new = automatic.iter().find_map(|rule| rule.decide(incident, &event, self.now_ms));
+            if let Some(new) = new
+                && !decisions::is_decided(self.db, &new.subject, self.now_ms)?
+            {
+                decisions::decide(self.db, &new, self.now_ms)?;
+            }
         }
         let minute = time_ms / 60_000;
         let mut seen: Vec<&str> = Vec::new();

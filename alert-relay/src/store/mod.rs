@@ -13,6 +13,7 @@
 
 mod apply;
 mod codec;
+mod decisions;
 mod incidents;
 mod lock;
 mod outbox;
@@ -130,6 +131,10 @@ pub(crate) enum Command {
     Claim { now_ms: u64, lease_ms: u64, limit: usize, reply: Reply<Vec<Claimed>> },
     /// Say how sending one went.
     Settle { id: i64, outcome: Outcome, reply: Reply<()> },
+    /// Make a decision about a caller. Answers with it, or nothing where there are too many.
+    Decide { decision: Box<NewDecision>, reply: Reply<Option<StoredDecision>> },
+    /// Take one back. Answers whether there was one.
+    Lift { id: u64, reply: Reply<bool> },
     /// Write something, to see whether that works.
     Probe { reply: Reply<()> },
     /// Finish what is queued and end.
@@ -222,6 +227,23 @@ impl Store {
     /// What the database says.
     pub(crate) async fn settle(&self, id: i64, outcome: Outcome) -> Result<(), StoreError> {
         self.ask(|reply| Command::Settle { id, outcome, reply }).await
+    }
+
+    /// Makes a decision about a caller, in place of an earlier one about the same. `None`: there are too many.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub(crate) async fn decide(&self, decision: NewDecision) -> Result<Option<StoredDecision>, StoreError> {
+        let decision = Box::new(decision);
+        self.ask(|reply| Command::Decide { decision, reply }).await
+    }
+
+    /// Takes a decision back. False if there is none of this number.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub(crate) async fn lift(&self, id: u64) -> Result<bool, StoreError> {
+        self.ask(|reply| Command::Lift { id, reply }).await
     }
 
     /// Whether writing works.
@@ -318,6 +340,7 @@ pub(crate) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
 }
 
 pub(crate) use apply::Counts;
+pub(crate) use decisions::{NewDecision, StoredDecision, decision_page};
 pub(crate) use incidents::{due as due_incidents, events_of, get as get_incident};
 pub(crate) use read::{events_after, incident_page, notifications_of, outbox_is_due, outbox_state};
 pub(crate) use summary::{MAX_HOURS, summary};

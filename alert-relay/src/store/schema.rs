@@ -82,6 +82,27 @@ const MIGRATIONS: &[&str] = &[
     CREATE INDEX outbox_due ON outbox (due_ms) WHERE state = 'pending';
     CREATE INDEX outbox_parked ON outbox (settled_ms) WHERE state = 'parked';
     ",
+    // 2: decisions about callers.
+    "
+    CREATE TABLE decisions (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        serial INTEGER NOT NULL UNIQUE,     -- of its latest change
+        scope TEXT NOT NULL,
+        value TEXT NOT NULL,
+        action TEXT NOT NULL CHECK (action IN ('block', 'throttle', 'monitor', 'lift')),
+        rate INTEGER NOT NULL,              -- requests a minute
+        until_s INTEGER NOT NULL,           -- Unix seconds
+        reason TEXT NOT NULL,
+        incident BLOB,
+        automatic INTEGER NOT NULL,
+        created_ms INTEGER NOT NULL,
+        UNIQUE (scope, value)
+    ) STRICT;
+    CREATE INDEX decisions_until ON decisions (until_s);
+    INSERT INTO meta (key, value) VALUES ('decision_serial', 0);
+    -- Names this database: filters that knew another one begin anew.
+    INSERT INTO meta (key, value) VALUES ('decision_epoch', (random() & 0x7ffffffffffffffe) + 1);
+    ",
 ];
 
 /// Brings the tables up to date.

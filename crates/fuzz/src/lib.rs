@@ -25,6 +25,11 @@ pub fn inflate(data: &[u8]) {
     decode::fuzz::inflated(data);
 }
 
+/// A feed of decisions.
+pub fn feed(data: &[u8]) {
+    wire::fuzz::feed(data);
+}
+
 /// A text, normalised and searched for what is encoded in it.
 pub fn normalise(data: &[u8]) {
     let text = String::from_utf8_lossy(data);

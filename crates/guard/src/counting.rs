@@ -7,7 +7,7 @@ use alloc::{
 };
 
 use policy::{Action, LimitHeaders, Limits, Mode};
-use wire::{EventKind, Score, Verdict};
+use wire::{DecisionAction, EventKind, Score, Verdict};
 
 use crate::{
     Exchange, Guard, Inspection, Moment, Store,
@@ -68,22 +68,70 @@ impl Exchange {
     /// Counts the request; refuses it where its client is over a limit.
     pub(crate) fn admit(&mut self, guard: &Guard, moment: &Moment, store: &dyn Store) {
         let limits = &guard.policy.document().limits;
-        if !limits.enabled || limits.exempts(&self.head.route, &self.head.path) {
+        let throttled = self.decided.filter(|decided| decided.action == DecisionAction::Throttle);
+        let is_counted = limits.enabled && !limits.exempts(&self.head.route, &self.head.path);
+        if !is_counted && throttled.is_none() {
             return;
+        }
+        let mut rules = if is_counted { pace_rules(limits) } else { PaceRules::NONE };
+        if let Some(decided) = throttled {
+            rules.requests_per_minute = rules.requests_per_minute.min(decided.rate.max(1));
         }
         let fingerprint = guard.fingerprint(&self.client);
         let mut counted = Counted { fingerprint, stretch: None, estimated: 0, used: None, failed: false };
-        let admission = ledger::admit(store, fingerprint, &pace_rules(limits), moment.unix_ms);
+        let admission = ledger::admit(store, fingerprint, &rules, moment.unix_ms);
         if let Admission::Admitted { standing, stretch } = admission {
             counted.stretch = stretch;
             if limits.headers == LimitHeaders::Always {
-                self.standing = requests_headers(limits, standing).into();
+                self.standing = requests_headers(rules.requests_per_minute, standing).into();
             }
         }
-        self.counted = Some(counted);
+        self.counted = is_counted.then_some(counted);
         if let Admission::Refused(refused) = admission {
-            self.throttle(guard, limits, refused, moment);
+            self.throttle(guard, rules.requests_per_minute, refused, moment);
         }
+    }
+
+    /// Looks whether the security team decided about the caller; refuses the request where it did so.
+    pub(crate) fn apply_decision(&mut self, guard: &Guard, moment: &Moment, store: &dyn Store) {
+        let Ok(decisions) = guard.decisions.try_borrow() else { return };
+        self.decided = decisions.find(&self.client, moment.unix_ms);
+        drop(decisions);
+        if self.decided.is_none_or(|decided| decided.action != DecisionAction::Block) {
+            return;
+        }
+        let refused = ledger::count_refusal(store, guard.fingerprint(&self.client), moment.unix_ms);
+        let rule = &reason::DECISION_BLOCK;
+        let reasons = [self.decided_reason(rule)];
+        let message = "Access to this service is blocked.".into();
+        let ruling = Ruling {
+            action: Action::Block,
+            verdict: Verdict::Block,
+            score: Score::ONE,
+            severity: rule.severity,
+            shadow: None,
+            kind: EventKind::Detection,
+            protocol: guard.inspector.protocol_for(&self.head.path),
+            parts: 0,
+            bytes: 0,
+            reasons: &reasons,
+            refusal: Refusal { status: rule.status, code: "client_blocked", message },
+            rpc_id: None,
+            extra: Vec::new(),
+            report: is_power_of_ten(refused),
+        };
+        self.settle_unless_monitoring(guard, ruling, moment);
+    }
+
+    fn is_throttled(&self) -> bool {
+        self.decided.is_some_and(|decided| decided.action == DecisionAction::Throttle)
+    }
+
+    /// A reason of the guard's own; where it is a decision, with its number.
+    fn decided_reason(&self, rule: &'static GuardRule) -> Judged {
+        let number = self.decided.filter(|_| rule.id.starts_with("decision."));
+        let evidence = number.map(|decided| format!("decision {}", decided.id));
+        Judged { evidence, ..Judged::own(rule, String::new(), None) }
     }
 
     /// The key under which inputs are remembered, where they are.
@@ -97,6 +145,24 @@ impl Exchange {
     /// Adds what was judged to the client's record, and looks what the record says about it. `found` and `score` are the
     /// verdict without it.
     pub(crate) fn remember(
+        &mut self,
+        guard: &Guard,
+        inspection: &Inspection,
+        found: Action,
+        score: u16,
+        moment: &Moment,
+        store: &dyn Store,
+    ) -> Remembered {
+        let mut remembered = self.compare(guard, inspection, found, score, moment, store);
+        if self.decided.is_some_and(|decided| decided.action == DecisionAction::Monitor) {
+            remembered.action = remembered.action.max(Action::Flag);
+            remembered.reasons.push(self.decided_reason(&reason::DECISION_MONITOR));
+            remembered.report = true;
+        }
+        remembered
+    }
+
+    fn compare(
         &mut self,
         guard: &Guard,
         inspection: &Inspection,
@@ -151,13 +217,13 @@ impl Exchange {
     }
 
     /// Refuses a client over a limit. Of a flood only the 1st, 10th, 100th … refusal in a minute is reported.
-    fn throttle(&mut self, guard: &Guard, limits: &Limits, refused: Refused, moment: &Moment) {
+    fn throttle(&mut self, guard: &Guard, per_minute: u32, refused: Refused, moment: &Moment) {
+        let limits = &guard.policy.document().limits;
         let seconds = refused.retry_ms.div_ceil(1000).max(1);
         let (rule, what) = match refused.limit {
             Limit::Requests => {
-                let what =
-                    format!("Rate limit reached: {} requests a minute.", limits.max_requests_per_minute);
-                (&reason::REQUESTS, what)
+                let rule = if self.is_throttled() { &reason::DECISION_THROTTLE } else { &reason::REQUESTS };
+                (rule, format!("Rate limit reached: {per_minute} requests a minute."))
             }
             Limit::Interval => {
                 let what = format!("Requests come less than {} ms apart.", limits.min_request_interval);
@@ -170,7 +236,7 @@ impl Exchange {
             Limit::Penalty => (&reason::PENALTY, "Too many requests were refused.".into()),
         };
         let standing = Standing { remaining: 0, reset_ms: refused.retry_ms };
-        let headers = requests_headers(limits, standing).into();
+        let headers = requests_headers(per_minute, standing).into();
         self.hold_off(guard, rule, what, seconds, headers, is_power_of_ten(refused.refused), moment);
     }
 
@@ -194,7 +260,7 @@ impl Exchange {
         moment: &Moment,
     ) {
         let message = format!("{what} Try again in {seconds} s.");
-        let reasons = [Judged::own(rule, String::new(), None)];
+        let reasons = [self.decided_reason(rule)];
         self.standing.clear();
         let ruling = Ruling {
             action: Action::Block,
@@ -212,7 +278,11 @@ impl Exchange {
             extra: [("retry-after", seconds.to_string())].into_iter().chain(headers).collect(),
             report,
         };
-        // Monitoring lets the request go on, so its body still has to be judged.
+        self.settle_unless_monitoring(guard, ruling, moment);
+    }
+
+    /// Monitoring lets the request go on, so its body still has to be judged.
+    fn settle_unless_monitoring(&mut self, guard: &Guard, ruling: Ruling<'_>, moment: &Moment) {
         let enforced = guard.policy.document().mode == Mode::Enforce;
         self.settle(guard, ruling, moment);
         if !enforced {
@@ -295,9 +365,9 @@ fn pace_rules(limits: &Limits) -> PaceRules {
     }
 }
 
-fn requests_headers(limits: &Limits, standing: Standing) -> [(&'static str, String); 3] {
+fn requests_headers(per_minute: u32, standing: Standing) -> [(&'static str, String); 3] {
     [
-        ("x-ratelimit-limit-requests", limits.max_requests_per_minute.to_string()),
+        ("x-ratelimit-limit-requests", per_minute.to_string()),
         ("x-ratelimit-remaining-requests", standing.remaining.to_string()),
         ("x-ratelimit-reset-requests", format!("{}s", standing.reset_ms.div_ceil(1000))),
     ]

@@ -1,14 +1,16 @@
 //! One request on its way through the guard.
 
-use alloc::{format, string::String, vec::Vec};
+use alloc::{format, rc::Rc, string::String, vec::Vec};
+use core::cell::RefCell;
 
 use decode::{InflateLimits, Input, Problem, ProblemKind};
 use policy::{Action, Circumstances, ConfigError, Policy};
 use wire::{Client, Event, EventKind, Score, Severity, Shadow, Surface, Verdict, signature::Key};
 
 use crate::{
-    Head, Moment, NoStore, Store,
+    Decisions, Head, Moment, NoStore, Store,
     counting::Counted,
+    decisions::Decided,
     head::printable,
     inspect::Inspector,
     reason::{self, GuardRule, Judged},
@@ -25,6 +27,7 @@ pub struct Guard {
     pub(crate) node: String,
     /// Makes hashes of callers useless to whoever does not know it.
     pub(crate) identity_key: [u8; 32],
+    pub(crate) decisions: Rc<RefCell<Decisions>>,
 }
 
 /// What the guard decided, and what the shell has to do about it.
@@ -48,6 +51,8 @@ pub struct Exchange {
     pub(crate) head: Head,
     pub(crate) client: Client,
     body_limit: usize,
+    /// What the security team decided about its caller.
+    pub(crate) decided: Option<Decided>,
     /// What the ledger has to know of it; `None` where clients are not counted.
     pub(crate) counted: Option<Counted>,
     /// Headers that tell the client how it stands.
@@ -77,7 +82,29 @@ impl Guard {
     pub fn new(policy: Policy, key: Option<&Key>, surface: Surface, node: &str) -> Result<Self, ConfigError> {
         let inspector = Inspector::new(&policy)?;
         let identity_key = key.map_or([0; 32], |key| key.derive("modelgate client identity"));
-        Ok(Self { policy, inspector, surface, node: printable(node.as_bytes(), 128), identity_key })
+        let decisions = Decisions::new(most_decisions(&policy));
+        Ok(Self {
+            policy,
+            inspector,
+            surface,
+            node: printable(node.as_bytes(), 128),
+            identity_key,
+            decisions: Rc::new(RefCell::new(decisions)),
+        })
+    }
+
+    /// What the security team decided about callers; empty until the shell pulls it.
+    #[must_use]
+    pub const fn decisions(&self) -> &Rc<RefCell<Decisions>> {
+        &self.decisions
+    }
+
+    /// Takes the decisions over from a guard before this one, so that none is forgotten with a new policy.
+    pub fn take_over(&mut self, decisions: Rc<RefCell<Decisions>>) {
+        if let Ok(mut decisions) = decisions.try_borrow_mut() {
+            decisions.resize(most_decisions(&self.policy));
+        }
+        self.decisions = decisions;
     }
 
     /// The policy.
@@ -99,12 +126,16 @@ impl Guard {
             head,
             client,
             body_limit: usize::try_from(self.policy.document().input.max_size).unwrap_or(usize::MAX),
+            decided: None,
             counted: None,
             standing: Vec::new(),
             outcome: None,
             events: Vec::new(),
         };
-        exchange.admit(self, moment, store);
+        exchange.apply_decision(self, moment, store);
+        if exchange.outcome.is_none() {
+            exchange.admit(self, moment, store);
+        }
         if exchange.outcome.is_some() {
             return exchange;
         }
@@ -124,6 +155,10 @@ impl Guard {
         }
         exchange
     }
+}
+
+fn most_decisions(policy: &Policy) -> usize {
+    usize::try_from(policy.document().decisions.max_entries).unwrap_or(usize::MAX)
 }
 
 impl Exchange {

@@ -15,6 +15,7 @@ extern crate alloc;
 
 mod conversation;
 mod counting;
+mod decisions;
 mod exchange;
 mod head;
 mod identity;
@@ -28,6 +29,7 @@ mod reporter;
 mod settle;
 mod sketch;
 
+pub use decisions::{Decisions, Pull, PullError, Pulled, Update};
 pub use exchange::{Exchange, Guard, Outcome};
 pub use head::{Head, HeadFacts, is_own_header};
 pub use inspect::{Inspection, Inspector, KnownRule};

@@ -78,6 +78,9 @@ guard_rules! {
     FAILURES: "limit.failed-attempts", "The client failed too often: refused by the model's API or by the guard", Authentication, Medium, 429;
     REPEATS: "limit.repeated-input", "The client sends the same input again and again", RateLimit, Low, 429;
     NEIGHBOURS: "limit.near-duplicates", "The client sends many inputs that differ a little, as one does to copy a model or to find its borders", RateLimit, Medium, 429;
+    DECISION_BLOCK: "decision.block", "The security team decided to refuse this caller", Authentication, Medium, 403;
+    DECISION_THROTTLE: "decision.throttle", "The security team decided to slow this caller down", RateLimit, Low, 429;
+    DECISION_MONITOR: "decision.monitor", "The security team decided to watch this caller", Authentication, Low, 403;
     RISK: "conversation.risk", "Suspicion adds up over the client's turns", Jailbreak, Medium, 400;
 }
 

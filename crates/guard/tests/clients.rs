@@ -5,8 +5,11 @@
 use std::{cell::RefCell, collections::HashMap};
 
 use modelgate_guard::{
-    Conflict, Exchange, Guard, HeadFacts, Moment, Outcome, Store, Version,
-    wire::{Event, EventKind, Severity, Surface, Verdict},
+    Conflict, Exchange, Guard, HeadFacts, Moment, Outcome, Pulled, Store, Version,
+    wire::{
+        Decision, DecisionAction, DecisionFeed, Event, EventKind, Severity, Subject, Surface, Verdict,
+        signature::Key,
+    },
 };
 
 #[derive(Default)]
@@ -390,4 +393,95 @@ fn without_limits_nothing_is_counted_or_remembered() {
         assert_eq!(gate.say("Is this the same?", 401), (Verdict::Allow, vec![]));
     }
     assert!(gate.store.0.borrow().is_empty());
+}
+
+/// Hands decisions about these over to a gate's guard as the relay would.
+fn decide(gate: &Gate, about: &[(&str, &str, DecisionAction)]) {
+    let now = *gate.now.borrow();
+    let entries = (1..).zip(about).map(|(id, (scope, value, action))| Decision {
+        id,
+        subject: Subject::parse(scope, value).unwrap(),
+        action: *action,
+        until: now / 1000 + 60,
+        rate: 2,
+    });
+    let feed = DecisionFeed {
+        epoch: "e".into(),
+        serial: 1,
+        reset: true,
+        more: false,
+        entries: entries.collect(),
+        rejected: 0,
+    };
+    let key = Key::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
+    let (body, timestamp) = (feed.to_json(), (now / 1000).to_string());
+    let signature = key.sign("dec_1", now / 1000, &body);
+    let pulled = Pulled { status: 200, signature: ["dec_1", &timestamp, &signature], body: &body };
+    gate.guard.decisions().borrow_mut().settle(Some(pulled), &key, 1000, now).unwrap();
+}
+
+#[test]
+fn a_blocked_caller_is_refused_whatever_it_sends_until_the_decision_ends() {
+    let gate = Gate::new(r#""limits":{"enabled":false}"#);
+    decide(&gate, &[("cidr", "192.0.2.0/24", DecisionAction::Block)]);
+    let mut told = Vec::new();
+    for number in 1..=110 {
+        let (outcome, mut exchange) = gate.send(PLAIN, &chat("Hello there"));
+        assert_eq!((outcome.verdict, outcome.reply.map(|reply| reply.status)), (Verdict::Block, Some(403)));
+        if let Some(event) = exchange.take_event() {
+            assert_eq!(event.findings[0].rule, "decision.block");
+            assert_eq!(event.findings[0].evidence.as_deref(), Some("decision 1"));
+            told.push(number);
+        }
+    }
+    assert_eq!(told, [1, 10, 100]);
+    let other = Ask { address: "198.51.100.1", ..PLAIN };
+    assert_eq!(gate.send(other, &chat("Hello there")).0.verdict, Verdict::Allow);
+    gate.pass(60_000);
+    assert_eq!(gate.say("Hello there", 200).0, Verdict::Allow);
+}
+
+#[test]
+fn a_throttled_caller_is_held_to_the_decisions_rate() {
+    for parts in [r#""mode":"enforce""#, r#""limits":{"enabled":false}"#] {
+        let gate = Gate::new(parts);
+        decide(&gate, &[("address", "192.0.2.7", DecisionAction::Throttle)]);
+        assert_eq!(gate.passed([PLAIN; 10]), 2);
+        let (outcome, mut exchange) = gate.send(PLAIN, b"");
+        assert_eq!(header(&outcome, "x-ratelimit-limit-requests"), Some("2"));
+        assert_eq!(outcome.findings[0].rule, "decision.throttle");
+        assert_eq!(exchange.take_event(), None, "the ninth refusal");
+    }
+}
+
+#[test]
+fn a_watched_caller_passes_and_is_reported() {
+    let gate = Gate::new(r#""limits":{"enabled":false}"#);
+    decide(&gate, &[("user", "ann", DecisionAction::Monitor)]);
+    let ann = Ask { user: Some("ann"), ..PLAIN };
+    for _ in 0..3 {
+        let (outcome, mut exchange) = gate.send(ann, &chat("Hello there"));
+        assert_eq!((outcome.verdict, outcome.reply), (Verdict::Flag, None));
+        assert_eq!(exchange.take_event().unwrap().findings[0].rule, "decision.monitor");
+    }
+    assert_eq!(gate.say("Hello there", 200), (Verdict::Allow, vec![]));
+    let (outcome, _) = gate.send(ann, &chat(ATTACK));
+    assert_eq!(outcome.verdict, Verdict::Block, "what it sends is judged all the same");
+}
+
+#[test]
+fn monitoring_carries_out_no_decision() {
+    let gate = Gate::new(r#""mode":"monitor""#);
+    decide(&gate, &[("address", "192.0.2.7", DecisionAction::Block)]);
+    let (verdict, events) = gate.say("Hello there", 200);
+    assert_eq!((verdict, rules(&events)), (Verdict::Allow, vec!["decision.block"]));
+}
+
+#[test]
+fn a_new_policy_takes_the_decisions_over() {
+    let gate = Gate::new(r#""mode":"enforce""#);
+    decide(&gate, &[("address", "192.0.2.7", DecisionAction::Block)]);
+    let mut next = Gate::new(r#""decisions":{"max_entries":5}"#);
+    next.guard.take_over(gate.guard.decisions().clone());
+    assert_eq!(next.send(PLAIN, &chat("Hello there")).0.verdict, Verdict::Block);
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{
     conversation::Conversation,
+    decisions::DecisionFeed,
     detection::Detect,
     exception::Exception,
     identity::Identity,
@@ -50,6 +51,9 @@ pub struct Document {
     /// What the turns of a conversation mean for each other.
     #[serde(default)]
     pub conversation: Conversation,
+    /// What the security team decided about callers.
+    #[serde(default)]
+    pub decisions: DecisionFeed,
     /// What a report holds.
     #[serde(default)]
     pub report: Report,
@@ -327,7 +331,7 @@ impl Default for Relay {
 }
 
 object!(Document, needs [model], takes [
-    mode, input, detect, exceptions: at_most(256), shadow, unscannable, limits, identity, conversation, report, relay,
+    mode, input, detect, exceptions: at_most(256), shadow, unscannable, limits, identity, conversation, decisions, report, relay,
 ]);
 object!(Shadow, needs [], takes [detect, exceptions: at_most(256)]);
 object!(Model, needs[name], takes[protocol]);
@@ -360,6 +364,7 @@ impl Blank for Document {
             limits: Limits::default(),
             identity: Identity::default(),
             conversation: Conversation::default(),
+            decisions: DecisionFeed::default(),
             report: Report::default(),
             relay: Relay::default(),
         }

@@ -7,6 +7,7 @@
 extern crate alloc;
 
 mod conversation;
+mod decisions;
 mod detection;
 mod document;
 mod engine;
@@ -21,6 +22,7 @@ mod time;
 mod values;
 
 pub use conversation::Conversation;
+pub use decisions::DecisionFeed;
 pub use detection::{Detect, Packs};
 pub use document::{
     Axis, Document, Flatness, HighFrequency, Input, Model, Relay, Report, Shadow, Tensor, Unscannable,

@@ -1,6 +1,6 @@
 //! Bodies for fuzzing, run by the tests too. Each holds a reader to what it promises, for any bytes.
 
-use crate::{Batch, DecodedBatch, EventId, limits, signature};
+use crate::{Batch, DecisionFeed, DecodedBatch, EventId, Subject, limits, signature};
 
 /// What was read can be written and read again, is within the limits, and nothing is lost on the way.
 ///
@@ -56,4 +56,21 @@ pub fn id(data: &[u8]) {
     assert!(id.unix_ms() < 1 << 48);
     let before = EventId::new(id.unix_ms().saturating_sub(1), [0; 10]);
     assert!(before <= id, "ids sort by time");
+}
+
+/// A feed that was read is written and read again as the same one, within the limits.
+///
+/// # Panics
+/// When it is not.
+pub fn feed(data: &[u8]) {
+    let Ok(feed) = DecisionFeed::decode(data) else { return };
+    assert!(feed.entries.len() + feed.rejected <= limits::MAX_FEED_ENTRIES, "more decisions than allowed");
+    for decision in &feed.entries {
+        let subject = &decision.subject;
+        assert_eq!(Subject::parse(subject.scope(), &subject.value()).as_ref(), Some(subject));
+    }
+    let json = feed.to_json();
+    if json.len() <= limits::MAX_FEED_BYTES {
+        assert_eq!(DecisionFeed::decode(&json), Ok(DecisionFeed { rejected: 0, ..feed }));
+    }
 }

@@ -1,4 +1,5 @@
-//! The one contract between the filters and `alert-relay`: events, batches and their signature.
+//! The one contract between the filters and `alert-relay`: events, batches and their
+//! signature, and decisions on the way back.
 //!
 //! A filter reports what it decided as an [`Event`]; events travel in a [`Batch`], a JSON body signed as
 //! [Standard Webhooks](https://www.standardwebhooks.com/) describes it ([`signature`]). Decoding is bounded
@@ -9,6 +10,7 @@ extern crate alloc;
 
 mod batch;
 mod check;
+mod decision;
 mod event;
 #[doc(hidden)]
 pub mod fuzz;
@@ -19,6 +21,7 @@ pub mod signature;
 mod tags;
 
 pub use batch::{Batch, BatchError, DecodedBatch, EventError};
+pub use decision::{Decision, DecisionAction, DecisionFeed, FeedError, MESSAGE_PREFIX, Subject};
 pub use event::{Client, Event, EventKind, Finding, KeyIdentity, Location, Request, Shadow, Span, Surface};
 pub use id::{EventId, InvalidEventId};
 pub use score::Score;

@@ -17,3 +17,8 @@ pub const MAX_TAGS: usize = 16;
 pub const MAX_HASH_BYTES: usize = 64;
 /// The last moment an event may name, Unix milliseconds: the end of the year 9999, where calendars stop.
 pub const MAX_TIME_MS: u64 = 253_402_300_799_999;
+/// Largest feed of decisions in bytes: that many entries whose users have the longest names.
+pub const MAX_FEED_BYTES: usize = 4 << 20;
+/// Most decisions in one feed; a longer list comes in several. Bounds the time in which a filter's thread does nothing
+/// else.
+pub const MAX_FEED_ENTRIES: usize = 5000;

@@ -10,7 +10,7 @@
 mod common;
 
 use common::{Random, full_event};
-use modelgate_wire::{Batch, fuzz};
+use modelgate_wire::{Batch, Decision, DecisionAction, DecisionFeed, Subject, fuzz};
 
 /// What each input is changed into: bytes replaced, removed, doubled, and pieces of JSON put in.
 fn mutate(seed: &[u8], random: &mut Random) -> Vec<u8> {
@@ -88,4 +88,37 @@ fn signatures_keep_their_promises() {
     for _ in 0..5000 {
         fuzz::signature(&mutate(&seed, &mut random));
     }
+}
+
+#[test]
+fn feeds_keep_their_promises() {
+    let mut random = Random(17);
+    let decision = |id: u64, scope: &str, value: &str, action| Decision {
+        id,
+        subject: Subject::parse(scope, value).unwrap(),
+        action,
+        until: 1_790_000_000,
+        rate: 7,
+    };
+    let seed = DecisionFeed {
+        epoch: "a1b2".into(),
+        serial: 12,
+        reset: true,
+        more: false,
+        entries: vec![
+            decision(1, "address", "192.0.2.1", DecisionAction::Block),
+            decision(2, "cidr", "2001:db8::/32", DecisionAction::Throttle),
+            decision(3, "key_hash", "00112233445566778899aabbccddeeff", DecisionAction::Monitor),
+            decision(4, "user", "ann", DecisionAction::Lift),
+        ],
+        rejected: 0,
+    }
+    .to_json();
+    let mut read = 0;
+    for _ in 0..20_000 {
+        let data = mutate(&seed, &mut random);
+        read += u32::from(DecisionFeed::decode(&data).is_ok());
+        fuzz::feed(&data);
+    }
+    assert!(read > 500, "only {read} inputs got past the first error");
 }

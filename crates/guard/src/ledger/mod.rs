@@ -23,7 +23,7 @@ mod window;
 
 use alloc::vec::Vec;
 
-pub(crate) use pace::{Admission, Limit, PaceRules, Refusal, Standing, admit, fail, leave};
+pub(crate) use pace::{Admission, Limit, PaceRules, Refusal, Standing, admit, count_refusal, fail, leave};
 pub(crate) use sense::{Input, Sensed, Turn, correct, sense};
 
 /// Slots of a table.

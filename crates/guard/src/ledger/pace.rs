@@ -24,6 +24,23 @@ pub(crate) struct PaceRules {
     pub(crate) session_ms: u64,
 }
 
+impl PaceRules {
+    /// No limits at all.
+    pub(crate) const NONE: Self = Self {
+        requests_per_minute: u32::MAX,
+        burst: u32::MAX,
+        min_interval_ms: 0,
+        concurrent: None,
+        failures: u32::MAX,
+        failure_window_ms: MINUTE_MS,
+        failures_penalised: false,
+        penalty_s: 0,
+        max_penalty_s: 1,
+        penalty_decay_s: 1,
+        session_ms: u64::MAX,
+    };
+}
+
 /// What a client was held to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Limit {
@@ -142,6 +159,18 @@ pub(crate) fn admit(store: &dyn Store, fingerprint: u64, rules: &PaceRules, now_
         Change::Save(pace.admit(rules, now_ms))
     })
     .unwrap_or(Admission::Uncounted)
+}
+
+/// Counts a refusal that has nothing to do with limits, and tells how many there were in this minute.
+pub(crate) fn count_refusal(store: &dyn Store, fingerprint: u64, now_ms: u64) -> u32 {
+    update(store, fingerprint, now_ms, |pace: &mut Pace, _| {
+        if pace.requests.roll(MINUTE_MS, now_ms) {
+            pace.refused = 0;
+        }
+        pace.refused = pace.refused.saturating_add(1);
+        Change::Save(pace.refused)
+    })
+    .unwrap_or(0)
 }
 
 /// A request is over that was counted as under way in `stretch`.
