@@ -126,6 +126,20 @@ fn all_read(bytes: &[u8], read: usize) -> Result<(), Problem> {
     Err(Problem::new(ProblemKind::TrailingData, read, "data behind the compressed body"))
 }
 
+/// Appends `count` bytes from `from` on, which may be some that it appends.
+#[cfg(feature = "br")]
+fn repeat(text: &mut Vec<u8>, from: usize, count: usize) {
+    let mut left = count;
+    while left > 0 {
+        let there = text.len().saturating_sub(from).min(left);
+        if there == 0 {
+            return;
+        }
+        text.extend_from_within(from..from + there);
+        left -= there;
+    }
+}
+
 /// The size of the buffer to begin with, and after it was full. One byte more than the cap shows that it is exceeded.
 fn grown(buffer: usize, compressed: usize, cap: usize) -> usize {
     buffer.max(compressed.saturating_mul(2)).max(512).saturating_mul(2).min(cap.saturating_add(1))
