@@ -12,10 +12,12 @@ use std::{
     error::Error,
     fmt::Write as _,
     fs,
+    io::{self, Write as _},
     path::{Path, PathBuf},
 };
 
 use compile::{Builder, Patterns, Proof, pack::Writer, squeeze::squeeze, tables::Checksum};
+use lzma_rust2::{LzmaOptions, LzmaWriter};
 use serde::Deserialize;
 
 /// A rule file.
@@ -235,6 +237,14 @@ fn severity(name: &str) -> Result<&'static str, String> {
     }
 }
 
+/// LZMA without a header, with the parameters that `src/lzma.rs` reads.
+fn compressed(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let options = LzmaOptions { lc: 2, lp: 0, pb: 0, ..LzmaOptions::with_preset(9) };
+    let mut writer = LzmaWriter::new_no_header(Vec::new(), &options, false)?;
+    writer.write_all(bytes)?;
+    writer.finish()
+}
+
 /// Writes what is known of each rule, and what many share as Rust.
 fn write(rules: &[Rule], builder: &Builder) -> Result<Generated, Box<dyn Error>> {
     let mut shapes = Vec::new();
@@ -262,8 +272,11 @@ fn write(rules: &[Rule], builder: &Builder) -> Result<Generated, Box<dyn Error>>
         }
     }
     let rules = out.finish();
-    let (patterns, mut sizes) = builder.pack();
-    sizes.push(("ids and summaries", rules.len()));
+    let (packed, sizes) = builder.pack();
+    let mut patterns = Writer::default();
+    patterns.count(packed.len());
+    patterns.raw(&compressed(&packed)?);
+    let patterns = patterns.finish();
     let mut source = String::from(
         "#[allow(unused_imports, reason = \"a rule may name its roles\")]\nuse crate::role::Role;\n\
          use crate::{finding::{Category, Severity}, role::Roles};\n",

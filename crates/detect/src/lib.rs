@@ -27,6 +27,7 @@ mod exfiltration;
 mod finding;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;
+mod lzma;
 mod masks;
 mod options;
 mod own;

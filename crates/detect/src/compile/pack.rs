@@ -16,14 +16,13 @@
 //! tokens      lists of strings; then count, each: rule, entropy, checksum, stopwords' list, elements,
 //!             each element: string << 1, or class << 1 | 1, least, most - least
 //! ```
-//! Each of words, sequences, lists, phrases, strings, raws and tokens is squeezed: see [`super::squeeze`].
+//! `build.rs` then compresses all of it.
 
 use alloc::{
     collections::{BTreeMap, BTreeSet},
     vec::Vec,
 };
 
-use super::squeeze::squeeze;
 use super::tables::{Alternative, Checksum, Class, Element, Laid, List, Slice, Step, Word};
 
 /// Shared bytes that a text's first byte can tell.
@@ -89,7 +88,7 @@ impl Writer {
     }
 }
 
-/// The bytes of each part of a packed form.
+/// The bytes of each part of a packed form, before it is compressed.
 pub type Sizes = Vec<(&'static str, usize)>;
 
 /// Packs what was laid out. Returns the bytes and how many each part takes.
@@ -102,16 +101,7 @@ pub fn pack(laid: &Laid) -> (Vec<u8>, Sizes) {
     let strings = packer.strings();
     packer.raws(&strings);
     packer.tokens(&strings);
-    let mut squeezed = Writer::default();
-    let mut rest = &*packer.out.bytes;
-    for (_, size) in &mut packer.sizes {
-        let before = squeezed.bytes.len();
-        let (part, behind) = rest.split_at_checked(*size).unwrap_or((rest, &[]));
-        squeeze(part, &mut squeezed);
-        rest = behind;
-        *size = squeezed.bytes.len() - before;
-    }
-    (squeezed.finish(), packer.sizes)
+    (packer.out.finish(), packer.sizes)
 }
 
 type Numbers<T> = BTreeMap<T, u32>;

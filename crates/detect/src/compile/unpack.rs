@@ -6,7 +6,6 @@ use super::{
     pack::{MOST_REST, MOST_SHARED},
     plan::{Builder, append, next},
     sort::sort_by,
-    squeeze::expand,
     tables::{Checksum, Class, Element, Phrase, Raw, Slice, Step, Token},
 };
 
@@ -50,6 +49,12 @@ impl<'a> Reader<'a> {
         Some(taken)
     }
 
+    /// What was not read yet.
+    #[must_use]
+    pub const fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     /// Whether everything was read.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
@@ -68,12 +73,7 @@ impl<'a> Reader<'a> {
 /// Takes up the packed rules. `None` if these bytes are none.
 pub(super) fn unpack(bytes: &[u8]) -> Option<Builder> {
     let mut builder = Builder::default();
-    let mut squeezed = Reader::new(bytes);
-    let mut parts = Vec::new();
-    while !squeezed.is_empty() {
-        expand(&mut squeezed, &mut parts)?;
-    }
-    let mut reader = Reader::new(&parts);
+    let mut reader = Reader::new(bytes);
     words(&mut reader, &mut builder)?;
     phrases(&mut reader, &mut builder)?;
     let strings = strings(&mut reader, &mut builder)?;
