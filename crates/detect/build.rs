@@ -77,7 +77,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         Ok(generated) => {
             let folder = env::var("OUT_DIR")?;
             fs::write(Path::new(&folder).join("rules.rs"), generated.source)?;
-            fs::write(Path::new(&folder).join("rules.bin"), generated.rules)?;
+            fs::write(Path::new(&folder).join("rules.bin"), compressed(&generated.rules)?)?;
+            fs::write(Path::new(&folder).join("rules-as-they-are.bin"), generated.rules)?;
             fs::write(Path::new(&folder).join("patterns.bin"), generated.patterns)?;
             let mut weights = Writer::default();
             squeeze(&fs::read(WEIGHTS)?, &mut weights);
@@ -237,12 +238,15 @@ fn severity(name: &str) -> Result<&'static str, String> {
     }
 }
 
-/// LZMA without a header, with the parameters that `src/lzma.rs` reads.
+/// How many bytes there are, and LZMA without a header, with the parameters that `src/lzma.rs` reads.
 fn compressed(bytes: &[u8]) -> io::Result<Vec<u8>> {
     let options = LzmaOptions { lc: 2, lp: 0, pb: 0, ..LzmaOptions::with_preset(9) };
     let mut writer = LzmaWriter::new_no_header(Vec::new(), &options, false)?;
     writer.write_all(bytes)?;
-    writer.finish()
+    let mut out = Writer::default();
+    out.count(bytes.len());
+    out.raw(&writer.finish()?);
+    Ok(out.finish())
 }
 
 /// Writes what is known of each rule, and what many share as Rust.
@@ -273,10 +277,7 @@ fn write(rules: &[Rule], builder: &Builder) -> Result<Generated, Box<dyn Error>>
     }
     let rules = out.finish();
     let (packed, sizes) = builder.pack();
-    let mut patterns = Writer::default();
-    patterns.count(packed.len());
-    patterns.raw(&compressed(&packed)?);
-    let patterns = patterns.finish();
+    let patterns = compressed(&packed)?;
     let mut source = String::from(
         "#[allow(unused_imports, reason = \"a rule may name its roles\")]\nuse crate::role::Role;\n\
          use crate::{finding::{Category, Severity}, role::Roles};\n",

@@ -18,8 +18,23 @@ mod generated {
 static PATTERNS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/patterns.bin"));
 
 /// What is known of them: how many, then for each the number of its shape, its weight, and its id and summary, each with
-/// its length before it.
+/// its length before it. Compressed where there is a place to keep them expanded: ids and summaries are borrowed from here
+/// for good.
+#[cfg(feature = "std")]
 static RULES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/rules.bin"));
+#[cfg(not(feature = "std"))]
+static RULES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/rules-as-they-are.bin"));
+
+#[cfg(feature = "std")]
+fn known() -> &'static [u8] {
+    static KNOWN: std::sync::OnceLock<Vec<u8>> = std::sync::OnceLock::new();
+    KNOWN.get_or_init(|| expanded(RULES).unwrap_or_default())
+}
+
+#[cfg(not(feature = "std"))]
+const fn known() -> &'static [u8] {
+    RULES
+}
 
 /// What many rules have in common.
 struct Shape {
@@ -33,18 +48,19 @@ struct Shape {
 
 /// What they look for, to be laid out. A test holds that it can be read.
 pub(crate) fn builder() -> Builder {
-    packed().and_then(|packed| Builder::unpack(&packed)).unwrap_or_default()
+    expanded(PATTERNS).and_then(|packed| Builder::unpack(&packed)).unwrap_or_default()
 }
 
-fn packed() -> Option<Vec<u8>> {
-    let mut reader = Reader::new(PATTERNS);
+/// What `build.rs` compressed, behind its length.
+fn expanded(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut reader = Reader::new(bytes);
     let count = usize::try_from(reader.number()?).ok()?;
     lzma::expand(reader.rest(), count)
 }
 
 /// What is known of each rule, in the order of its number in the patterns.
 pub(crate) fn rules() -> Vec<Rule> {
-    let mut reader = Reader::new(RULES);
+    let mut reader = Reader::new(known());
     let count = reader.count().unwrap_or(0);
     (0..count).map_while(|_| rule(&mut reader)).collect()
 }
@@ -86,10 +102,10 @@ mod tests {
 
     #[test]
     fn what_was_packed_is_read_whole() {
-        let count = Reader::new(RULES).count();
+        let count = Reader::new(known()).count();
         assert_eq!(Some(rules().len()), count);
         assert!(rules().len() > 200);
-        let packed = packed().unwrap();
+        let packed = expanded(PATTERNS).unwrap();
         let builder = Builder::unpack(&packed).unwrap();
         let (again, sizes) = builder.pack();
         assert_eq!(again.len(), packed.len());
@@ -99,7 +115,7 @@ mod tests {
 
     #[test]
     fn what_is_cut_off_or_broken_is_told() {
-        let packed = packed().unwrap();
+        let packed = expanded(PATTERNS).unwrap();
         for end in (0..packed.len()).step_by(997) {
             assert!(Builder::unpack(&packed[..end]).is_none(), "cut off at {end}");
         }
