@@ -277,7 +277,8 @@ fn resident(id: u32) -> Result<u64> {
     Ok(kib.trim().parse::<u64>().context("ps")? << 10)
 }
 
-fn gauge(stack: &Stack, name: &str) -> Result<u64> {
+/// A gauge or counter of Envoy's; 0 if there is none.
+pub(crate) fn gauge(stack: &Stack, name: &str) -> Result<u64> {
     Ok(stats(stack, name)?.first().map_or(0, |(_, value)| *value))
 }
 

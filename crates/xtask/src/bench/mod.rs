@@ -1,8 +1,10 @@
 //! `cargo xtask bench`: what the filter costs in Envoy, as a share of what an empty filter lets through.
 //!
-//! One Envoy worker thread, sixteen connections, a model that answers at once. The three ports are measured in turn,
-//! in several rounds, and the median of the rounds counts: on a machine with few cores all of them share what else
-//! goes on.
+//! One Envoy worker thread, sixteen connections, a model that answers at once. The ports are measured in turn, in several
+//! rounds, and the median of the rounds counts: on a machine with few cores all of them share what else goes on. Then the
+//! same with ten thousand rules of the operator's more, and how long the first byte of a streamed answer takes.
+
+mod stream;
 
 use std::{fs, path::Path, process::Command, thread, time::Duration};
 
@@ -10,7 +12,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 use crate::{
-    Paths, build, demo, interrupt, setup,
+    Paths, build, demo, interrupt, setup, soak,
     stack::{Options, Part, Ports, Stack},
     step::{self, say},
 };
@@ -19,6 +21,8 @@ const ROUNDS: usize = 5;
 const SECONDS: &str = "3";
 /// Sizes of the prompts in bytes.
 const SIZES: [usize; 2] = [2 << 10, 32 << 10];
+/// Rules of the operator's in the second measurement.
+const OWN_RULES: usize = 10_000;
 
 /// What one port does at one size, the median of all rounds.
 struct Row {
@@ -36,10 +40,47 @@ struct Row {
 pub fn run(paths: &Paths) -> Result<()> {
     setup::all(paths)?;
     build::all(paths)?;
-    let mut options = Options::test(paths, "bench")?;
+    let mut text = String::new();
+    let plain = throughput(paths, "bench", Vec::new(), &mut text)?;
+    let edit = (LIMITS.to_owned(), format!("{LIMITS} {},", own_rules()));
+    step::print(table(&plain).trim_end());
+    let ruled = throughput(paths, "bench-rules", vec![edit], &mut text)?;
+    step::print(&format!("\nwith {OWN_RULES} rules of the operator's more:\n{}", table(&ruled).trim_end()));
+    for (size, share) in kept(&plain, &ruled) {
+        step::print(&format!("{} KiB: {share:.2} of the throughput without them", size >> 10));
+    }
+    step::print(&format!("\n{}", text.trim_end()));
+    step::print(stream::measure(paths)?.trim_end());
+    Ok(())
+}
+
+/// Where the policy of the port without limits takes more.
+const LIMITS: &str = r#""limits": { "enabled": false },"#;
+
+/// Literals that no prompt of the benchmark holds, of words that it does hold.
+fn own_rules() -> String {
+    let rule = |number: usize| {
+        format!(
+            r#"{{"id":"own.bench.r{number}","summary":"s","category":"jailbreak","literal":"garden {number} of the {} moon"}}"#,
+            number * 7919 % 10_007
+        )
+    };
+    let rules: Vec<String> = (0..OWN_RULES).map(rule).collect();
+    format!(r#""detect": {{ "own_rules": [{}] }}"#, rules.join(","))
+}
+
+/// Measures one stack at all sizes, and writes what its VMs weigh.
+fn throughput(
+    paths: &Paths,
+    name: &str,
+    edits: Vec<(String, String)>,
+    text: &mut String,
+) -> Result<Vec<Row>> {
+    let mut options = Options::test(paths, name)?;
     options.parts = vec![Part::Model, Part::Envoy];
     options.quick_model = true;
     options.envoy_threads = Some(1);
+    options.envoy_edits = edits;
     let stack = Stack::start(paths, options)?;
     let mut rows = Vec::new();
     for size in SIZES {
@@ -47,9 +88,22 @@ pub fn run(paths: &Paths) -> Result<()> {
         fs::write(&body, demo::chat_body(size))?;
         rows.extend(measure(paths, &stack.ports(), size, &body)?);
     }
-    drop(stack);
-    step::print(table(&rows).trim_end());
-    Ok(())
+    // Each VM signs once a second.
+    thread::sleep(Duration::from_millis(1500));
+    let (vms, memory) =
+        (soak::gauge(&stack, "modelgate_vms")?, soak::gauge(&stack, "modelgate_vm_memory_bytes")?);
+    let each = memory / vms.max(1) / 1024;
+    text.push_str(&format!("{name}: {vms} VMs of {each} KiB each, one of them without traffic\n"));
+    Ok(rows)
+}
+
+/// What share of Modelgate's throughput is left, each taken as a share of the empty filter's beside it.
+fn kept(before: &[Row], after: &[Row]) -> Vec<(usize, f64)> {
+    let share = |rows: &[Row], size: usize| {
+        let of = |target: &str| rows.iter().find(|row| row.size == size && row.target == target);
+        Some(of("Modelgate")?.per_second / of("empty filter")?.per_second)
+    };
+    SIZES.iter().filter_map(|size| Some((*size, share(after, *size)? / share(before, *size)?))).collect()
 }
 
 fn measure(paths: &Paths, ports: &Ports, size: usize, body: &Path) -> Result<Vec<Row>> {
@@ -133,5 +187,22 @@ mod tests {
             row(32768, "empty filter", 50.0),
         ]);
         assert!(text.contains("0.80") && text.matches("1.00").count() >= 2, "{text}");
+    }
+
+    #[test]
+    fn what_more_rules_cost_is_told_apart_from_what_the_machine_did_meanwhile() {
+        let rows = |empty, ours| {
+            let row = |target, per_second| Row { size: 2048, target, per_second, p50_ms: 1.0, p99_ms: 2.0 };
+            vec![row("empty filter", empty), row("Modelgate", ours)]
+        };
+        let kept = kept(&rows(100.0, 80.0), &rows(50.0, 36.0));
+        assert_eq!(kept.len(), 1);
+        assert!(kept.iter().all(|(size, share)| *size == 2048 && (share - 0.9).abs() < 0.001));
+    }
+
+    #[test]
+    fn the_rules_are_a_policy() {
+        let policy: Value = serde_json::from_str(&format!("{{{}}}", own_rules())).unwrap();
+        assert_eq!(policy["detect"]["own_rules"].as_array().unwrap().len(), OWN_RULES);
     }
 }
