@@ -86,9 +86,10 @@ extern "C" fn proxy_on_http_call_response(
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_request_headers(id: u32, _count: usize, end_of_stream: bool) -> u32 {
+    let step = FILTER.with(|filter| filter.request_headers(&Proxy, id, end_of_stream));
     #[cfg(feature = "crash-test")]
     crash_if_asked();
-    action(FILTER.with(|filter| filter.request_headers(&Proxy, id, end_of_stream)))
+    action(step)
 }
 
 #[unsafe(no_mangle)]

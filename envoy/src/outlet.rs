@@ -279,6 +279,28 @@ mod tests {
     }
 
     #[test]
+    fn a_tick_that_is_for_the_vms_sign_of_life_alone_sends_nothing() {
+        let mock = Mock::new();
+        let policy = br#"{"model":{"name":"demo"},"relay":{"batch_interval_ms":60000}}"#;
+        let plugin = Plugin::configure(&mock, policy).unwrap();
+        assert_eq!(mock.tick_ms.get(), BEAT_MS);
+        plugin.tick(&mock);
+        plugin.report(&mock, event(1, Severity::Low));
+        for _ in 0..59 {
+            mock.now_ms.set(mock.now_ms.get() + 1000);
+            plugin.tick(&mock);
+        }
+        assert_eq!(sent(&mock), []);
+        mock.now_ms.set(mock.now_ms.get() + 1000);
+        plugin.tick(&mock);
+        assert_eq!(sent(&mock), [(1, 0)]);
+        // What is urgent leaves with the next tick, whatever it is for.
+        plugin.report(&mock, event(2, Severity::Critical));
+        plugin.tick(&mock);
+        assert_eq!(sent(&mock), [(1, 0), (1, 0)]);
+    }
+
+    #[test]
     fn an_urgent_event_brings_the_tick_forward_and_the_tick_sets_it_back() {
         let mock = Mock::new();
         let plugin = Plugin::configure(&mock, POLICY).unwrap();

@@ -174,6 +174,13 @@ impl Plugin {
         self.leave(host);
     }
 
+    /// A request is there.
+    pub(crate) fn serve(&self, host: &dyn Host) {
+        if self.vm.serve() {
+            self.sign(host);
+        }
+    }
+
     /// Shows that this VM is alive, and reports those that no longer are.
     fn sign(&self, host: &dyn Host) {
         let moment = self.moment(host);
@@ -210,13 +217,14 @@ impl Plugin {
         {
             feed.end(self.moment(host).unix_ms);
         }
+        // Whatever becomes of the events, from now on the host may end the VM at any moment, and rightly so.
+        self.vm.leave(host);
         self.retiring_since_ms.set(Some(self.moment(host).unix_ms));
         if let Ok(mut outlet) = self.outlet.try_borrow_mut() {
             outlet.tick(host, &self.metrics, true, || self.moment(host));
         }
         if self.waiting() == 0 {
             self.retiring_since_ms.set(None);
-            self.vm.leave(host);
             return true;
         }
         false
@@ -237,7 +245,6 @@ impl Plugin {
             self.metrics.add(host, Count::EventDropped, u64::try_from(waiting).unwrap_or(u64::MAX));
         }
         self.retiring_since_ms.set(None);
-        self.vm.leave(host);
         if let Err(refused) = host.done() {
             host.log(Level::Warn, &refused.to_string());
         }

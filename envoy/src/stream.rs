@@ -70,6 +70,7 @@ impl Stream {
     }
 
     fn open(&mut self, host: &dyn Host, plugin: &Plugin, end_of_stream: bool) -> Result<(), Refused> {
+        plugin.serve(host);
         let headers = host.headers(Side::Request)?;
         remove_own(host, Side::Request, &headers)?;
         let text = |name: &[u8]| String::from_utf8_lossy(headers.first(name).unwrap_or_default());

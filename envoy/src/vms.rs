@@ -6,10 +6,12 @@
 //! than [`PATIENCE_MS`] strikes it off and reports it; the roll is one value that is replaced by compare and swap, so
 //! exactly one does. The VM of the main thread serves no requests and hence outlives those that trap at one.
 //!
-//! A VM that was not ticked itself for a while (the machine slept, the clock jumped) first gives the others time to sign.
+//! A VM that serves no requests is struck off without a word: it had nothing to trap at, and the main thread stands still
+//! whenever it compiles a module. One that was not ticked itself for a while (the machine slept, the clock jumped) first
+//! gives the others time to sign.
 //!
-//! The value is a list of 24-byte entries: the VM's random number, Unix time in milliseconds, bytes of memory, all
-//! `u64`, little-endian.
+//! The value is a list of 32-byte entries: the VM's random number, Unix time in milliseconds, bytes of memory, 1 if it
+//! serves requests, all `u64`, little-endian.
 
 use std::{
     cell::{Cell, RefCell},
@@ -30,7 +32,7 @@ const MAX_VMS: usize = 256;
 /// How often a compare and swap is tried; then the next tick does it.
 const ATTEMPTS: usize = 16;
 const NUMBER: usize = 8;
-const ENTRY: usize = 3 * NUMBER;
+const ENTRY: usize = 4 * NUMBER;
 
 /// One signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,12 +40,13 @@ struct Entry {
     id: u64,
     at_ms: u64,
     memory: u64,
+    serves: u64,
 }
 
 /// What a VM saw when it signed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Watch {
-    /// VMs that were struck off for being gone.
+    /// VMs that served requests and were struck off for being gone.
     pub(crate) lost: u32,
     /// VMs on the roll.
     pub(crate) vms: u64,
@@ -56,6 +59,8 @@ pub(crate) struct Watch {
 pub(crate) struct Vm {
     id: Cell<Option<u64>>,
     signed_ms: Cell<u64>,
+    /// Whether it has had a request.
+    serves: Cell<bool>,
     /// Configurations that live in it.
     roots: Cell<u32>,
 }
@@ -95,6 +100,15 @@ impl Vm {
         }
     }
 
+    /// A request is there. `true` for the first one: then the VM has to sign at once.
+    pub(crate) fn serve(&self) -> bool {
+        let is_first = !self.serves.replace(true);
+        if is_first {
+            self.signed_ms.set(0);
+        }
+        is_first
+    }
+
     /// Signs the roll if that is due. `fresh` is the number of a VM that has none yet.
     pub(crate) fn sign(&self, host: &dyn Host, now_ms: u64, memory: u64, fresh: u64) -> Option<Watch> {
         if self.roots.get() == 0 {
@@ -112,11 +126,12 @@ impl Vm {
         let mut watch = Watch::default();
         let is_signed = change(host, |roll| {
             roll.retain(|entry| entry.id != id);
-            let before = roll.len();
-            roll.retain(|entry| !may_judge || now_ms.saturating_sub(entry.at_ms) <= PATIENCE_MS);
-            watch.lost = u32::try_from(before - roll.len()).unwrap_or(u32::MAX);
+            let is_gone = |entry: &Entry| may_judge && now_ms.saturating_sub(entry.at_ms) > PATIENCE_MS;
+            let lost = roll.iter().filter(|entry| is_gone(entry) && entry.serves > 0).count();
+            watch.lost = u32::try_from(lost).unwrap_or(u32::MAX);
+            roll.retain(|entry| !is_gone(entry));
             if roll.len() < MAX_VMS {
-                roll.push(Entry { id, at_ms: now_ms, memory });
+                roll.push(Entry { id, at_ms: now_ms, memory, serves: self.serves.get().into() });
             }
             watch.vms = u64::try_from(roll.len()).unwrap_or(u64::MAX);
             watch.memory = roll.iter().fold(0, |sum, entry| sum.saturating_add(entry.memory));
@@ -142,17 +157,17 @@ fn change(host: &dyn Host, mut edit: impl FnMut(&mut Vec<Entry>)) -> bool {
 
 fn read(bytes: &[u8]) -> Vec<Entry> {
     let entry = |bytes: &[u8]| {
-        let (id, rest) = bytes.split_first_chunk::<NUMBER>()?;
-        let (at_ms, rest) = rest.split_first_chunk::<NUMBER>()?;
-        let (memory, _) = rest.split_first_chunk::<NUMBER>()?;
-        let [id, at_ms, memory] = [id, at_ms, memory].map(|number| u64::from_le_bytes(*number));
-        Some(Entry { id, at_ms, memory })
+        let (numbers, _) = bytes.as_chunks::<NUMBER>();
+        let [id, at_ms, memory, serves] = *numbers.first_chunk()?;
+        let [id, at_ms, memory, serves] = [id, at_ms, memory, serves].map(u64::from_le_bytes);
+        Some(Entry { id, at_ms, memory, serves })
     };
     bytes.chunks_exact(ENTRY).filter_map(entry).take(MAX_VMS).collect()
 }
 
 fn write(roll: &[Entry]) -> Vec<u8> {
-    roll.iter().flat_map(|entry| [entry.id, entry.at_ms, entry.memory]).flat_map(u64::to_le_bytes).collect()
+    let numbers = |entry: &Entry| [entry.id, entry.at_ms, entry.memory, entry.serves];
+    roll.iter().flat_map(numbers).flat_map(u64::to_le_bytes).collect()
 }
 
 #[cfg(test)]
@@ -180,6 +195,7 @@ mod tests {
         for second in 0..2 {
             for (vm, id) in vms.iter().zip(1..) {
                 vm.enter();
+                vm.serve();
                 assert_eq!(vm.sign(mock, START + second * 1000, 100, id).unwrap().lost, 0);
             }
         }
@@ -202,6 +218,26 @@ mod tests {
         assert_eq!(lost.iter().sum::<u32>(), 1);
         assert_eq!(lost.iter().position(|lost| *lost == 1), Some(20), "eleven seconds after it last signed");
         assert_eq!(roll(&mock), [1, 2]);
+    }
+
+    #[test]
+    fn a_vm_without_requests_may_stand_still() {
+        let mock = Mock::new();
+        let [one, other, _gone] = three(&mock);
+        let idle = living();
+        idle.sign(&mock, START + 1000, 100, 4).unwrap();
+        for second in 2..30 {
+            for vm in [&one, &other] {
+                vm.sign(&mock, START + second * 1000, 100, 9).unwrap();
+            }
+        }
+        assert_eq!(roll(&mock), [1, 2]);
+        assert!(idle.sign(&mock, START + 30_000, 100, 9).is_some());
+        assert_eq!(roll(&mock), [1, 2, 4], "it is back");
+        assert!(idle.serve() && !idle.serve());
+        assert!(idle.sign(&mock, START + 30_001, 100, 9).is_some(), "at once, with its first request");
+        let lost = (31..50).filter_map(|second| one.sign(&mock, START + second * 1000, 100, 9));
+        assert_eq!(lost.map(|watch| watch.lost).sum::<u32>(), 2, "it and the other");
     }
 
     #[test]

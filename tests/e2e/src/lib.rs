@@ -106,15 +106,26 @@ pub fn event_id(response: &Response) -> Result<EventId> {
 ///
 /// # Errors
 /// When it has none in time, or asking fails.
-pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Result<Option<T>>) -> Result<T> {
-    const PATIENCE: Duration = Duration::from_secs(30);
+pub fn eventually<T>(what: &str, ask: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+    eventually_within(Duration::from_secs(30), what, ask)
+}
+
+/// Waits so long until a question has an answer.
+///
+/// # Errors
+/// When it has none in time, or asking fails.
+pub fn eventually_within<T>(
+    patience: Duration,
+    what: &str,
+    mut ask: impl FnMut() -> Result<Option<T>>,
+) -> Result<T> {
     let start = Instant::now();
     loop {
         if let Some(answer) = ask()? {
             return Ok(answer);
         }
-        if start.elapsed() > PATIENCE {
-            bail!("waited {} s in vain: {what}", PATIENCE.as_secs());
+        if start.elapsed() > patience {
+            bail!("waited {} s in vain: {what}", patience.as_secs());
         }
         thread::sleep(Duration::from_millis(50));
     }

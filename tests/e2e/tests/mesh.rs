@@ -12,10 +12,14 @@ use anyhow::{Context as _, Result, ensure};
 use modelgate_e2e::{
     ATTACK, ask,
     envoy::{healthy, prometheus, sample, stats},
-    eventually, stack_with,
+    eventually, eventually_within, stack_with,
 };
 use serde_json::{Value, json};
-use xtask::stack::{Part, Stack};
+use wire::Verdict;
+use xtask::{
+    Paths,
+    stack::{Part, Stack},
+};
 
 const FILTER: &str = "/resources/0/filter_chains/0/filters/0/typed_config/http_filters/0";
 const UNLIMITED: &str = "/resources/2/filter_chains/0/filters/0/typed_config/http_filters/0";
@@ -42,7 +46,10 @@ fn update(stack: &Stack, change: impl FnOnce(&mut Value)) -> Result<()> {
     let new = file.with_extension("new");
     fs::write(&new, response.to_string())?;
     fs::rename(&new, &file)?;
-    eventually("Envoy's word on the new listeners", || Ok((attempts(stack)? > before).then_some(())))
+    // While Envoy compiles a new module it answers nobody here, on a busy machine for long.
+    eventually_within(Duration::from_secs(120), "Envoy's word on the new listeners", || {
+        Ok(attempts(stack).is_ok_and(|now| now > before).then_some(()))
+    })
 }
 
 fn set(response: &mut Value, place: &str, value: Value) {
@@ -168,6 +175,44 @@ fn configurations_change_under_traffic_without_a_lost_request_or_count() -> Resu
         let expected = grown as f64;
         ensure!((counted - expected).abs() < 0.5, "{verdict}: {counted} counted, {expected} sent");
     }
+    healthy(&mut stack)
+}
+
+/// A new version of the filter in the place of the old one: VMs that end in order are no alarm.
+#[test]
+fn an_upgrade_of_the_filter_is_not_taken_for_a_crash() -> Result<()> {
+    let mut stack = stack_with("upgrade", |options| {
+        options.parts = vec![Part::Model, Part::Mailbox, Part::Relay, Part::Envoy];
+        options.envoy_threads = Some(4);
+        options.envoy_listeners_apart = true;
+        let path = r#""path": "/v1/events""#;
+        options.envoy_edits.push((path.into(), format!(r#"{path}, "batch_interval_ms": 60000"#)));
+    })?;
+    let vms = |stack: &Stack| -> Result<f64> {
+        Ok(sample(&prometheus(stack)?, "modelgate_vms", &[]).unwrap_or_default())
+    };
+    eventually("the first VMs", || Ok((vms(&stack)? == 5.0).then_some(())))?;
+    healthy(&mut stack)?;
+    let waiting = ask(stack.ports().envoy_unlimited, ATTACK)?;
+    // The same but for a custom section at its end: id 0, two bytes, a name of one letter and no content.
+    let filter = Paths::find().filter();
+    let next = stack.data().join("next.wasm");
+    fs::write(&next, [fs::read(&filter)?.as_slice(), &[0, 2, 1, b'x']].concat())?;
+    let code = "/typed_config/config/vm_config/code/local/filename";
+    update(&stack, |response| {
+        for filter in [FILTER, UNLIMITED] {
+            set(response, &format!("{filter}{code}"), next.display().to_string().into());
+        }
+    })?;
+    // Every worker has served, so that a VM that is missed would be reported; the old ones end with the drain.
+    healthy(&mut stack)?;
+    thread::sleep(Duration::from_secs(20));
+    let event = modelgate_e2e::stored(&stack, modelgate_e2e::event_id(&waiting)?)?;
+    ensure!(event.verdict == Verdict::Block, "{event:?}");
+    eventually("the end of the old VMs", || Ok((vms(&stack)? == 5.0).then_some(())))?;
+    let shown = prometheus(&stack)?;
+    let reloads = sample(&shown, "modelgate_vm_reloads_total", &[]);
+    ensure!(reloads == Some(0.0), "{reloads:?} VMs are said to have crashed");
     healthy(&mut stack)
 }
 

@@ -326,7 +326,7 @@ impl Stack {
                     .env("MODELGATE_WEBHOOK_KEY", &self.key);
                 // Ends within the time we give it, open streams or not. Where listeners are replaced, what is under way on
                 // the old ones has time to end.
-                let drain = if options.envoy_listeners_apart { "20" } else { "1" };
+                let drain = if options.envoy_listeners_apart { "8" } else { "1" };
                 command.args(["--drain-time-s", drain, "--parent-shutdown-time-s", "25"]);
                 // Access logs are there when a test looks.
                 command.args(["--file-flush-interval-msec", "200"]);
