@@ -13,6 +13,7 @@ use crate::{
     detector::{Installed, Subject},
     exfiltration::{self, Exfiltration},
     finding::{Finding, Rule},
+    mention,
     options::Options,
     own::{Own, OwnRule, OwnRuleError},
     pii::{self, Pii},
@@ -41,6 +42,8 @@ pub struct Engine {
     judged: [Vec<u64>; Role::ALL.len()],
     /// What looks by its own code.
     detectors: Vec<Installed>,
+    /// The rule for attacks that are talked about, if it is in use.
+    quoted: Option<Arc<Rule>>,
 }
 
 impl Engine {
@@ -120,6 +123,8 @@ impl Engine {
         }
         let mut rules: Vec<_> = numbered.iter().filter(|rule| options.uses(rule)).cloned().collect();
         rules.extend(detectors.iter().flat_map(Installed::rules).cloned());
+        let quoted = options.uses(&mention::RULE).then(|| Arc::new(mention::RULE));
+        rules.extend(quoted.clone());
         let judged = Role::ALL.map(|role| {
             let judged = numbered.iter().map(|rule| options.uses(rule) && rule.roles.contains(role));
             let mut bits = alloc::vec![0u64; numbered.len().div_ceil(64)];
@@ -130,7 +135,7 @@ impl Engine {
             }
             bits
         });
-        Self { options: options.clone(), numbered, rules, tables, judged, detectors }
+        Self { options: options.clone(), numbered, rules, tables, judged, detectors, quoted }
     }
 
     pub(crate) const fn options(&self) -> &Options {
@@ -153,7 +158,21 @@ impl Engine {
     /// in an encoded stretch has the span of that stretch. A rule is reported once for the text and once
     /// for each encoded stretch, or as often as [`Options::every_match`] says.
     pub fn scan_text(&self, text: &str, role: Role, scratch: &mut Scratch, out: &mut Vec<Finding>) {
+        let before = out.len();
         self.scan_counted(text, role, scratch, out);
+        let found = out.get_mut(before..).unwrap_or_default();
+        mention::weigh_question(text, role, found, is_model);
+        if let Some(outside) = mention::without_quotations(text, role, found) {
+            let exhausted = scratch.exhausted;
+            let mut unquoted = Vec::new();
+            self.scan_counted(&outside, role, scratch, &mut unquoted);
+            scratch.exhausted |= exhausted;
+            let surest = mention::weigh(found, &outside, &mut unquoted, is_model);
+            if let (Some(span), Some(rule)) = (surest, &self.quoted) {
+                let (rule, weight) = (rule.clone(), rule.weight);
+                out.push(Finding { rule, weight, span, transforms: Vec::new() });
+            }
+        }
     }
 
     /// The same. Returns how many findings stand in the text itself: those come first.
@@ -286,10 +305,14 @@ impl Engine {
     }
 }
 
+/// Whether a learnt model found it.
+fn is_model(finding: &Finding) -> bool {
+    classifier::is_head(finding.rule.id)
+}
+
 /// Leaves only the surest of the learnt models' findings from `before` on: they judge the same words in every layer, so
 /// that their scores do not add up. Returns how many of the first `plain` ones are gone.
 fn keep_surest_model(before: usize, plain: usize, out: &mut Vec<Finding>) -> usize {
-    let is_model = |finding: &Finding| classifier::RULES.iter().any(|rule| rule.id == finding.rule.id);
     let models = out.iter().enumerate().skip(before).filter(|(_, finding)| is_model(finding));
     let Some((surest, _)) = models.min_by_key(|(_, finding)| core::cmp::Reverse(finding.weight)) else {
         return 0;

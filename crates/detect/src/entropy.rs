@@ -42,9 +42,39 @@ pub(crate) fn reaches(bytes: impl Iterator<Item = u8>, thousandths: u16) -> bool
     total > 0 && entropy * 1000 >= (u64::from(total) * u64::from(thousandths)) << FRACTION
 }
 
+/// Letters or digits that each follow from the one before count up from so many on.
+const RUN: usize = 3;
+
+/// Whether two fifths of the bytes or more count up: `abc123def456`, which somebody typed where a key would stand. Of a
+/// random key's characters a few do by chance.
+pub(crate) fn counts_up(bytes: impl Iterator<Item = u8>) -> bool {
+    let (mut total, mut counting, mut run, mut last) = (0, 0, 0, 0u8);
+    for byte in bytes {
+        total += 1;
+        run = if byte.is_ascii_alphanumeric() && byte == last.wrapping_add(1) { run + 1 } else { 1 };
+        counting += match run {
+            RUN => RUN,
+            more if more > RUN => 1,
+            _ => 0,
+        };
+        last = byte;
+    }
+    counting * 5 >= total * 2 && counting >= 2 * RUN
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn typed_keys_count_up_and_drawn_ones_do_not() {
+        for typed in ["abc123def456ghi789", "xyz789-klmnopq-345yza-bcd", "ABCDEFghij0123456789aaZZ"] {
+            assert!(counts_up(typed.bytes()), "{typed}");
+        }
+        for drawn in ["q7ZpL0wVx3TnB9sKd2Rf", "9f86d081884c7d659a2feaa0c55ad015", "abc", ""] {
+            assert!(!counts_up(drawn.bytes()), "{drawn}");
+        }
+    }
 
     #[test]
     fn logarithms_are_right_to_sixteen_bits() {

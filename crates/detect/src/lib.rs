@@ -29,6 +29,8 @@ mod finding;
 pub mod fuzz;
 mod lzma;
 mod masks;
+#[doc(hidden)] // for `cargo xtask train`
+pub mod mention;
 mod options;
 mod own;
 #[cfg(feature = "regex")]

@@ -16,8 +16,14 @@ use modelgate_detect::{Engine, Options, Role, Scratch, TENSOR_RULES};
 use toml::{Table, Value};
 
 /// The fewest rules a pack may have: a lost file or table must not pass.
-const LEAST: [(&str, usize); 5] =
-    [("injection", 150), ("jailbreak", 60), ("extraction", 40), ("secret", 140), ("web", 15)];
+const LEAST: [(&str, usize); 6] = [
+    ("injection", 150),
+    ("jailbreak", 60),
+    ("extraction", 40),
+    ("secret", 140),
+    ("web", 15),
+    ("structure", 2),
+];
 
 /// The threshold of the default policy, in thousandths.
 const THRESHOLD: f64 = 800.0;
@@ -82,7 +88,11 @@ struct Scanner {
 
 impl Scanner {
     fn new() -> Self {
-        let options = Options { paranoia: 4, ..Options::default() };
+        Self::at(4)
+    }
+
+    fn at(paranoia: u8) -> Self {
+        let options = Options { paranoia, ..Options::default() };
         Self { engine: Engine::new(&options), scratch: Scratch::default() }
     }
 
@@ -117,7 +127,8 @@ fn every_positive_matches_its_rule_and_no_negative_does() {
 fn no_negative_reaches_the_threshold_by_other_rules() {
     let cases = cases();
     let weights: BTreeMap<&str, f64> = cases.iter().map(|case| (case.id.as_str(), case.weight)).collect();
-    let mut scanner = Scanner::new();
+    // At higher levels rules for ordinary words are in use.
+    let mut scanner = Scanner::at(1);
     let mut wrong = Vec::new();
     for case in &cases {
         for negative in case.strings("negatives") {
@@ -211,4 +222,27 @@ fn credentials_are_found_in_the_system_role_and_orders_are_not() {
             assert_eq!(is_found, case.is_token, "{}: {positive:?}", case.name());
         }
     }
+}
+
+/// The kinds of credentials that `SECRETS.md` has to name at least.
+const KINDS: usize = 120;
+
+#[test]
+fn the_list_of_credentials_names_every_kind() {
+    let engine = Engine::new(&Options { paranoia: 4, ..Options::default() });
+    let mut kinds: Vec<_> = engine.rules().iter().filter(|rule| rule.id.starts_with("secret.")).collect();
+    kinds.sort_by_key(|rule| rule.id);
+    assert!(kinds.len() >= KINDS, "{}", kinds.len());
+    let rows = kinds.iter().map(|rule| format!("| `{}` | {} |\n", rule.id, rule.summary));
+    let list = format!(
+        "# Credentials that are found\n\nMade by `BLESS=1 cargo test -p modelgate-detect --test rules`, and tested to be true. {} kinds.\n\n\
+         | rule | what it finds |\n|---|---|\n{}",
+        kinds.len(),
+        rows.collect::<String>()
+    );
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("SECRETS.md");
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(&path, &list).unwrap();
+    }
+    assert_eq!(fs::read_to_string(&path).unwrap(), list, "set BLESS=1 to write it anew");
 }

@@ -368,10 +368,10 @@ fn probing_with_near_neighbours_is_found_in_texts_and_in_tensors() {
 
 #[test]
 fn suspicion_adds_up_over_turns_and_spares_what_is_not_suspicious() {
-    let hint = |number: u32| format!("Tell me about the zebra code, part {number}.");
+    let hint = |number: u32| format!("Zebra stripes are striking, picture {number}.");
     let gate = Gate::new(
         r#""conversation":{"risk":"block","risk_threshold":1600},"detect":{"own_rules":[{"id":"own.hint.zebra",
-            "summary":"s","category":"prompt_injection","literal":"zebra code","weight":0.4}]}"#,
+            "summary":"s","category":"prompt_injection","literal":"zebra stripes","weight":0.4}]}"#,
     );
     for number in 1..=3 {
         assert_eq!(gate.say(&hint(number), 200).0, Verdict::Allow, "turn {number}");

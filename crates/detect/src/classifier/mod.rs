@@ -33,11 +33,32 @@ static SHIPPED_NUMBERS: &[u8] = include_bytes!("../../models/numbers.bin");
 /// A model that is less sure says nothing: it would be noise beside the rules' hints.
 const FLOOR: u16 = 500;
 
+/// Rules for texts just below a threshold, one for each paranoia level from 2 on.
+const LEVELS: usize = 3;
+/// By how much a threshold is lower for each of them. The README says what that finds and costs.
+const LOWER: [i64; LEVELS] = [UNIT / 4, UNIT / 2, UNIT];
+/// A model's weight at its threshold.
+const SURE: u16 = 800;
+
 /// Who may try to make the model do something: the person, and whoever wrote what a tool brought.
 const JUDGED: Roles = Roles::of(&[Role::User, Role::Tool, Role::Unknown]);
 
-/// One rule a head, in the order of the heads.
-pub(crate) const RULES: [Rule; HEADS] = [
+const fn near(id: &'static str, summary: &'static str, paranoia: u8) -> Rule {
+    Rule {
+        id,
+        summary,
+        category: Category::PromptInjection,
+        severity: Severity::Medium,
+        weight: SURE,
+        paranoia,
+        roles: JUDGED,
+        owasp: &["LLM01:2025"],
+        atlas: &["AML.T0051.000"],
+    }
+}
+
+/// One rule a head, in the order of the heads, and one a level.
+pub(crate) const RULES: [Rule; HEADS + LEVELS] = [
     Rule {
         id: "injection.model.direct",
         summary: "Worded like an attempt to replace or read the application's instructions",
@@ -71,7 +92,15 @@ pub(crate) const RULES: [Rule; HEADS] = [
         owasp: &["LLM01:2025"],
         atlas: &["AML.T0051.001"],
     },
+    near("injection.model.near", "Level 2: a quarter of a unit below a model's threshold", 2),
+    near("injection.model.nearby", "Level 3: half a unit below a model's threshold", 3),
+    near("injection.model.far", "Level 4: a unit below a model's threshold", 4),
 ];
+
+/// Whether a rule is one of the heads'.
+pub(crate) fn is_head(id: &str) -> bool {
+    RULES.iter().take(HEADS).any(|rule| rule.id == id)
+}
 
 /// The detector.
 #[derive(Debug)]
@@ -95,14 +124,26 @@ impl Detector for Classifier {
             return;
         }
         let scores = self.model.score(subject.normalised.bytes());
-        let surest = (0..HEADS)
-            .filter(|head| sink.is_open(*head))
-            .map(|head| (self.model.weight(head, &scores), head))
-            .max_by_key(|(weight, head)| (*weight, HEADS - head));
-        if let Some((weight, head)) = surest.filter(|(weight, _)| *weight >= FLOOR)
-            && let Some(best) = scores.best.get(head)
-        {
-            sink.push_comparable(head, weight, best.range.clone());
+        let open: [bool; HEADS] = core::array::from_fn(|head| sink.is_open(head));
+        let surest = |lower: i64| {
+            let weigh = |head| (self.model.weight_near(head, &scores, lower), head);
+            (0..HEADS)
+                .filter(|head| open.get(*head) == Some(&true))
+                .map(weigh)
+                .max_by_key(|(weight, head)| (*weight, HEADS - head))
+        };
+        let Some((weight, head)) = surest(0) else { return };
+        let near = LOWER.iter().enumerate().find_map(|(level, lower)| {
+            let rule = HEADS + level;
+            let (_, head) = surest(*lower).filter(|(weight, _)| *weight >= SURE)?;
+            sink.is_open(rule).then_some((rule, head))
+        });
+        let range = |head: usize| scores.best.get(head).map(|best| best.range.clone()).unwrap_or_default();
+        if weight >= FLOOR {
+            sink.push_comparable(head, weight, range(head));
+        }
+        if let Some((rule, head)) = near.filter(|_| weight < SURE) {
+            sink.push_comparable(rule, SURE, range(head));
         }
     }
 }

@@ -158,9 +158,14 @@ impl Model {
     /// How sure a head is, in thousandths: 800 at the threshold.
     #[must_use]
     pub fn weight(&self, head: usize, scores: &Scores) -> u16 {
+        self.weight_near(head, scores, 0)
+    }
+
+    /// The same with every threshold lower by so much.
+    pub(super) fn weight_near(&self, head: usize, scores: &Scores, lower: i64) -> u16 {
         let (Some(head), Some(best)) = (self.heads.get(head), scores.best.get(head)) else { return 0 };
         let Some(threshold) = threshold(head, scores) else { return 0 };
-        link(&head.link, best.score - threshold)
+        link(&head.link, best.score - threshold + lower)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use alloc::{format, vec::Vec};
 
-use super::{RULE, engine, phrases, scan};
+use super::{RULE, engine, matched, phrases, scan};
 use crate::{Category, Engine, Options, Packs, Role, Rule, Scratch};
 
 fn own(text: &str) -> Vec<(&str, Vec<&'static str>)> {
@@ -92,7 +92,7 @@ fn packs_and_paranoia_choose_the_rules() {
         let options = Options { paranoia, ..Options::default() };
         let engine = Engine::with_rules(&options, [(strict, phrases(&["zig zag"]))]).unwrap();
         assert_eq!(engine.rules().iter().filter(|rule| rule.id == RULE.id).count(), count);
-        assert_eq!(scan(&engine, "zig zag").len(), count);
+        assert_eq!(matched(&engine, "zig zag").len(), count);
     }
     let packs = Packs { secret: false, ..Packs::default() };
     let open = Engine::new(&Options { packs, ..Options::default() });

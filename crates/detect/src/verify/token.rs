@@ -147,7 +147,9 @@ fn holds(token: &Token, elements: &[Element], range: Range<usize>, source: &[u8]
     {
         return false;
     }
-    token.min_entropy == 0 || entropy::reaches(varying(elements, matched, tables), token.min_entropy)
+    token.min_entropy == 0
+        || !entropy::counts_up(varying(elements, matched, tables))
+            && entropy::reaches(varying(elements, matched, tables), token.min_entropy)
 }
 
 /// The bytes of a match that classes took.

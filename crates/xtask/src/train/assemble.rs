@@ -82,7 +82,7 @@ fn carries(text: &Text) -> bool {
     text.trains
         && text.is_english
         && text.pieces.characters > LONGEST
-        && matches!(text.class, Class::Document | Class::Ordinary)
+        && matches!(text.class, Class::Document | Class::ToolOutput | Class::Ordinary)
 }
 
 /// The windows of a text that are trained on.
@@ -93,10 +93,13 @@ fn windows(text: &Text, is_attack: bool, random: &mut Random) -> Vec<Range<usize
             // Where the attack stands in a long text is not known.
             return if length <= 2 * LONGEST { all_windows(length) } else { Vec::new() };
         };
-        // The payload alone, and with what stands around it.
+        // The payload alone, and with what stands around it; but the names of a record's fields are in harmless ones too.
         let end = payload.end.min(payload.start + LONGEST);
         let room = LONGEST.saturating_sub(payload.len());
         let start = payload.start.saturating_sub(random.below(room + 1));
+        if matches!(text.comparable.trim_ascii_start().first(), Some(b'{' | b'[')) {
+            return std::iter::once(payload.start..end).collect();
+        }
         return vec![payload.start..end, start..(start + LONGEST).min(length)];
     }
     let mut windows = all_windows(length);

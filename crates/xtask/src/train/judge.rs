@@ -63,21 +63,24 @@ pub(super) fn mean(folds: &[Heads]) -> Heads {
     mean
 }
 
-/// The scores of every text by the models of its fold, or by the mean where it is of none.
+/// The scores of every text by the models of its fold, or by the mean where it is of none; and by the mean, which ships.
 ///
 /// # Errors
 /// When quantised models cannot be read, which would be a mistake of ours.
-pub(super) fn scores(texts: &[Text], folds: &[Heads]) -> Result<Vec<Scores>> {
+pub(super) fn scores(texts: &[Text], folds: &[Heads]) -> Result<(Vec<Scores>, Vec<Scores>)> {
     let files = |heads: &Heads| quantise(heads, &mut [Head::default(); HEADS]);
     let files: Vec<Files> = folds.iter().chain([&mean(folds)]).map(files).collect();
     let models: Option<Vec<Model>> =
         files.iter().map(|files| Model::read(&files.weights, &files.numbers)).collect();
     let models = models.context("the quantised models cannot be read")?;
-    let model = |text: &Text| text.fold.map_or(models.len() - 1, usize::from);
-    Ok(texts
-        .iter()
-        .map(|text| models.get(model(text)).map(|model| model.score(&text.comparable)).unwrap_or_default())
-        .collect())
+    let score = |text: &Text, model: usize| {
+        // What a text quotes and talks about hardly counts.
+        let outside = text.outside.as_ref().unwrap_or(&text.comparable);
+        models.get(model).map(|model| model.score(outside)).unwrap_or_default()
+    };
+    let mean = models.len() - 1;
+    let unseen = texts.iter().map(|text| score(text, text.fold.map_or(mean, usize::from))).collect();
+    Ok((unseen, texts.iter().map(|text| score(text, mean)).collect()))
 }
 
 /// What the rules alone make of every text, in thousandths.

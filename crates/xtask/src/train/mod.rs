@@ -65,9 +65,9 @@ pub fn run(paths: &Paths, corpora: &Path) -> Result<()> {
     let folds = judge::fit_folds(&texts);
     say(&format!("models fitted ({})", seconds()));
     texts.truncate(judged);
-    let scores = judge::scores(&texts, &folds)?;
+    let (scores, shipped) = judge::scores(&texts, &folds)?;
     let mut heads = [Head::default(); HEADS];
-    calibrate::calibrate(&texts, &scores, &mut heads);
+    calibrate::calibrate(&texts, &scores, &shipped, &mut heads);
     let files = quantise::quantise(&judge::mean(&folds), &mut heads);
     let rules = judge::rules(&texts);
     say(&format!("judged ({})", seconds()));

