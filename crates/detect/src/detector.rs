@@ -3,7 +3,7 @@
 use alloc::{sync::Arc, vec::Vec};
 use core::{fmt::Debug, ops::Range};
 
-use normalise::{Normalised, undone_in};
+use normalise::{Marks, Normalised, undone_in};
 
 use crate::{
     finding::{Finding, Rule},
@@ -34,6 +34,13 @@ pub(crate) struct Subject<'a> {
     pub(crate) is_code: bool,
     /// Whether it was put together from what somebody wrote, so that its brackets and spaces are nobody's.
     pub(crate) is_reading: bool,
+}
+
+impl<'a> Subject<'a> {
+    /// Where in its text signs stand.
+    pub(crate) const fn marks(&self) -> &'a Marks {
+        self.normalised.marks()
+    }
 }
 
 /// A detector with the rules it reports by.

@@ -10,7 +10,7 @@
 use alloc::{sync::Arc, vec::Vec};
 use core::{fmt, ops::Range};
 
-use normalise::{Budget, Normalised, views};
+use normalise::{Budget, Normalised, views_marked};
 
 use crate::{
     compile::sort::sort_by,
@@ -154,7 +154,7 @@ impl Engine {
                 return Some(Finding { rule: Arc::new(RULE), weight, span, transforms });
             }
             if layer.transforms.len() < usize::from(self.options().decode_depth) {
-                views(text, &mut budget, &mut scratch.views);
+                views_marked(text, scratch.normalised.marks(), &mut budget, &mut scratch.views);
                 scratch.layers.extend(scratch.views.drain(..).map(|view| layer.within(view)));
             }
             layer = scratch.layers.get_mut(next).map(core::mem::take)?;

@@ -3,7 +3,7 @@
 use alloc::{sync::Arc, vec, vec::Vec};
 use core::ops::Range;
 
-use normalise::{Budget, Transform, undone_in, views};
+use normalise::{Budget, Transform, undone_in, views_marked};
 
 use crate::{
     builtin,
@@ -222,7 +222,7 @@ impl Engine {
         self.verify_hits(text, layer, scratch, room, out);
         // What the views say tells how the text itself is to be judged.
         if layer.transforms.len() < usize::from(self.options.decode_depth) {
-            views(text, budget, &mut scratch.views);
+            views_marked(text, scratch.normalised.marks(), budget, &mut scratch.views);
         }
         let mut whole = scratch.views.iter().filter(|view| view.source.len() * 10 >= text.len() * 9);
         let is_read = whole.clone().next().is_some();

@@ -1,7 +1,6 @@
 //! Personal data: numbers, addresses and documents that point at one person.
 //!
-//! One pass looks for digits and at-signs, eight bytes at a time; only where one stands is anything
-//! looked at. A number is taken by its own proof (check digits, ranges, a grouping that nothing else
+//! Only where a digit or an at-sign stands is anything looked at. A number is taken by its own proof (check digits, ranges, a grouping that nothing else
 //! has) or by a word near it that says what it is, in some twenty-five languages ([`words`]); the
 //! weaker the proof, the more of the other is asked for. Weights are set in [`rules`].
 
@@ -27,7 +26,7 @@ mod words;
 use context::Context;
 use national::Candidate;
 pub(crate) use rules::RULES;
-use text::{Digits, Edges, Gap, Group, Run, edges, next_sign, word_round};
+use text::{Digits, Edges, Gap, Group, Run, edges, word_round};
 
 use crate::{
     detector::{Detector, Sink, Subject},
@@ -45,7 +44,9 @@ impl Detector for Pii {
         let setting = Setting::of(subject);
         let mut context = Context::new(bytes);
         let mut at = 0;
-        while let Some(sign) = next_sign(bytes, at) {
+        // Prose has few of either.
+        let is_sign = |byte| matches!(byte, b'0'..=b'9' | b'@');
+        while let Some(sign) = subject.marks().next(bytes, at, is_sign) {
             at = if bytes.get(sign) == Some(&b'@') {
                 mail::look(bytes, sign, setting, sink)
             } else {

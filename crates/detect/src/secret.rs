@@ -2,9 +2,8 @@
 //! `X-Api-Key: …`, `my password is …`.
 //!
 //! The patterns of `rules/secret_*.toml` find what has a form of its own. Most vendors' keys have none:
-//! forty hexadecimal digits are a commit unless a name says otherwise. One pass looks for the signs that
-//! stand between a name and its value (and for digits, which values without a sign have), eight bytes at
-//! a time. The value is judged first: it has to look random ([`value`]). Only then is the name read
+//! forty hexadecimal digits are a commit unless a name says otherwise. It goes through the signs that
+//! stand between a name and its value (and for digits, which values without a sign have). The value is judged first: it has to look random ([`value`]). Only then is the name read
 //! ([`name`]), and [`services`] says whose key it is.
 
 mod name;
@@ -14,7 +13,6 @@ pub(crate) mod tests;
 mod value;
 
 use name::{Kind, Name};
-use normalise::swar::{between, first};
 use value::{Alphabet, Value, is_placeholder};
 
 pub(crate) use services::RULES;
@@ -34,7 +32,8 @@ impl Detector for Secret {
         let bytes = subject.text.as_bytes();
         let mut scan = Scan { bytes, kubernetes: None };
         let mut at = 0;
-        while let Some(sign) = next_sign(bytes, at) {
+        let is_sign = |byte| matches!(byte, b'0'..=b'9' | b':' | b'=' | b'>');
+        while let Some(sign) = subject.marks().next(bytes, at, is_sign) {
             at = match bytes.get(sign) {
                 Some(b'0'..=b'9') => scan.word(sign, at, sink),
                 Some(b':' | b'=' | b'>') => scan.value(sign, sink),
@@ -42,22 +41,6 @@ impl Detector for Secret {
             };
         }
     }
-}
-
-/// The next digit or `:`, `;`, `<`, `=`, `>` from `at` on.
-fn next_sign(bytes: &[u8], at: usize) -> Option<usize> {
-    let rest = bytes.get(at..)?;
-    let mut chunks = rest.chunks_exact(8);
-    for (number, chunk) in chunks.by_ref().enumerate() {
-        let word = chunk.first_chunk().map_or(0, |eight| u64::from_le_bytes(*eight));
-        let flags = between(word, b'0', b'>');
-        if flags != 0 {
-            return Some(at + number * 8 + first(flags));
-        }
-    }
-    let tail = chunks.remainder();
-    let found = tail.iter().position(|byte| matches!(byte, b'0'..=b'>'))?;
-    Some(bytes.len() - tail.len() + found)
 }
 
 struct Scan<'a> {

@@ -7,7 +7,7 @@ use crate::{
     fold::{self, Kind},
     invisible::{is_invisible, tagged},
     map::Map,
-    swar,
+    marks::Marks,
     transform::{Transform, Transforms},
     unicode::{is_normal, nfkc},
 };
@@ -35,6 +35,8 @@ pub struct Normalised {
     transforms: Transforms,
     /// A cluster in normal form.
     cluster: Vec<(u8, char)>,
+    /// The marks of the source.
+    marks: Marks,
 }
 
 impl Normalised {
@@ -44,6 +46,7 @@ impl Normalised {
         self.map.clear();
         self.transforms = Transforms::NONE;
         self.bytes.reserve(source.len() + PADDING);
+        self.marks.set(source.as_bytes());
         let mut at = 0;
         while at < source.len() {
             at += self.copy_plain(source, at);
@@ -88,6 +91,12 @@ impl Normalised {
         self.transforms
     }
 
+    /// The marks of the source.
+    #[must_use]
+    pub const fn marks(&self) -> &Marks {
+        &self.marks
+    }
+
     /// The byte range of the source that a byte range of the comparable text stands for.
     #[must_use]
     pub fn source_range(&self, range: Range<usize>) -> Range<usize> {
@@ -97,42 +106,21 @@ impl Normalised {
     /// Takes over ASCII that needs no more than lower case, in bulk. Returns how many bytes it was.
     fn copy_plain(&mut self, source: &str, start: usize) -> usize {
         let rest = source.as_bytes().get(start..).unwrap_or_default();
-        let mut carry = self.bytes.last().map_or(0, |last| if *last <= b' ' { 0x80 } else { 0 });
-        let mut copied = 0;
-        let mut capitals = 0;
-        let (blocks, _) = rest.as_chunks::<32>();
-        'blocks: for block in blocks {
-            let mut lowered = [0; 32];
-            let (words, _) = block.as_chunks::<8>();
-            let (into, _) = lowered.as_chunks_mut::<8>();
-            let mut odd = 0;
-            for (word, into) in words.iter().zip(into) {
-                let word = u64::from_le_bytes(*word);
-                odd |= odd_bytes(word, &mut carry);
-                let lower = swar::to_lower(word);
-                capitals |= lower ^ word;
-                *into = lower.to_le_bytes();
-            }
-            if odd != 0 {
-                break 'blocks;
-            }
-            self.bytes.extend_from_slice(&lowered);
-            copied += 32;
+        // The marks tell white space behind white space in the source; here it may stand behind what became some.
+        let doubled =
+            matches!(self.bytes.last(), Some(b' ' | b'\n')) && matches!(rest.first(), Some(b' ' | b'\n'));
+        let end = if doubled { start } else { self.marks.next_odd(start, source.len()) };
+        let plain = rest.get(..end - start).unwrap_or_default();
+        if plain.is_empty() {
+            return 0;
         }
-        let tail = rest.get(copied..).unwrap_or_default();
-        let plain = plain_prefix(tail, self.bytes.last().copied());
-        for byte in plain {
-            capitals |= u64::from(byte.is_ascii_uppercase());
-            self.bytes.push(byte.to_ascii_lowercase());
-        }
-        copied += plain.len();
-        if capitals != 0 {
+        let before = self.bytes.len();
+        self.bytes.extend_from_slice(plain);
+        if make_small(self.bytes.get_mut(before..).unwrap_or_default()) {
             self.transforms.insert(Transform::Case);
         }
-        if copied > 0 {
-            self.map.copy(start, copied);
-        }
-        copied
+        self.map.copy(start, plain.len());
+        plain.len()
     }
 
     /// Handles everything else up to the next ASCII that may be plain. Returns how many bytes it was.
@@ -284,37 +272,16 @@ impl Normalised {
     }
 }
 
-/// Flags the bytes that plain copying would get wrong: other than ASCII, control characters other than
-/// line feed, and white space after white space.
-#[inline(always)]
-fn odd_bytes(word: u64, carry: &mut u64) -> u64 {
-    let line_feed = swar::between(word, b'\n', b'\n');
-    let control = !swar::at_least(word, b' ') & swar::HIGHS & !line_feed;
-    let space = !swar::at_least(word, b'!') & swar::HIGHS;
-    let double = space & swar::before(space, *carry);
-    *carry = swar::carry(space);
-    word & swar::HIGHS | control | double | swar::at_least(word, 0x7f)
-}
-
-/// The bytes at the front that [`odd_bytes`] would not flag.
-fn plain_prefix(bytes: &[u8], last: Option<u8>) -> &[u8] {
-    let mut carry = if last.is_some_and(|last| last <= b' ') { 0x80 } else { 0 };
-    let mut len = 0;
-    let (words, tail) = bytes.as_chunks::<8>();
-    for word in words {
-        let odd = odd_bytes(u64::from_le_bytes(*word), &mut carry);
-        len += swar::first(odd);
-        if odd != 0 {
-            return bytes.get(..len).unwrap_or_default();
-        }
+/// Makes ASCII capitals small. Returns whether there were any.
+fn make_small(bytes: &mut [u8]) -> bool {
+    let mut capitals = 0;
+    for byte in bytes {
+        // Folded over bytes, so that the compiler takes whole vectors of them.
+        let bit = u8::from(byte.is_ascii_uppercase()) << 5;
+        capitals |= bit;
+        *byte |= bit;
     }
-    // Filled up with a byte that is never odd.
-    let mut word = [b'.'; 8];
-    for (into, byte) in word.iter_mut().zip(tail) {
-        *into = *byte;
-    }
-    len += swar::first(odd_bytes(u64::from_le_bytes(word), &mut carry)).min(tail.len());
-    bytes.get(..len).unwrap_or_default()
+    capitals != 0
 }
 
 /// The line breaks that a character of white space counts for; `None` if it is no white space, or a

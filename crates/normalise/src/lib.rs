@@ -20,9 +20,11 @@ mod fold;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;
 mod invisible;
+pub mod lanes;
 mod language;
 mod lookalike;
 mod map;
+mod marks;
 mod reading;
 pub mod swar;
 mod trace;
@@ -31,7 +33,8 @@ mod unicode;
 
 pub use budget::Budget;
 pub use comparable::{Normalised, PADDING, SYMBOL};
-pub use encoded::{View, views};
+pub use encoded::{View, views, views_marked};
 pub use fold::is_word;
+pub use marks::Marks;
 pub use trace::undone_in;
 pub use transform::{Transform, Transforms};

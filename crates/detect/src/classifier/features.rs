@@ -4,7 +4,7 @@
 //! it, and each word with the word before it. Scripts that write a word in one or two characters count
 //! the character with the one before it.
 
-use normalise::swar;
+use normalise::lanes::{self, bits_of};
 
 /// Buckets that the pieces are hashed into, as a power of two.
 pub const BITS: u32 = 16;
@@ -24,7 +24,11 @@ const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 const SPREAD_WORD: u64 = 0xa076_1d64_78bd_642f;
 const SPREAD_PAIR: u64 = 0xe703_7ed1_a0b4_28db;
 /// Characters that are read at once where all are ASCII.
-pub(super) const RUN: usize = 64;
+pub(super) const RUN: usize = lanes::BLOCK;
+/// Fewer are read one by one.
+const SHORTEST: usize = 8;
+/// Bytes of a run with four before it and eight behind it.
+const AROUND: usize = RUN + 12;
 
 /// A character with the buckets it falls into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,68 +132,98 @@ impl<'a> Walk<'a> {
         top(pair.wrapping_mul(SPREAD_PAIR))
     }
 
-    /// Hands over the buckets of the next [`RUN`] characters, the pairs behind all others, if these and those
-    /// before them are ASCII and more follow. They are those that [`Self::step`] gives, at a third of the cost.
+    /// Hands over the buckets of the next characters, `most` or [`RUN`] of them at most, as far as these and those before
+    /// them are ASCII: four at once, and behind them the pairs one by one. They are those that [`Self::step`] gives, at a
+    /// fraction of the cost. Returns how many characters it read, none where they are too few to be worth it.
     #[inline(always)]
-    pub fn run(&mut self, mut take: impl FnMut(u16)) -> bool {
-        let before = self.at.checked_sub(4).filter(|_| self.ascii >= 4 && !self.word.is_odd);
-        let around = before.and_then(|before| self.bytes.get(before..self.at + RUN + 4));
-        let Some(around) = around.and_then(|around| around.first_chunk::<{ RUN + 8 }>()) else {
-            return false;
+    pub fn run(&mut self, most: usize, mut take: impl FnMut(&[u16])) -> usize {
+        if self.ascii < 4 || self.word.is_odd {
+            return 0;
+        }
+        // With four bytes before the run, and behind it as many as are loaded with its last.
+        let mut copy = [0; AROUND];
+        let whole = self.at.checked_sub(4).and_then(|before| self.bytes.get(before..before + AROUND));
+        let around = match whole.and_then(|whole| whole.first_chunk()) {
+            Some(around) => around,
+            None => {
+                let before = self.plain.to_le_bytes().into_iter().skip(1).take(4);
+                let behind = self.bytes.get(self.at..).unwrap_or_default();
+                let bytes = before.chain(behind.iter().copied());
+                copy.iter_mut().zip(bytes).for_each(|(into, byte)| *into = byte);
+                &copy
+            }
         };
         let (_, run) = around.split_at(4);
-        let (mut words, mut high) = (0, 0);
-        for (number, eight) in run.as_chunks::<8>().0.iter().take(RUN / 8).enumerate() {
-            let eight = u64::from_le_bytes(*eight);
-            high |= swar::not_ascii(eight);
-            let word = swar::between(swar::to_lower(eight), b'a', b'z') | swar::between(eight, b'0', b'9');
-            words |= swar::gather(word) << (8 * number);
+        let Some(block) = run.first_chunk::<RUN>() else { return 0 };
+        let plain = bits_of(block, |lanes| lanes).trailing_zeros() as usize;
+        let count = plain.min(most).min(self.left());
+        if count < SHORTEST {
+            return 0;
         }
-        if high != 0 {
-            return false;
+        let (fours, _) = around.as_chunks::<4>();
+        let mut left = count;
+        for [low, high] in fours.array_windows() {
+            let eight = u64::from(u32::from_le_bytes(*high)) << 32 | u64::from(u32::from_le_bytes(*low));
+            let five = |from: u32| top((eight >> (8 * from) & FIVE_BYTES).wrapping_mul(SPREAD));
+            let buckets = [five(0), five(1), five(2), five(3)];
+            let Some(behind) = left.checked_sub(4) else {
+                take(buckets.get(..left).unwrap_or_default());
+                break;
+            };
+            take(&buckets);
+            left = behind;
         }
-        for eight in around.array_windows::<8>().take(RUN) {
-            take(top((u64::from_le_bytes(*eight) & FIVE_BYTES).wrapping_mul(SPREAD)));
-        }
-        self.run_words(words, take);
-        let (_, last) = run.split_at(RUN - 5);
-        for byte in last.iter().take(5) {
+        let words =
+            bits_of(block, |lanes| lanes.with(0x20).between(b'a', b'z').or(lanes.between(b'0', b'9')));
+        self.run_words(words, count, around, &mut take);
+        let last = around.get(count - 1..count + 4).unwrap_or_default();
+        for byte in last {
             self.last = (self.last << SYMBOL_BITS) ^ u64::from(*byte);
             self.plain = self.plain >> 8 | u64::from(*byte) << 32;
         }
         self.ascii = 5;
-        self.at += RUN;
-        true
+        self.at += count;
+        if self.left() == 0
+            && let Some(pair) = self.end_word(self.at)
+        {
+            take(&[pair]);
+        }
+        count
     }
 
-    /// The pairs of the words that end in a run; `words` has a bit for each character of a word.
+    /// The pairs of the words that end in a run of so many characters; `words` has a bit for each character of a word.
     #[inline(always)]
-    fn run_words(&mut self, words: u64, mut take: impl FnMut(u16)) {
-        let goes_on = u64::from(self.word.start.is_some());
-        let shifted = words << 1 | goes_on;
-        let (mut starts, mut ends) = (words & !shifted, !words & shifted);
-        let mut start = self.word.start;
-        while ends != 0 {
+    fn run_words(&mut self, words: u64, count: usize, around: &[u8; AROUND], take: &mut impl FnMut(&[u16])) {
+        let run = u64::MAX >> (RUN - count);
+        let words = words & run;
+        let shifted = words << 1 | u64::from(self.word.start.is_some());
+        let (mut starts, mut ends) = (words & !shifted, !words & shifted & run);
+        if ends != 0
+            && let Some(start) = self.word.start.take()
+        {
             let end = self.at + ends.trailing_zeros() as usize;
             ends &= ends - 1;
-            let begin = start.take().unwrap_or_else(|| {
-                let begin = self.at + starts.trailing_zeros() as usize;
-                starts &= starts.wrapping_sub(1);
-                begin
-            });
-            let pair = self.pair(key(self.bytes, begin, end));
-            take(pair);
+            let pair = self.pair(key(self.bytes, start, end));
+            take(&[pair]);
         }
+        while ends != 0 {
+            let (start, end) = (starts.trailing_zeros() as usize, ends.trailing_zeros() as usize);
+            starts &= starts.wrapping_sub(1);
+            ends &= ends - 1;
+            let pair = self.pair(key(around, start + 4, end + 4));
+            take(&[pair]);
+        }
+        let mut start = self.word.start;
         if start.is_none() && starts != 0 {
             start = Some(self.at + starts.trailing_zeros() as usize);
         }
         // Should the last word go on in another script.
-        let mut symbols = self.word.symbols;
+        let mut symbols = 0;
         if let Some(start) = start {
-            if start >= self.at {
-                symbols = 0;
+            if start < self.at {
+                symbols = self.word.symbols;
             }
-            for byte in self.bytes.get(start.max(self.at)..self.at + RUN).unwrap_or_default() {
+            for byte in self.bytes.get(start.max(self.at)..self.at + count).unwrap_or_default() {
                 symbols = symbols.rotate_left(7) ^ u64::from(*byte);
             }
         }
@@ -200,7 +234,7 @@ impl<'a> Walk<'a> {
 /// What tells a word of ASCII from others: its bytes, or for a long one its first and its last.
 #[inline(always)]
 fn key(bytes: &[u8], start: usize, end: usize) -> u64 {
-    let len = end - start;
+    let len = end.wrapping_sub(start);
     if len < 8 {
         eight(bytes, start) & ((1 << (8 * len)) - 1)
     } else {
@@ -291,7 +325,8 @@ mod tests {
     fn runs_give_what_single_steps_give() {
         let plain = "The quick brown fox, 17 of them; incomprehensibilities! a  b\n\nc-d. ";
         let mut runs = 0;
-        for (before, odd, behind) in [(0, "", 9), (1, "", 3), (3, "é", 5), (2, "naïve", 4), (5, "中文", 5)]
+        for (before, odd, behind) in
+            [(0, "", 9), (1, "", 3), (3, "é", 5), (2, "naïve", 4), (5, "中文", 5), (1, " été. Ça", 2)]
         {
             for cut in 0..70 {
                 let text = [&plain.repeat(before), odd, &plain.repeat(behind)].concat();
@@ -300,7 +335,8 @@ mod tests {
                 let mut walk = Walk::new(text);
                 let mut steps = 0;
                 while walk.left() > 0 {
-                    if steps % 3 != 0 || !walk.run(|bucket| together.push(bucket)) {
+                    let most = 64 - steps % 50;
+                    if steps % 3 != 0 || walk.run(most, |buckets| together.extend_from_slice(buckets)) == 0 {
                         let piece = walk.step().unwrap();
                         together.push(piece.bucket);
                         together.extend(piece.pair);

@@ -113,7 +113,7 @@ impl Classifier {
     pub(crate) fn shipped() -> Option<Self> {
         let mut weights = Vec::with_capacity(WEIGHTS);
         expand(&mut Reader::new(SHIPPED_WEIGHTS), &mut weights)?;
-        Model::of(weights.into(), SHIPPED_NUMBERS).map(|model| Self { model })
+        Model::read(&weights, SHIPPED_NUMBERS).map(|model| Self { model })
     }
 }
 

@@ -28,8 +28,12 @@ pub const UNIT: i64 = 1024;
 pub const ZERO: u8 = 128;
 /// Points of the link, half a [`UNIT`] apart, the middle one at the threshold.
 pub const LINK: usize = 17;
-/// Bytes of weights: [`HEADS`] a bucket, and one more, so that each can be loaded as a word.
+/// Bytes of the weights' file: [`HEADS`] a bucket, and one more.
 pub const WEIGHTS: usize = (HEADS << BITS) + 1;
+/// Bits that a weight has for itself where several are added at once …
+const FIELD: u32 = 10;
+/// … and how many at most, so that no sum runs over.
+const AT_ONCE: usize = 4;
 /// Fraction bits of the damping and of the scale.
 const FRACTION: u32 = 16;
 
@@ -49,7 +53,8 @@ pub struct Head {
 /// The models. Read with [`Model::read`].
 #[derive(Clone, Debug)]
 pub struct Model {
-    weights: Box<[u8; WEIGHTS]>,
+    /// For each bucket the weights of the heads, [`FIELD`] bits each.
+    weights: Box<[u32; 1 << BITS]>,
     heads: [Head; HEADS],
     /// By length in characters, with 16 fraction bits.
     damping: Vec<i64>,
@@ -82,12 +87,11 @@ impl Model {
     /// and the link; then the damping for each length from 0 to [`LONGEST`].
     #[must_use]
     pub fn read(weights: &[u8], numbers: &[u8]) -> Option<Self> {
-        Self::of(weights.into(), numbers)
-    }
-
-    /// The same with weights that are its own.
-    pub(super) fn of(weights: Box<[u8]>, numbers: &[u8]) -> Option<Self> {
-        let weights = weights.try_into().ok()?;
+        let weights: &[u8; WEIGHTS] = weights.try_into().ok()?;
+        let (buckets, _) = weights.as_chunks::<HEADS>();
+        let field = |all: u32, weight: &u8| all << FIELD | u32::from(*weight);
+        let fields = buckets.iter().map(|weights| weights.iter().rev().fold(0, field));
+        let weights = fields.collect::<Box<[u32]>>().try_into().ok()?;
         let (words, []) = numbers.as_chunks::<4>() else { return None };
         let mut words = words.iter().map(|word| i64::from(i32::from_le_bytes(*word)));
         let mut heads = [Head::default(); HEADS];
@@ -120,39 +124,45 @@ impl Model {
     /// Scores every window of a comparable text.
     #[must_use]
     pub fn score(&self, bytes: &[u8]) -> Scores {
-        let mut scan = Scan { model: self, blocks: Default::default(), count: 0, scores: Scores::default() };
+        let mut scan = Scan {
+            model: self,
+            blocks: Default::default(),
+            windows: Default::default(),
+            count: 0,
+            scores: Scores::default(),
+        };
         let mut walk = Walk::new(bytes);
         let mut start = 0;
         while walk.left() > 0 {
             let mut sums = Sums::default();
             let (mut characters, mut ascii) = (0, 0);
-            if walk.run(|bucket| sums.add(self.load(bucket))) {
-                (characters, ascii) = (RUN, RUN);
-            }
-            while characters < BLOCK
-                && let Some(piece) = walk.step()
-            {
-                sums.add(self.load(piece.bucket));
+            while characters < BLOCK {
+                let run = walk.run(BLOCK - characters, |buckets| sums.add(self, buckets));
+                characters += run;
+                ascii += run;
+                if run > 0 {
+                    continue;
+                }
+                let Some(piece) = walk.step() else { break };
+                sums.add(self, &[piece.bucket]);
                 if let Some(pair) = piece.pair {
-                    sums.add(self.load(pair));
+                    sums.add(self, &[pair]);
                 }
                 characters += 1;
                 ascii += usize::from(piece.is_ascii);
             }
             let end = bytes.len() - walk.left();
             scan.scores.ascii += ascii;
-            scan.end_block(Block { start, characters, sums: sums.get() }, end);
+            scan.end_block(Block { start, end, characters, sums: sums.get() });
             start = end;
         }
-        scan.finish(start)
+        scan.finish()
     }
 
     /// The weights of a bucket, the first head's lowest.
     #[inline(always)]
     fn load(&self, bucket: u16) -> u32 {
-        let at = usize::from(bucket) * HEADS;
-        let word = self.weights.get(at..at + 4).and_then(|bytes| bytes.first_chunk::<4>());
-        word.map_or(0, |word| u32::from_le_bytes(*word))
+        self.weights.get(usize::from(bucket)).copied().unwrap_or_default()
     }
 
     /// How sure a head is, in thousandths: 800 at the threshold.
@@ -198,83 +208,108 @@ fn link(points: &[u16; LINK], over: i64) -> u16 {
 /// Sums of weights over a block.
 #[derive(Clone, Copy, Default)]
 struct Sums {
-    /// Two heads in 16 bits each: at most two buckets a character of a block, so that no sum runs over.
-    two: u32,
+    /// Two heads, the other one's field between them.
+    two: u64,
     one: u32,
     /// How many buckets there were: each added [`ZERO`] to each sum.
     buckets: u32,
 }
 
 impl Sums {
+    /// Adds the weights of at most [`AT_ONCE`] buckets.
     #[inline(always)]
-    const fn add(&mut self, word: u32) {
-        self.two += word & 0x00ff_00ff;
-        self.one += word >> 8 & 0xff;
-        self.buckets += 1;
+    fn add(&mut self, model: &Model, buckets: &[u16]) {
+        const LOW: u32 = (1 << FIELD) - 1;
+        let sum: u32 = buckets.iter().map(|bucket| model.load(*bucket)).sum();
+        self.two += u64::from(sum & (LOW << (2 * FIELD) | LOW));
+        self.one += sum >> FIELD & LOW;
+        self.buckets += u32::try_from(buckets.len()).unwrap_or_default();
     }
 
     fn get(self) -> [i64; HEADS] {
         let zero = i64::from(self.buckets) * i64::from(ZERO);
-        [self.two & 0xffff, self.one, self.two >> 16].map(|sum| i64::from(sum) - zero)
+        let low = self.two & ((1 << (2 * FIELD)) - 1);
+        [low, u64::from(self.one), self.two >> (2 * FIELD)].map(|sum| sum.cast_signed() - zero)
     }
 }
 
-const _: () = assert!(2 * BLOCK * 255 <= 0xffff);
+const _: () = assert!(AT_ONCE * 255 < 1 << FIELD && HEADS as u32 * FIELD <= u32::BITS);
+// At most two buckets a character of a block.
+const _: () = assert!(2 * BLOCK * 255 < 1 << (2 * FIELD));
 
-/// A block of characters.
+/// A block of characters, or several that follow each other.
 #[derive(Clone, Copy, Default)]
 struct Block {
-    /// Where it begins, in bytes.
+    /// Where it begins and ends, in bytes.
     start: usize,
+    end: usize,
     characters: usize,
     sums: [i64; HEADS],
 }
 
+impl Block {
+    /// With the block behind it.
+    fn extend(&mut self, next: &Self) {
+        self.end = next.end;
+        self.characters += next.characters;
+        self.sums.iter_mut().zip(next.sums).for_each(|(sum, next)| *sum += next);
+    }
+
+    /// Without its first block.
+    fn shorten(&mut self, first: &Self) {
+        self.start = first.end;
+        self.characters -= first.characters;
+        self.sums.iter_mut().zip(first.sums).for_each(|(sum, first)| *sum -= first);
+    }
+}
+
 struct Scan<'m> {
     model: &'m Model,
-    /// The last blocks, the newest last.
+    /// The last blocks, each in the place of its number.
     blocks: [Block; WINDOWS[1]],
+    /// The last windows, or all there is.
+    windows: [Block; WINDOWS.len()],
     /// How many blocks there were.
     count: usize,
     scores: Scores,
 }
 
 impl Scan<'_> {
-    fn end_block(&mut self, block: Block, end: usize) {
-        self.blocks.rotate_left(1);
-        if let Some(last) = self.blocks.last_mut() {
-            *last = block;
-        }
-        self.count += 1;
+    fn end_block(&mut self, block: Block) {
         self.scores.characters += block.characters;
-        for blocks in WINDOWS {
-            if self.count >= blocks {
-                self.judge(blocks, end);
+        for (window, blocks) in self.windows.iter_mut().zip(WINDOWS) {
+            window.extend(&block);
+            let left = self.count.checked_sub(blocks).and_then(|left| self.blocks.get(left % WINDOWS[1]));
+            if let Some(left) = left {
+                window.shorten(left);
+            }
+            if self.count + 1 >= blocks {
+                judge(self.model, window, &mut self.scores.best);
             }
         }
+        if let Some(place) = self.blocks.get_mut(self.count % WINDOWS[1]) {
+            *place = block;
+        }
+        self.count += 1;
     }
 
-    fn finish(mut self, end: usize) -> Scores {
-        for blocks in WINDOWS {
+    fn finish(mut self) -> Scores {
+        for (window, blocks) in self.windows.iter().zip(WINDOWS) {
             if self.count < blocks && self.count > 0 {
-                self.judge(self.count, end);
+                judge(self.model, window, &mut self.scores.best);
             }
         }
         self.scores
     }
+}
 
-    /// Scores the window of the last so many blocks.
-    fn judge(&mut self, blocks: usize, end: usize) {
-        let window = self.blocks.get(self.blocks.len() - blocks..).unwrap_or_default();
-        let characters: usize = window.iter().map(|block| block.characters).sum();
-        let start = window.first().map_or(0, |block| block.start);
-        let damping = self.model.damping.get(characters).copied().unwrap_or_default();
-        for (number, (head, best)) in self.model.heads.iter().zip(&mut self.scores.best).enumerate() {
-            let sum: i64 = window.iter().filter_map(|block| block.sums.get(number)).sum();
-            let score = head.bias + ((sum * damping * head.scale) >> (2 * FRACTION));
-            if best.range.is_empty() || score > best.score {
-                *best = Best { score, range: start..end };
-            }
+/// Scores a window.
+fn judge(model: &Model, window: &Block, best: &mut [Best; HEADS]) {
+    let damping = model.damping.get(window.characters).copied().unwrap_or_default();
+    for ((head, best), sum) in model.heads.iter().zip(best).zip(window.sums) {
+        let score = head.bias + ((sum * damping * head.scale) >> (2 * FRACTION));
+        if best.range.is_empty() || score > best.score {
+            *best = Best { score, range: window.start..window.end };
         }
     }
 }

@@ -23,7 +23,7 @@ pub(crate) mod tests;
 
 use core::ops::Range;
 
-use memchr::{memchr3_iter, memmem};
+use normalise::Marks;
 
 pub(crate) use self::rules::RULES;
 use self::rules::{Number, Weights};
@@ -47,6 +47,7 @@ impl Detector for Exfiltration {
         let text = subject.text.as_bytes();
         let scan = Scan {
             text,
+            marks: subject.marks(),
             role: subject.role,
             code: Code::new(text),
             decoded: &mut buffers.decoded,
@@ -63,6 +64,7 @@ const ESCAPE: u8 = 0x1b;
 /// The state of one scan.
 struct Scan<'a> {
     text: &'a [u8],
+    marks: &'a Marks,
     role: Role,
     code: Code<'a>,
     decoded: &'a mut alloc::vec::Vec<u8>,
@@ -80,21 +82,20 @@ impl Scan<'_> {
         // What was judged already.
         let mut done = 0;
         let mut unclosed = html::Patience::new(text.len());
-        for at in memchr3_iter(b'<', b':', ESCAPE, text) {
-            if at < done {
-                continue;
-            }
+        let is_sign = |byte| matches!(byte, b'<' | b':' | ESCAPE);
+        while let Some(at) = self.marks.next(text, done, is_sign) {
             done = match text.get(at) {
                 Some(b'<') => self.angle(at, &mut unclosed, sink),
                 Some(b':') => self.colon(at, done, sink),
                 _ => self.escape(at, sink),
             };
         }
-        if text.contains(&b']') {
-            self.code = Code::new(text);
-            for at in memmem::find_iter(text, b"](//") {
-                self.address(at + 2, at + 2, sink);
-            }
+        let without_scheme = |at: &usize| window(text, *at, 4) == b"](//";
+        let marks = self.marks;
+        let closing = marks.iter(text, |byte| byte == b']').filter(without_scheme);
+        self.code = Code::new(text);
+        for at in closing {
+            self.address(at + 2, at + 2, sink);
         }
     }
 

@@ -1,23 +1,5 @@
 //! Where in a text something may begin, and the numbers that begin there.
 
-use normalise::swar::between;
-
-/// The next digit or at-sign from `at` on. Eight bytes at a time: prose has few of either.
-pub(super) fn next_sign(bytes: &[u8], at: usize) -> Option<usize> {
-    let rest = bytes.get(at..)?;
-    let mut chunks = rest.chunks_exact(8);
-    for (number, chunk) in chunks.by_ref().enumerate() {
-        let word = chunk.first_chunk().map_or(0, |eight| u64::from_le_bytes(*eight));
-        let flags = between(word, b'0', b'9') | between(word, b'@', b'@');
-        if flags != 0 {
-            return Some(at + number * 8 + normalise::swar::first(flags));
-        }
-    }
-    let tail = chunks.remainder();
-    let found = tail.iter().position(|byte| byte.is_ascii_digit() || *byte == b'@')?;
-    Some(bytes.len() - tail.len() + found)
-}
-
 /// The byte at `at`; a line break where the text has none.
 pub(super) fn byte(bytes: &[u8], at: usize) -> u8 {
     bytes.get(at).copied().unwrap_or(b'\n')

@@ -12,7 +12,7 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use memchr::memchr3_iter;
+use normalise::Marks;
 
 use super::rules::SUFFIX;
 use crate::{code::Code, compile::sort::sort_by, detector::Sink, exfiltration::window};
@@ -36,8 +36,8 @@ const ATTACK: u32 = 12;
 const MIRRORED: usize = 4;
 
 /// Looks for the place with the most signs.
-pub(super) fn scan(text: &[u8], places: &mut Vec<usize>, sink: &mut Sink<'_>) {
-    faults(text, false, places);
+pub(super) fn scan(text: &[u8], marks: &Marks, places: &mut Vec<usize>, sink: &mut Sink<'_>) {
+    faults(text, marks, false, places);
     let mut best: (u32, Range<usize>) = (0, 0..0);
     let mut next = 0;
     for (at, place) in places.iter().copied().enumerate() {
@@ -56,7 +56,7 @@ pub(super) fn scan(text: &[u8], places: &mut Vec<usize>, sink: &mut Sink<'_>) {
     }
     if best.0 >= HINT {
         let standing = places.len();
-        faults(text, true, places);
+        faults(text, marks, true, places);
         if places.len() * MIRRORED < standing {
             return;
         }
@@ -72,11 +72,13 @@ pub(super) fn scan(text: &[u8], places: &mut Vec<usize>, sink: &mut Sink<'_>) {
 /// Collects where brackets close nothing, close another kind, or are never closed, in rising order.
 ///
 /// `mirrored` takes each bracket for its counterpart, as in a text whose words stand in the opposite order.
-fn faults(text: &[u8], mirrored: bool, places: &mut Vec<usize>) {
+fn faults(text: &[u8], marks: &Marks, mirrored: bool, places: &mut Vec<usize>) {
     places.clear();
     let mut code = Code::new(text);
     let mut open: Vec<(u8, usize)> = Vec::new();
-    for (at, byte) in brackets(text) {
+    let is_bracket = |byte| matches!(byte, b'(' | b')' | b'[' | b']' | b'{' | b'}');
+    for at in marks.iter(text, is_bracket) {
+        let byte = text.get(at).copied().unwrap_or_default();
         let before = at.checked_sub(1).and_then(|before| text.get(before)).copied().unwrap_or(b' ');
         // Smileys turn either way.
         if matches!(byte, b'(' | b')') && matches!(before, b':' | b';' | b'=' | b'-' | b'8') || code.holds(at)
@@ -123,20 +125,6 @@ const fn counterpart(bracket: u8) -> u8 {
         b'{' => b'}',
         _ => b'{',
     }
-}
-
-/// The brackets of a text in their order.
-fn brackets(text: &[u8]) -> impl Iterator<Item = (usize, u8)> + '_ {
-    let mut opening = memchr3_iter(b'(', b'[', b'{', text).peekable();
-    let mut closing = memchr3_iter(b')', b']', b'}', text).peekable();
-    core::iter::from_fn(move || {
-        let at = match (opening.peek(), closing.peek()) {
-            (Some(open), Some(close)) if open > close => closing.next(),
-            (Some(_), _) => opening.next(),
-            (None, _) => closing.next(),
-        }?;
-        text.get(at).map(|byte| (at, *byte))
-    })
 }
 
 /// Whether brackets of two kinds hold a half-open interval: `[0, 1)`.

@@ -1,7 +1,7 @@
 //! Many-shot jailbreaks: dozens of invented turns, in which a model answers everything, before the real
 //! question (<https://www.anthropic.com/research/many-shot-jailbreaking>).
 
-use memchr::memchr_iter;
+use normalise::Marks;
 
 use super::rules::MANY_SHOT;
 use crate::detector::Sink;
@@ -24,10 +24,10 @@ const ANSWERS: &[(&[u8], u32)] = &[
     (b"output", 1),
 ];
 
-pub(super) fn scan(text: &[u8], sink: &mut Sink<'_>) {
+pub(super) fn scan(text: &[u8], marks: &Marks, sink: &mut Sink<'_>) {
     let (mut pairs, mut asked) = (0u32, 0);
     let (mut first, mut last) = (None, 0);
-    for at in memchr_iter(b':', text) {
+    for at in marks.iter(text, |byte| byte == b':') {
         let before = text.get(at.saturating_sub(20)..at).unwrap_or_default();
         let before = before.strip_suffix(b"**").or_else(|| before.strip_suffix(b"]")).unwrap_or(before);
         let letters = before.iter().rev().take_while(|byte| byte.is_ascii_alphabetic()).count();

@@ -10,7 +10,7 @@ use core::ops::Range;
 use memchr::{memchr, memchr_iter, memmem};
 
 use super::{View, hex::digit, put, text};
-use crate::{budget::Budget, transform::Transform};
+use crate::{budget::Budget, marks::Marks, transform::Transform};
 
 /// Fewer escapes that give a letter or a space are left as they are.
 const FEWEST: usize = 2;
@@ -29,6 +29,8 @@ struct Notation {
     transform: Transform,
     /// What each escape begins with.
     begins: &'static [u8],
+    /// Of that, a byte that is marked.
+    mark: u8,
     /// The escape at the front of the bytes: what it stands for and its length.
     read: fn(&[u8]) -> Option<(Piece, usize)>,
 }
@@ -43,15 +45,15 @@ enum Piece {
 }
 
 static NOTATIONS: [Notation; 5] = [
-    Notation { transform: Transform::Url, begins: b"%", read: percent },
-    Notation { transform: Transform::Html, begins: b"&", read: html },
-    Notation { transform: Transform::Escapes, begins: b"\\", read: backslash },
-    Notation { transform: Transform::Escapes, begins: b"U+", read: code_point },
-    Notation { transform: Transform::QuotedPrintable, begins: b"=", read: quoted_printable },
+    Notation { transform: Transform::Url, begins: b"%", mark: b'%', read: percent },
+    Notation { transform: Transform::Html, begins: b"&", mark: b'&', read: html },
+    Notation { transform: Transform::Escapes, begins: b"\\", mark: b'\\', read: backslash },
+    Notation { transform: Transform::Escapes, begins: b"U+", mark: b'+', read: code_point },
+    Notation { transform: Transform::QuotedPrintable, begins: b"=", mark: b'=', read: quoted_printable },
 ];
 
-pub(super) fn views(source: &str, budget: &mut Budget, out: &mut Vec<View>) {
-    for notation in &NOTATIONS {
+pub(super) fn views(source: &str, marks: &Marks, budget: &mut Budget, out: &mut Vec<View>) {
+    for notation in NOTATIONS.iter().filter(|notation| marks.has_any(&[notation.mark])) {
         let bytes = source.as_bytes();
         let mut from = 0;
         while let Some(first) = next(bytes, from, notation) {
@@ -314,7 +316,9 @@ mod tests {
     fn read(source: &str) -> Vec<(Transform, String)> {
         let mut out = Vec::new();
         let mut budget = Budget::default();
-        views(source, &mut budget, &mut out);
+        let mut marks = Marks::default();
+        marks.set(source.as_bytes());
+        views(source, &marks, &mut budget, &mut out);
         out.into_iter().map(|view| (view.transform, view.text)).collect()
     }
 

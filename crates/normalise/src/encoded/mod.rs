@@ -18,7 +18,7 @@ mod text;
 use alloc::{string::String, vec::Vec};
 use core::ops::Range;
 
-use crate::{budget::Budget, transform::Transform};
+use crate::{budget::Budget, marks::Marks, transform::Transform};
 
 /// A text that was encoded within another.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,12 +33,21 @@ pub struct View {
 
 /// Appends the decoded views of `source` to `out`.
 pub fn views(source: &str, budget: &mut Budget, out: &mut Vec<View>) {
+    let mut marks = Marks::default();
+    marks.set(source.as_bytes());
+    views_marked(source, &marks, budget, out);
+}
+
+/// The same for a text whose marks are known, as [`crate::Normalised::marks`] knows those of its source.
+pub fn views_marked(source: &str, marks: &Marks, budget: &mut Budget, out: &mut Vec<View>) {
     budget.grant(source.len());
-    run::views(source, budget, out);
-    percent::views(source, budget, out);
-    escapes::views(source, budget, out);
-    crate::reading::views(source, budget, out);
-    if !source.is_ascii() {
+    run::views(source, marks, budget, out);
+    if marks.has_any(b"%") {
+        percent::views(source, budget, out);
+    }
+    escapes::views(source, marks, budget, out);
+    crate::reading::views(source, marks, budget, out);
+    if !marks.is_ascii() {
         tags::views(source, budget, out);
         joined::views(source, budget, out);
         braille::views(source, budget, out);

@@ -4,23 +4,26 @@ use alloc::{string::String, vec::Vec};
 use core::ops::Range;
 
 use super::{View, base32, base64, hex, joined_words, put, text};
-use crate::{budget::Budget, swar, transform::Transform};
+use crate::{budget::Budget, marks::Marks, swar, transform::Transform};
 
 /// A run at most this long is looked at closely; a longer one, an image most likely, in wider steps.
 const CLOSE: usize = 1024;
 
-pub(super) fn views(source: &str, budget: &mut Budget, out: &mut Vec<View>) {
+pub(super) fn views(source: &str, marks: &Marks, budget: &mut Budget, out: &mut Vec<View>) {
     let bytes = source.as_bytes();
     let mut at = 0;
-    while let Some(run) = next_run(bytes, at) {
-        at = in_run(bytes, &run, budget, out).max(run.end);
+    while let Some(dense) = marks.next_dense(at, bytes.len()) {
+        at = dense.start;
+        while let Some(run) = bytes.get(..dense.end).and_then(|bytes| next_run(bytes, at)) {
+            at = in_run(bytes, &run, budget, out).max(run.end);
+        }
+        at = at.max(dense.end);
     }
 }
 
 /// The next run of at least [`base64::SHORTEST`] symbols.
 ///
-/// Cut into groups of eight anywhere, a text has one group that lies wholly within such a run. Ordinary text has few
-/// groups without a space, so one comparison for each steps over most of it.
+/// Cut into groups of eight anywhere, a text has one group that lies wholly within such a run.
 fn next_run(bytes: &[u8], from: usize) -> Option<Range<usize>> {
     let mut at = from;
     loop {

@@ -27,6 +27,7 @@ use crate::{
     budget::Budget,
     encoded::{View, put},
     language::{fluency, naturalness},
+    marks::Marks,
     transform::Transform,
 };
 use counts::Counts;
@@ -47,11 +48,13 @@ const NATURAL_IN: usize = 256;
 /// What a reading gives.
 type Reading = Option<(Transform, String)>;
 
-pub(crate) fn views(source: &str, budget: &mut Budget, out: &mut Vec<View>) {
+pub(crate) fn views(source: &str, marks: &Marks, budget: &mut Budget, out: &mut Vec<View>) {
     if let Some(text) = word_order::read(source) {
         put(Transform::WordOrder, 0..source.len(), text, budget, out);
     }
-    pieces::views(source, budget, out);
+    if marks.has_any(b"+*<") {
+        pieces::views(source, budget, out);
+    }
     let bytes = source.as_bytes();
     let mut from = 0;
     while let Some(range) = stretches::next(bytes, from) {
