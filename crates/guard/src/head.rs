@@ -163,6 +163,14 @@ fn join(slot: &mut Option<String>, value: &[u8]) {
 /// At most `max` bytes of a text, control characters and bytes that are no UTF-8 replaced by U+FFFD.
 pub(crate) fn printable(bytes: &[u8], max: usize) -> String {
     let mut text = String::with_capacity(bytes.len().min(max));
+    // Nearly all of them are plain.
+    if let Ok(plain) = core::str::from_utf8(bytes)
+        && plain.len() <= max
+        && plain.bytes().fold(true, |plain, byte| plain & (b' '..0x7f).contains(&byte))
+    {
+        text.push_str(plain);
+        return text;
+    }
     for chunk in bytes.utf8_chunks() {
         let broken = (!chunk.invalid().is_empty()).then_some(char::REPLACEMENT_CHARACTER);
         for character in chunk.valid().chars().chain(broken) {

@@ -233,7 +233,7 @@ impl Sums {
     }
 }
 
-const _: () = assert!(AT_ONCE * 255 < 1 << FIELD && HEADS as u32 * FIELD <= u32::BITS);
+const _: () = assert!(AT_ONCE * 255 < 1 << FIELD && HEADS * FIELD as usize <= u32::BITS as usize);
 // At most two buckets a character of a block.
 const _: () = assert!(2 * BLOCK * 255 < 1 << (2 * FIELD));
 
