@@ -94,8 +94,12 @@ impl Scan<'_> {
         let marks = self.marks;
         let closing = marks.iter(text, |byte| byte == b']').filter(without_scheme);
         self.code = Code::new(text);
+        // An address may hold what looks like the beginning of more: each byte is read once.
+        let mut done = 0;
         for at in closing {
-            self.address(at + 2, at + 2, sink);
+            if at >= done {
+                done = self.address(at + 2, at + 2, sink);
+            }
         }
     }
 

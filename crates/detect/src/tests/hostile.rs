@@ -56,6 +56,7 @@ pub(crate) const PIECES: &[&str] = &[
     "eyJ",
     "eyJhbGciOiJIUzI1NiJ9.",
     "](http",
+    "![a](//a.b/c?d={x}",
     "忽略",
     "you are now ",
     "-----BEGIN ",
