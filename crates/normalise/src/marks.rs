@@ -25,6 +25,8 @@ struct Block {
     marked: u64,
     /// ASCII that is seen.
     dense: u64,
+    /// Letters of ASCII, and all that is not ASCII.
+    letters: u64,
     /// What is not taken over into the comparable text as it is: other than ASCII, control characters other than line
     /// feed, white space behind white space.
     odd: u64,
@@ -54,7 +56,7 @@ impl Marks {
 
     #[inline(always)]
     fn add(&mut self, block: &[u8; BLOCK], all: &mut Gathered) {
-        let (mut marked, mut spaces, mut strange) = (0, 0, 0);
+        let (mut marked, mut spaces, mut strange, mut letters) = (0, 0, 0, 0);
         let (parts, _) = block.as_chunks::<WIDTH>();
         for (at, part) in (0..).step_by(WIDTH).zip(parts) {
             let lanes = Lanes::load(part);
@@ -64,6 +66,7 @@ impl Marks {
             spaces |= lanes.between(0, b' ').bits() << at;
             let control = lanes.between(0, 0x1f).but(lanes.equal(b'\n'));
             strange |= control.or(lanes.equal(0x7f)).or(lanes).bits() << at;
+            letters |= lanes.with(0x20).between(b'a', b'z').or(lanes).bits() << at;
             all.high = all.high.or(lanes);
         }
         if strange != 0 {
@@ -71,7 +74,7 @@ impl Marks {
         }
         let odd = strange | spaces & (spaces << 1 | all.space);
         all.space = spaces >> (BLOCK - 1);
-        self.blocks.push(Block { marked, dense: !(spaces | strange), odd });
+        self.blocks.push(Block { marked, dense: !(spaces | strange), letters, odd });
         while marked != 0 {
             let byte = block.get(marked.trailing_zeros() as usize).copied().unwrap_or_default();
             self.seen |= 1 << (byte & 0x7f);
@@ -140,6 +143,28 @@ impl Marks {
         found.map_or(length, |(number, odd)| {
             ((from / BLOCK + number) * BLOCK + odd.trailing_zeros() as usize).min(length)
         })
+    }
+
+    /// Which of the 64 bytes from `from` on are letters of ASCII or not ASCII, a bit each, the first lowest.
+    #[inline(always)]
+    pub(crate) fn letters_from(&self, from: usize) -> u64 {
+        let letters = |number: usize| self.blocks.get(number).map_or(0, |block| block.letters);
+        let (number, place) = (from / BLOCK, from % BLOCK);
+        // In two steps, for shifting by the width of the word is none.
+        letters(number) >> place | letters(number + 1) << 1 << (BLOCK - 1 - place)
+    }
+
+    /// The first byte from `from` on that is ASCII and no letter.
+    #[inline(always)]
+    pub(crate) fn letters_end(&self, from: usize) -> usize {
+        let mut end = from;
+        loop {
+            let letters = self.letters_from(end).trailing_ones() as usize;
+            end += letters;
+            if letters < BLOCK {
+                return end;
+            }
+        }
     }
 
     /// The next run of at least sixteen bytes of ASCII without white space, all of them at `from` or behind.
@@ -243,6 +268,22 @@ mod tests {
             assert_eq!(marks.is_ascii(), text.is_ascii());
         }
         assert!(signs > 1000, "{signs}");
+    }
+
+    #[test]
+    fn letters_are_told_from_everywhere() {
+        for text in texts() {
+            let marks = of(&text);
+            let letter =
+                |at: usize| text.get(at).is_some_and(|byte| byte.is_ascii_alphabetic() || *byte >= 0x80);
+            for from in (0..=text.len()).step_by(5) {
+                let expected = (0..64).fold(0, |bits, at| bits | u64::from(letter(from + at)) << at);
+                assert_eq!(marks.letters_from(from), expected, "from {from}");
+                assert_eq!(Some(marks.letters_end(from)), (from..).find(|at| !letter(*at)));
+            }
+        }
+        let long = [b'x'; 200];
+        assert_eq!(of(&long).letters_end(3), 200);
     }
 
     #[test]

@@ -57,7 +57,7 @@ pub(crate) fn views(source: &str, marks: &Marks, budget: &mut Budget, out: &mut 
     }
     let bytes = source.as_bytes();
     let mut from = 0;
-    while let Some(range) = stretches::next(bytes, from) {
+    while let Some(range) = stretches::next(bytes, marks, from) {
         from = range.end.max(from + 1);
         let range = source.ceil_char_boundary(range.start)..source.floor_char_boundary(range.end);
         if !budget.step(range.len()) {

@@ -4,6 +4,7 @@ use core::ops::Range;
 
 use crate::{
     language::{is_known, may_be_word},
+    marks::Marks,
     swar,
 };
 
@@ -34,7 +35,7 @@ const ORDINARY: u32 = 5;
 const BACK: usize = 64;
 
 /// The next stretch at or behind `from`.
-pub(super) fn next(bytes: &[u8], from: usize) -> Option<Range<usize>> {
+pub(super) fn next(bytes: &[u8], marks: &Marks, from: usize) -> Option<Range<usize>> {
     let step = (bytes.len() / SAMPLES).min(STEP);
     let (needed, more) = match bytes.len() {
         ..64 => (2, 2),
@@ -43,7 +44,7 @@ pub(super) fn next(bytes: &[u8], from: usize) -> Option<Range<usize>> {
     };
     let (mut at, mut misses, mut first) = (from, 0, from);
     loop {
-        let sample = sample(bytes, at);
+        let sample = sample(bytes, marks, at);
         if misses > 0 {
             // A word that goes on for long is as strange as several.
             let reached = sample.as_ref().map_or(bytes.len(), |sample| sample.start);
@@ -90,48 +91,35 @@ struct Sample {
 
 /// The first word that begins behind `at`, as far as eight bytes tell; a place full of digits or symbols counts as strange.
 #[inline(always)]
-fn sample(bytes: &[u8], at: usize) -> Option<Sample> {
+fn sample(bytes: &[u8], marks: &Marks, at: usize) -> Option<Sample> {
     // Out of the word that stands here.
-    let mut place = at;
-    if at > 0 {
-        loop {
-            let left = swar::first(!letters(eight(bytes, place - 1)?) & swar::HIGHS);
-            place += left.saturating_sub(1);
-            if left < 8 {
-                break;
-            }
-        }
+    let place = at.checked_sub(1).map_or(at, |before| marks.letters_end(before).max(at));
+    if place >= bytes.len() {
+        return None;
     }
-    let head = eight(bytes, place)?;
-    let gap = swar::first(letters(head));
-    if gap == 8 {
+    let letters = marks.letters_from(place);
+    let gap = letters.trailing_zeros();
+    if gap >= 8 {
         // Half a dozen digits or symbols are no words; a few are punctuation.
-        let seen = swar::at_least(head, b'!').count_ones();
+        let seen = swar::at_least(eight(bytes, place)?, b'!').count_ones();
         let word = if seen < 5 { Word::Foreign } else { Word::Strange };
         return Some(Sample { start: place, end: place + 8, word });
     }
-    let start = place + gap;
+    let start = place + gap as usize;
     let head = eight(bytes, start)?;
     if head & 0x80 != 0 {
         return Some(Sample { start, end: start + 8, word: Word::Foreign });
     }
-    let length = swar::first(!letters(head) & swar::HIGHS);
-    // Shifting out by eight bytes would be shifting by the width of the word.
-    let kept = if length == 8 { u64::MAX } else { (1 << (8 * length)) - 1 };
+    let length = (letters >> gap).trailing_ones().min(8);
     if length == 1 {
         // `a` and `I` are words, and letters of words that were taken apart.
         let letter = head & 0xff | 0x20;
         let word = if letter == 0x61 || letter == 0x69 { Word::Foreign } else { Word::Strange };
         return Some(Sample { start, end: start + 1, word });
     }
-    let known = may_be_word((head | swar::splat(0x20)) & kept);
-    Some(Sample { start, end: start + length, word: if known { Word::Common } else { Word::Strange } })
-}
-
-/// Flags letters: those of ASCII and all that is not ASCII.
-#[inline(always)]
-const fn letters(eight: u64) -> u64 {
-    swar::between(eight | swar::splat(0x20), b'a', b'z') & !swar::not_ascii(eight) | swar::not_ascii(eight)
+    let known = may_be_word((head | swar::splat(0x20)) & (u64::MAX >> (64 - 8 * length)));
+    let word = if known { Word::Common } else { Word::Strange };
+    Some(Sample { start, end: start + length as usize, word })
 }
 
 /// Eight bytes, zeros behind the text; `None` at its end.
@@ -217,7 +205,9 @@ mod tests {
 
     fn found(text: &str) -> Vec<&str> {
         let (mut from, mut found) = (0, Vec::new());
-        while let Some(range) = next(text.as_bytes(), from) {
+        let mut marks = Marks::default();
+        marks.set(text.as_bytes());
+        while let Some(range) = next(text.as_bytes(), &marks, from) {
             from = range.end;
             found.push(&text[range]);
         }
