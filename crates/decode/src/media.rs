@@ -30,7 +30,10 @@ pub(crate) fn media(content_type: Option<&str>) -> Result<Media<'_>, Problem> {
         return Err(unsupported("the character set is not UTF-8"));
     }
     let is = |known: &str| essence.eq_ignore_ascii_case(known);
-    if is("text/plain") {
+    // What nearly every request says is asked first.
+    if is("application/json") {
+        Ok(Media::Json)
+    } else if is("text/plain") {
         Ok(Media::Text)
     } else if is("application/x-www-form-urlencoded") {
         Ok(Media::Form)

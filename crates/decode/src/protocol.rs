@@ -1,5 +1,7 @@
 //! The protocols a body can speak, and which of them a path promises.
 
+use memchr::{memchr, memchr2};
+
 /// A protocol of a model API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Protocol {
@@ -146,6 +148,8 @@ fn kserve_model(path: &str) -> Option<&str> {
 
 /// Model and method of a path `…/{model}:{method}`.
 fn gemini_call(path: &str) -> Option<(&str, &str)> {
+    // Few paths have a colon, and it is found fast.
+    memchr(b':', path.as_bytes())?;
     let (model, method) = path.rsplit('/').next()?.split_once(':')?;
     (!model.is_empty() && GEMINI_METHODS.contains(&method)).then_some((model, method))
 }
@@ -160,7 +164,8 @@ fn bedrock_model(path: &str) -> Option<&str> {
 
 /// The path without its query, fragment and closing slashes.
 fn bare(path: &str) -> &str {
-    path.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/')
+    let end = memchr2(b'?', b'#', path.as_bytes()).unwrap_or(path.len());
+    path.get(..end).unwrap_or_default().trim_end_matches('/')
 }
 
 #[cfg(test)]

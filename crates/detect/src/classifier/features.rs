@@ -146,10 +146,14 @@ impl<'a> Walk<'a> {
         let around = match whole.and_then(|whole| whole.first_chunk()) {
             Some(around) => around,
             None => {
-                let before = self.plain.to_le_bytes().into_iter().skip(1).take(4);
+                let [_, before @ .., _, _, _] = self.plain.to_le_bytes();
+                let (front, back) = copy.split_at_mut(before.len());
+                front.copy_from_slice(&before);
                 let behind = self.bytes.get(self.at..).unwrap_or_default();
-                let bytes = before.chain(behind.iter().copied());
-                copy.iter_mut().zip(bytes).for_each(|(into, byte)| *into = byte);
+                let behind = behind.get(..back.len()).unwrap_or(behind);
+                if let Some(back) = back.get_mut(..behind.len()) {
+                    back.copy_from_slice(behind);
+                }
                 &copy
             }
         };
