@@ -2,8 +2,10 @@
 //!
 //! One Envoy worker thread, sixteen connections, a model that answers at once. The ports are measured in turn, in several
 //! rounds, and the median of the rounds counts: on a machine with few cores all of them share what else goes on. Then the
-//! same with ten thousand rules of the operator's more, and how long the first byte of a streamed answer takes.
+//! same with ten thousand rules of the operator's more, with a hundred thousand decisions about callers, and how long the
+//! first byte of a streamed answer takes.
 
+mod decisions;
 mod stream;
 
 use std::{fs, path::Path, process::Command, thread, time::Duration};
@@ -40,18 +42,24 @@ struct Row {
 pub fn run(paths: &Paths) -> Result<()> {
     setup::all(paths)?;
     build::all(paths)?;
-    let mut text = String::new();
-    let plain = throughput(paths, "bench", Vec::new(), &mut text)?;
-    let edit = (LIMITS.to_owned(), format!("{LIMITS} {},", own_rules()));
+    let mut memory = String::new();
+    let plain = throughput(paths, "bench", Vec::new(), |_| Ok(()), &mut memory)?;
     step::print(table(&plain).trim_end());
-    let ruled = throughput(paths, "bench-rules", vec![edit], &mut text)?;
-    step::print(&format!("\nwith {OWN_RULES} rules of the operator's more:\n{}", table(&ruled).trim_end()));
-    for (size, share) in kept(&plain, &ruled) {
-        step::print(&format!("{} KiB: {share:.2} of the throughput without them", size >> 10));
-    }
-    step::print(&format!("\n{}", text.trim_end()));
+    let edit = (LIMITS.to_owned(), format!("{LIMITS} {},", own_rules()));
+    let ruled = throughput(paths, "bench-rules", vec![edit], |_| Ok(()), &mut memory)?;
+    show_kept(&format!("with {OWN_RULES} rules of the operator's more"), &plain, &ruled);
+    let decided = throughput(paths, "bench-decisions", Vec::new(), decisions::load, &mut memory)?;
+    show_kept(&format!("with {} decisions", decisions::DECISIONS), &plain, &decided);
+    step::print(&format!("\n{}", memory.trim_end()));
     step::print(stream::measure(paths)?.trim_end());
     Ok(())
+}
+
+fn show_kept(what: &str, before: &[Row], after: &[Row]) {
+    step::print(&format!("\n{what}:\n{}", table(after).trim_end()));
+    for (size, share) in kept(before, after) {
+        step::print(&format!("{} KiB: {share:.2} of the throughput without them", size >> 10));
+    }
 }
 
 /// Where the policy of the port without limits takes more.
@@ -69,19 +77,21 @@ fn own_rules() -> String {
     format!(r#""detect": {{ "own_rules": [{}] }}"#, rules.join(","))
 }
 
-/// Measures one stack at all sizes, and writes what its VMs weigh.
+/// Measures one stack at all sizes, and writes what its VMs weigh. `prepare` does what is to be done first.
 fn throughput(
     paths: &Paths,
     name: &str,
     edits: Vec<(String, String)>,
+    prepare: impl FnOnce(&Stack) -> Result<()>,
     text: &mut String,
 ) -> Result<Vec<Row>> {
     let mut options = Options::test(paths, name)?;
-    options.parts = vec![Part::Model, Part::Envoy];
+    options.parts = vec![Part::Model, Part::Relay, Part::Envoy];
     options.quick_model = true;
     options.envoy_threads = Some(1);
     options.envoy_edits = edits;
     let stack = Stack::start(paths, options)?;
+    prepare(&stack)?;
     let mut rows = Vec::new();
     for size in SIZES {
         let body = stack.data().join(format!("prompt-{size}.json"));
