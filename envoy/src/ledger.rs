@@ -13,8 +13,10 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     /// The ledger of `model` under the plugin's `root_id`: plugins that are to count apart have different ones.
+    ///
+    /// The number is that of the records' form: a filter that reads another one counts anew.
     pub(crate) fn new(root_id: &str, model: &str) -> Self {
-        Self { prefix: format!("modelgate/ledger/1/{root_id}/{model}/") }
+        Self { prefix: format!("modelgate/ledger/2/{root_id}/{model}/") }
     }
 
     fn key(&self, slot: u32) -> String {

@@ -27,6 +27,9 @@ pub struct Guard {
     pub(crate) node: String,
     /// Makes hashes of callers useless to whoever does not know it.
     pub(crate) identity_key: [u8; 32],
+    /// The same for the names of clients in the ledger. The model is in it, which keeps the clients of two guards apart that
+    /// share a ledger.
+    pub(crate) client_key: u128,
     pub(crate) decisions: Rc<RefCell<Decisions>>,
 }
 
@@ -83,14 +86,17 @@ impl Guard {
         let inspector = Inspector::new(&policy)?;
         let identity_key = key.map_or([0; 32], |key| key.derive("modelgate client identity"));
         let decisions = Decisions::new(most_decisions(&policy));
-        Ok(Self {
+        let mut guard = Self {
             policy,
             inspector,
             surface,
             node: printable(node.as_bytes(), 128),
             identity_key,
+            client_key: 0,
             decisions: Rc::new(RefCell::new(decisions)),
-        })
+        };
+        guard.client_key = guard.digest("client", b"");
+        Ok(guard)
     }
 
     /// What the security team decided about callers; empty until the shell pulls it.

@@ -13,6 +13,7 @@ use wire::{Client, KeyIdentity};
 use crate::{
     Guard, Head,
     head::{MAX_SHORT, printable},
+    sip,
 };
 
 /// Characters of an API key that a report shows, for people.
@@ -137,24 +138,13 @@ impl Guard {
     /// The caller as the ledger knows them. Callers without any identity share one record.
     pub(crate) fn fingerprint(&self, client: &Client) -> u64 {
         let order = self.policy().document().identity.client.order();
-        let digest = order
-            .iter()
-            .find_map(|by| match by {
-                ClientBy::Address => Some(self.address_digest(client.address.as_deref()?)),
-                ClientBy::ApiKey => Some(self.digest("client by key", client.key.as_ref()?.hash.as_bytes())),
-                ClientBy::JwtClaim => Some(self.digest("client by user", client.user.as_deref()?.as_bytes())),
-            })
-            .or_else(|| client.address.as_deref().map(|address| self.address_digest(address)));
-        let digest = digest.unwrap_or_else(|| self.digest("client unknown", b""));
-        u64::try_from(digest >> 64).unwrap_or(0)
-    }
-
-    /// Whoever has one IPv6 address has its whole network of 64 bits (RFC 6177), so that is one caller.
-    fn address_digest(&self, address: &str) -> u128 {
-        match address.parse().map(|address: IpAddr| address.to_canonical()) {
-            Ok(IpAddr::V6(long)) => self.digest("client by network", &(long.to_bits() >> 64).to_le_bytes()),
-            _ => self.digest("client by address", address.as_bytes()),
-        }
+        let name = order.iter().find_map(|by| match by {
+            ClientBy::Address => Some(address_name(client.address.as_deref()?)),
+            ClientBy::ApiKey => Some(named(b'k', client.key.as_ref()?.hash.as_bytes())),
+            ClientBy::JwtClaim => Some(named(b'u', client.user.as_deref()?.as_bytes())),
+        });
+        let name = name.or_else(|| client.address.as_deref().map(address_name));
+        sip::hash(self.client_key, &name.unwrap_or_default())
     }
 
     /// The first 128 bits of SHA-256 over the identity key, the model, a purpose and a text. The model keeps the
@@ -170,6 +160,19 @@ impl Guard {
         let digest: [u8; 32] = hash.finalize().into();
         digest.first_chunk::<16>().map_or(0, |first| u128::from_be_bytes(*first))
     }
+}
+
+/// Whoever has one IPv6 address has its whole network of 64 bits (RFC 6177), so that is one caller.
+fn address_name(address: &str) -> Vec<u8> {
+    match address.parse().map(|address: IpAddr| address.to_canonical()) {
+        Ok(IpAddr::V6(long)) => named(b'n', &(long.to_bits() >> 64).to_le_bytes()),
+        _ => named(b'a', address.as_bytes()),
+    }
+}
+
+/// What names a client, apart from what names others in another way.
+fn named(by: u8, name: &[u8]) -> Vec<u8> {
+    [&[by], name].concat()
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ mod reason;
 mod reply;
 mod reporter;
 mod settle;
+mod sip;
 mod sketch;
 
 pub use decisions::{Decisions, Pull, PullError, Pulled, Update};
