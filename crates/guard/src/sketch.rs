@@ -84,16 +84,23 @@ impl Sketcher {
     /// Takes each pair of neighbouring words.
     fn words(&mut self, bytes: &[u8]) {
         let (mut before, mut word) = (0_u64, 0_u64);
-        for byte in bytes.iter().chain(b" ") {
-            if is_letter(*byte) {
-                // 0x20 turns capitals small; it merges a few signs that are no letters, which does no harm.
-                word = word.rotate_left(5) ^ u64::from(byte | 0x20);
+        for byte in bytes {
+            let letter = LETTERS.get(usize::from(*byte)).copied().unwrap_or(0);
+            if letter != 0 {
+                word = word.rotate_left(5) ^ u64::from(letter);
             } else if word != 0 {
-                if before != 0 {
-                    self.feature(mix(before, word ^ self.key));
-                }
+                self.pair(before, word);
                 (before, word) = (word, 0);
             }
+        }
+        if word != 0 {
+            self.pair(before, word);
+        }
+    }
+
+    fn pair(&mut self, before: u64, word: u64) {
+        if before != 0 {
+            self.feature(mix(before, word ^ self.key));
         }
     }
 
@@ -132,6 +139,19 @@ impl Sketcher {
 /// Odd constants without structure: from the digits of the golden ratio and of √2.
 const FIRST: u64 = 0x9e37_79b9_7f4a_7c15;
 const SECOND: u64 = 0x6a09_e667_f3bc_c909;
+
+/// What each byte is to a word: itself, in lower case, or 0 where it is no part of one.
+static LETTERS: [u8; 256] = {
+    let mut letters = [0; 256];
+    let mut byte = 0_u8;
+    let mut rest: &mut [u8] = &mut letters;
+    while let Some((letter, behind)) = rest.split_first_mut() {
+        *letter = if is_letter(byte) { byte.to_ascii_lowercase() } else { 0 };
+        byte = byte.wrapping_add(1);
+        rest = behind;
+    }
+    letters
+};
 
 const fn is_letter(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte >= 0x80
