@@ -14,7 +14,7 @@ use crate::{
 /// The contexts of this VM.
 pub(crate) struct Filter {
     roots: RefCell<BTreeMap<u32, Option<Rc<Plugin>>>>,
-    streams: RefCell<BTreeMap<u32, Http>>,
+    streams: RefCell<BTreeMap<u32, Rc<RefCell<Http>>>>,
 }
 
 /// One HTTP stream and the configuration that it began under.
@@ -39,7 +39,8 @@ impl Filter {
                 roots.insert(id, None);
             }
         } else if let Ok(mut streams) = self.streams.try_borrow_mut() {
-            streams.insert(id, Http { plugin: self.plugin(root), stream: Stream::default() });
+            let http = Http { plugin: self.plugin(root), stream: Stream::default() };
+            streams.insert(id, Rc::new(RefCell::new(http)));
         }
     }
 
@@ -132,13 +133,12 @@ impl Filter {
         .flatten()
     }
 
-    /// Runs with a stream that is out of the map meanwhile, so that a host that calls back from within a call finds a
-    /// map that it can use.
+    /// Runs with a stream that is held apart from the map meanwhile, so that a host that calls back from within a call
+    /// finds a map that it can use.
     fn with<T>(&self, id: u32, run: impl FnOnce(&mut Http) -> T) -> Option<T> {
-        let mut http = self.streams.try_borrow_mut().ok()?.remove(&id)?;
-        let result = run(&mut http);
-        self.streams.try_borrow_mut().ok()?.insert(id, http);
-        Some(result)
+        let http = Rc::clone(self.streams.try_borrow().ok()?.get(&id)?);
+        let mut http = http.try_borrow_mut().ok()?;
+        Some(run(&mut http))
     }
 }
 
