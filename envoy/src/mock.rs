@@ -31,6 +31,8 @@ pub(crate) struct Mock {
     pub(crate) response: RefCell<Vec<(Vec<u8>, Vec<u8>)>>,
     pub(crate) body: RefCell<Vec<u8>>,
     pub(crate) properties: RefCell<HashMap<String, Vec<u8>>>,
+    /// Attributes that were asked for.
+    pub(crate) asked: RefCell<Vec<String>>,
     pub(crate) answers: RefCell<Vec<GivenAnswer>>,
     pub(crate) resets: Cell<u32>,
     pub(crate) dones: Cell<u32>,
@@ -157,7 +159,10 @@ impl Host for Mock {
     }
 
     fn property(&self, path: &[&str]) -> Result<Option<Vec<u8>>, Refused> {
-        Ok(self.properties.borrow().get(&path.join(".")).cloned())
+        let path = path.join(".");
+        let value = self.properties.borrow().get(&path).cloned();
+        self.asked.borrow_mut().push(path);
+        Ok(value)
     }
 
     fn set_property(&self, name: &str, value: &[u8]) -> Result<(), Refused> {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use guard::wire::{Event, Surface, signature::Key};
-use guard::{Guard, Moment, Notice, Reporter};
+use guard::{Guard, Moment, Notice, Reporter, route_name};
 
 use crate::{
     feed::Feed,
@@ -77,6 +77,8 @@ pub(crate) struct Plugin {
     pub(crate) ledger: Ledger,
     pub(crate) metrics: Metrics,
     pub(crate) headers: Headers,
+    /// Whether a verdict may depend on the route, so that its name is needed before there is one.
+    pub(crate) minds_routes: bool,
     outlet: RefCell<Outlet>,
     feed: RefCell<Option<Feed>>,
     random: RefCell<Random>,
@@ -132,6 +134,7 @@ impl Plugin {
         let vm = vms::this();
         vm.enter();
         Ok(Self {
+            minds_routes: guard.policy().minds_routes(),
             guard,
             ledger,
             metrics,
@@ -151,7 +154,11 @@ impl Plugin {
     }
 
     /// Reports an event.
-    pub(crate) fn report(&self, host: &dyn Host, event: Event) {
+    pub(crate) fn report(&self, host: &dyn Host, mut event: Event) {
+        // Only an event about a request is reported from a stream, where there is a route to ask for.
+        if event.route.is_empty() && !event.request.path.is_empty() {
+            event.route = route_name(route(host).as_bytes());
+        }
         match self.outlet.try_borrow_mut() {
             Ok(mut outlet) => outlet.take(host, &self.metrics, event),
             // Only a host that calls back from within a call gets here.
@@ -279,6 +286,11 @@ fn headers(host: &dyn Host) -> Result<Headers, Unusable> {
 fn node(host: &dyn Host) -> String {
     let id = text_property(host, &["xds", "node", "id"]);
     if id.is_empty() { host.variable(NODE_VARIABLE).unwrap_or_default() } else { id }
+}
+
+/// The name of the stream's route.
+pub(crate) fn route(host: &dyn Host) -> String {
+    text_property(host, &["xds", "route_name"])
 }
 
 /// A property that is a text; empty if the host does not know it.

@@ -6,7 +6,7 @@ use crate::{
     address::without_port,
     headers::HeaderMap,
     metrics::Count,
-    plugin::{Headers, Plugin, text_property},
+    plugin::{Headers, Plugin, route, text_property},
     port::{Answer, Host, Level, Refused, Side},
 };
 
@@ -75,7 +75,7 @@ impl Stream {
         remove_own(host, Side::Request, &headers)?;
         let text = |name: &[u8]| String::from_utf8_lossy(headers.first(name).unwrap_or_default());
         let (method, path) = (text(b":method"), text(b":path"));
-        let route = text_property(host, &["xds", "route_name"]);
+        let route = if plugin.minds_routes { route(host) } else { String::new() };
         let address = text_property(host, &["source", "address"]);
         let address = Some(without_port(&address)).filter(|address| !address.is_empty());
         let facts = HeadFacts { method: &method, path: &path, route: &route, address };

@@ -58,7 +58,7 @@ impl Head {
         let mut head = Self {
             method: printable(facts.method.as_bytes(), MAX_SHORT),
             path: printable(path.as_bytes(), MAX_PATH),
-            route: printable(facts.route.as_bytes(), MAX_PATH),
+            route: route_name(facts.route.as_bytes()),
             address: facts.address.map(|address| printable(address.as_bytes(), MAX_SHORT)),
             content_type: None,
             content_encoding: None,
@@ -132,6 +132,12 @@ impl Guard {
     ) -> Head {
         Head::read(&self.policy().document().identity, facts, headers)
     }
+}
+
+/// A route's name as events carry it.
+#[must_use]
+pub fn route_name(name: &[u8]) -> String {
+    printable(name, MAX_PATH)
 }
 
 /// The content type of gRPC; `+proto` and the like may follow, and `-web` for browsers.

@@ -32,7 +32,7 @@ mod sketch;
 
 pub use decisions::{Decisions, Pull, PullError, Pulled, Update};
 pub use exchange::{Exchange, Guard, Outcome};
-pub use head::{Head, HeadFacts, is_own_header};
+pub use head::{Head, HeadFacts, is_own_header, route_name};
 pub use inspect::{Inspection, Inspector, KnownRule};
 pub use ledger::{Conflict, NoStore, SLOTS, Store, Version};
 pub use notice::Notice;

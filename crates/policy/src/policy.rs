@@ -85,6 +85,17 @@ impl Policy {
         &self.0
     }
 
+    /// Whether a verdict may depend on the name of a request's route. Where none does, a shell need not ask for it before
+    /// there is something to report.
+    #[must_use]
+    pub fn minds_routes(&self) -> bool {
+        let Document { limits, exceptions, shadow, .. } = &self.0;
+        let shadowed = shadow.iter().flat_map(|shadow| &shadow.exceptions);
+        let names = |pattern: &alloc::string::String| !pattern.starts_with('/');
+        limits.exempt_routes.iter().any(names)
+            || exceptions.iter().chain(shadowed).any(|exception| !exception.routes.is_empty())
+    }
+
     /// What the policy lets through that a guard with the defaults would not.
     #[must_use]
     pub fn warnings(&self) -> Vec<Warning> {

@@ -309,3 +309,28 @@ fn where_headers_cannot_wait_the_body_does() {
     assert_eq!(stream.request_body(&mock, &plugin, length, true), Step::Hold);
     assert_eq!(mock.answers.borrow()[0].status, 400);
 }
+
+#[test]
+fn the_route_is_asked_for_where_the_policy_minds_it_or_an_event_tells_it() {
+    let exempt = br#"{"model":{"name":"demo"},"limits":{"exempt_routes":["health"]}}"#;
+    let paths = br#"{"model":{"name":"demo"},"limits":{"exempt_routes":["/v1/models"]}}"#;
+    let excepted =
+        br#"{"model":{"name":"demo"},"exceptions":[{"rules":["pii.*"],"routes":["a"],"reason":"r"}]}"#;
+    let cases = [(POLICY, BENIGN, 0), (paths, BENIGN, 0), (exempt, BENIGN, 1), (excepted, BENIGN, 1)];
+    for (policy, bytes, expected) in cases.into_iter().chain([(POLICY, &b"{broken"[..], 1)]) {
+        let mut mock = Mock::new();
+        // Without a key events go to the log.
+        mock.variables.clear();
+        mock.set_property(&["xds", "route_name"], "model-api");
+        let plugin = Plugin::configure(&mock, policy).unwrap();
+        request(&mock, &[]);
+        let mut stream = Stream::default();
+        stream.request_headers(&mock, &plugin, false);
+        let length = body(&mock, bytes);
+        stream.request_body(&mock, &plugin, length, true);
+        let asked = mock.asked.borrow().iter().filter(|path| *path == "xds.route_name").count();
+        assert_eq!(asked, expected, "{} {}", policy.escape_ascii(), bytes.escape_ascii());
+        let told = mock.lines.borrow().iter().filter(|line| line.contains(r#""route":"model-api""#)).count();
+        assert_eq!(told, usize::from(bytes != BENIGN));
+    }
+}
