@@ -10,8 +10,8 @@ use axum::{
 };
 use serde_json::json;
 use wire::{
-    Batch, BatchError, Category, Client, Event, EventKind, Finding, Request, Score, Severity, Surface,
-    VERSION, Verdict, limits, signature,
+    Batch, BatchError, Category, Client, Direction, Event, EventKind, Finding, Request, Score, Severity,
+    Surface, VERSION, Verdict, limits, signature,
 };
 
 use crate::{
@@ -136,6 +136,7 @@ fn dropped_event(dropped: u64, beside: Option<&Event>, now_ms: u64) -> Event {
         time_ms: now_ms,
         kind: EventKind::Guard,
         model: beside.map_or_else(|| "unknown".to_owned(), |event| event.model.clone()),
+        direction: Direction::Request,
         surface: beside.map_or(Surface::Native, |event| event.surface),
         node: beside.map_or_else(String::new, |event| event.node.clone()),
         route: String::new(),

@@ -1,7 +1,8 @@
 //! Things that several tests need.
 
 use wire::{
-    Category, Client, Event, EventId, EventKind, Finding, Request, Score, Severity, Surface, VERSION, Verdict,
+    Category, Client, Direction, Event, EventId, EventKind, Finding, Request, Score, Severity, Surface,
+    VERSION, Verdict,
 };
 
 /// 2026-11-20 23:59:58 UTC.
@@ -15,6 +16,7 @@ pub(crate) fn event(n: u8) -> Event {
         time_ms: MOMENT,
         kind: EventKind::Detection,
         model: "demo".to_owned(),
+        direction: Direction::Request,
         surface: Surface::Envoy,
         node: String::new(),
         route: String::new(),

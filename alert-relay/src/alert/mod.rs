@@ -8,7 +8,8 @@ mod text;
 
 use serde::{Deserialize, Serialize};
 use wire::{
-    Category, Client, Event, EventId, EventKind, Finding, Request, Score, Severity, Surface, VERSION, Verdict,
+    Category, Client, Direction, Event, EventId, EventKind, Finding, Request, Score, Severity, Surface,
+    VERSION, Verdict,
 };
 
 use self::story::{Occasion, Story};
@@ -90,6 +91,7 @@ fn test_event(id: EventId, now_ms: u64) -> Event {
         time_ms: now_ms,
         kind: EventKind::Guard,
         model: "test".to_owned(),
+        direction: Direction::Request,
         surface: Surface::Native,
         node: String::new(),
         route: String::new(),

@@ -2,7 +2,7 @@
 //!
 //! Every string that came from outside has gone through [`show`] here: nothing live, nothing hidden.
 
-use wire::{Category, Event, Severity, Verdict};
+use wire::{Category, Direction, Event, Severity, Verdict};
 
 use super::{
     advice,
@@ -207,6 +207,9 @@ fn request(event: &Event) -> Vec<(&'static str, String)> {
         if let Some(evidence) = &finding.evidence {
             facts.push(("Evidence (redacted)", show(evidence, MAX_VALUE_CHARS)));
         }
+    }
+    if event.direction == Direction::Response {
+        facts.push(("Found in", "the answer of the model".to_owned()));
     }
     let mut seen_by = event.surface.as_str().to_owned();
     if !event.node.is_empty() {

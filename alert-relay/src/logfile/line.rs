@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use wire::{Event, Severity};
+use wire::{Direction, Event, Severity};
 
 use crate::{
     clock::{self, Civil},
@@ -52,6 +52,9 @@ pub(super) fn line(event: &Event, received_ms: u64) -> String {
     let _ = write!(out, " request={} bytes={}", quoted(asked.trim()), request.bytes);
     if let Some(status) = request.status {
         let _ = write!(out, " status={status}");
+    }
+    if event.direction == Direction::Response {
+        out.push_str(" direction=response");
     }
     let _ = write!(out, " surface={} time={}", event.surface.as_str(), clock::iso(event.time_ms));
     if !event.findings.is_empty() {

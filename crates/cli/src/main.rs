@@ -8,7 +8,7 @@ mod scan;
 mod table;
 
 use std::{
-    io::{self, Write as _},
+    io::{self, Read as _, Write as _},
     path::PathBuf,
     process::ExitCode,
 };
@@ -41,6 +41,9 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Print pins of the tools in an answer to MCP's `tools/list`, read from the standard input, for a policy's
+    /// `response.pinned_tools`.
+    Pin,
     /// Judge texts: JSON lines `{"text":…, "role"?:…}` in, the same with score, verdict and findings out.
     Scan {
         /// The policy; without it the defaults hold.
@@ -88,6 +91,15 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Rules { policy, json } => {
             rules::rules(&load::policy_or_default(policy.as_deref())?, json, &mut out)?;
+        }
+        Command::Pin => {
+            let mut answer = Vec::new();
+            io::stdin().lock().read_to_end(&mut answer)?;
+            let pins =
+                guard::pins(&answer).map_err(|problem| anyhow::anyhow!("standard input: {problem}"))?;
+            anyhow::ensure!(!pins.is_empty(), "standard input: no tool is declared in it");
+            let pins: std::collections::BTreeMap<String, String> = pins.into_iter().collect();
+            writeln!(out, "{}", serde_json::to_string_pretty(&pins)?)?;
         }
         Command::Scan { policy } => {
             scan::scan(&load::policy_or_default(policy.as_deref())?, io::stdin().lock(), out)?;

@@ -91,6 +91,7 @@ fn write_line(output: &mut impl Write, line: &str, verdict: &Verdict) -> anyhow:
     let word = match verdict.action {
         Action::Allow => "allow",
         Action::Flag => "flag",
+        Action::Mask => "mask",
         Action::Block => "block",
     };
     let score = wire::Score::from_thousandths(verdict.score);

@@ -8,7 +8,7 @@ use alloc::{
 };
 
 use crate::{
-    Channel, Facts, Lane, Limits, Part, Problem, ProblemKind, Role, Tensor,
+    Amount, Asked, Channel, Facts, Lane, Limits, Marks, Part, Problem, ProblemKind, Role, Tensor,
     json::{Document, Kind, NodeId},
     label::{self, Label},
     limits::MAX_MODEL_BYTES,
@@ -22,6 +22,7 @@ pub(crate) struct Collector<'a, 'd> {
     pub(crate) parts: Vec<Part<'a>>,
     pub(crate) tensors: Vec<Tensor<'a>>,
     pub(crate) facts: Facts,
+    pub(crate) marks: Marks,
     /// The message being read.
     pub(crate) message: Option<u32>,
     /// Which text of an answer is being read.
@@ -68,6 +69,7 @@ impl<'a, 'd> Collector<'a, 'd> {
             parts: Vec::new(),
             tensors: Vec::new(),
             facts,
+            marks: Marks::default(),
             message: None,
             lane: Lane::default(),
             lanes: None,
@@ -342,11 +344,22 @@ impl<'a, 'd> Collector<'a, 'd> {
             | "maxTokens"
             | "num_predict"
             | "maxTokenCount" => {
+                self.mark(Asked::Tokens, value);
                 self.facts.max_tokens = self.facts.max_tokens.max(self.amount(value));
             }
-            "n" | "candidateCount" | "candidate_count" => self.facts.n = self.amount(value),
+            "n" | "candidateCount" | "candidate_count" => {
+                self.mark(Asked::Answers, value);
+                self.facts.n = self.amount(value);
+            }
             "tools" | "functions" => self.facts.tools = self.facts.tools.saturating_add(self.length(value)),
             _ => {}
+        }
+    }
+
+    fn mark(&mut self, of: Asked, value: NodeId) {
+        if self.document.kind(value) == Kind::Numbers {
+            let (span, value) = (self.document.span(value), self.amount(value));
+            self.marks.amounts.push(Amount { of, span, value });
         }
     }
 

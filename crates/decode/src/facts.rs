@@ -1,6 +1,7 @@
 //! What else a body says.
 
-use alloc::string::String;
+use alloc::{string::String, vec::Vec};
+use core::ops::Range;
 
 /// What a request asks for or an answer reports, beside its texts and tensors.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,4 +38,33 @@ pub struct Facts {
     pub input_tokens: Option<u64>,
     /// Tokens written, as an answer reports them.
     pub output_tokens: Option<u64>,
+}
+
+/// Where in a body stands what has to be known to whoever changes it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// Where an answer gives its texts again token by token (`logprobs`): values of JSON.
+    pub tokens: Vec<Range<usize>>,
+    /// What a request asks for in numbers.
+    pub amounts: Vec<Amount>,
+}
+
+/// A number of things that a request asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Amount {
+    /// Of what.
+    pub of: Asked,
+    /// The value as it is written.
+    pub span: Range<usize>,
+    /// The number; `None` for what is none, a negative one or a fraction.
+    pub value: Option<u64>,
+}
+
+/// What a request can ask for in numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// Tokens of an answer, at the most.
+    Tokens,
+    /// Answers.
+    Answers,
 }

@@ -26,6 +26,7 @@ mod json;
 mod label;
 mod lane;
 pub mod limits;
+mod look;
 mod media;
 mod part;
 mod problem;
@@ -35,14 +36,16 @@ mod tensor;
 
 use alloc::{vec, vec::Vec};
 
-pub use facts::Facts;
+pub use facts::{Amount, Asked, Facts, Marks};
 pub use inflate::{InflateLimits, inflate};
+pub use json::escaped;
 pub use lane::{Channel, Lane};
 pub use limits::Limits;
-pub use part::{Part, Role};
+pub use look::{Declared, Found, declared_tools, look_up};
+pub use part::{Part, Role, Writing};
 pub use problem::{Problem, ProblemKind};
 pub use protocol::{Protocol, protocol_of_path};
-pub use stream::{Delta, Stream};
+pub use stream::{Delta, Framed, Repeat, Stream};
 pub use tensor::{Datatype, Tensor};
 
 use collect::Collector;
@@ -77,6 +80,8 @@ pub struct Decoded<'a> {
     pub tensors: Vec<Tensor<'a>>,
     /// What else it says.
     pub facts: Facts,
+    /// Where stands what has to be known to whoever changes it.
+    pub marks: Marks,
 }
 
 /// Reads a request body.
@@ -175,7 +180,7 @@ pub fn decode_response<'a>(input: &Input<'a>, limits: &Limits) -> Result<Decoded
 }
 
 /// A body as text, and where it starts behind a byte order mark.
-fn text_of<'a>(body: &'a [u8], limits: &Limits) -> Result<(&'a str, usize), Problem> {
+pub(crate) fn text_of<'a>(body: &'a [u8], limits: &Limits) -> Result<(&'a str, usize), Problem> {
     let longest = limits.max_bytes.min(u32::MAX as usize);
     if body.len() > longest {
         return Err(Problem::new(ProblemKind::TooLarge, longest, "more bytes than allowed"));
@@ -201,11 +206,17 @@ fn json_within<'a>(text: &'a str, start: usize, limits: &Limits) -> Result<Optio
 
 fn plain(text: &str, start: usize) -> Decoded<'_> {
     let facts = Facts { messages: 1, ..Facts::default() };
-    Decoded { protocol: Protocol::Text, parts: vec![Part::plain(text, start)], tensors: Vec::new(), facts }
+    Decoded {
+        protocol: Protocol::Text,
+        parts: vec![Part::plain(text, start)],
+        tensors: Vec::new(),
+        facts,
+        marks: Marks::default(),
+    }
 }
 
 impl<'a> Collector<'a, '_> {
     fn decoded(self, protocol: Protocol) -> Decoded<'a> {
-        Decoded { protocol, parts: self.parts, tensors: self.tensors, facts: self.facts }
+        Decoded { protocol, parts: self.parts, tensors: self.tensors, facts: self.facts, marks: self.marks }
     }
 }

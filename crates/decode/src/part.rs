@@ -51,6 +51,29 @@ impl Role {
     }
 }
 
+/// How a text is written in a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writing {
+    /// As it is.
+    Plain,
+    /// As the inside of a string of JSON.
+    Json,
+    /// As a field of a form.
+    Percent,
+}
+
+impl Writing {
+    /// What stands in the body for a text.
+    #[must_use]
+    pub fn of(self, text: &str) -> String {
+        match self {
+            Self::Plain => text.into(),
+            Self::Json => crate::json::escaped(text),
+            Self::Percent => percent::written(text),
+        }
+    }
+}
+
 /// One text of a body.
 #[derive(Clone, Debug)]
 pub struct Part<'a> {
@@ -109,6 +132,22 @@ impl<'a> Part<'a> {
         message: Option<u32>,
     ) -> Self {
         Self { role, text, message, origin: Origin::Node(Arc::clone(document), id) }
+    }
+
+    /// How texts are written where this part stands.
+    #[must_use]
+    pub fn writing(&self) -> Writing {
+        match &self.origin {
+            Origin::Node(..) => Writing::Json,
+            Origin::Outside(_) if matches!(self.text, Cow::Owned(_)) => Writing::Percent,
+            Origin::Plain(_) | Origin::Outside(_) => Writing::Plain,
+        }
+    }
+
+    /// How a text is written where this part stands, so that it is read as that text.
+    #[must_use]
+    pub fn written(&self, text: &str) -> String {
+        self.writing().of(text)
     }
 
     /// Its JSON pointer (RFC 6901), such as `/messages/1/content`; for the name of a member, the pointer to that member;

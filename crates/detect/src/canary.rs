@@ -77,9 +77,11 @@ impl Canary {
 impl Detector for Canary {
     fn scan(&self, subject: &Subject<'_>, _: &mut Buffers, sink: &mut Sink<'_>) {
         let text = subject.normalised.bytes();
-        let found = self.needles.iter().find_map(|needle| needle.find(text));
-        if let Some(range) = found {
+        for range in self.needles.iter().flat_map(|needle| needle.matches(text)) {
             sink.push_comparable(0, 1000, range);
+            if !sink.wants_repeats() {
+                break;
+            }
         }
     }
 }
@@ -91,10 +93,11 @@ impl Needle {
         Self { bytes: bytes.into_boxed_slice(), rare }
     }
 
-    fn find(&self, text: &[u8]) -> Option<Range<usize>> {
-        let (before, rest) = self.bytes.split_at_checked(self.rare)?;
-        let (rare, behind) = rest.split_first()?;
-        memchr_iter(*rare, text).find_map(|at| {
+    fn matches<'t>(&'t self, text: &'t [u8]) -> impl Iterator<Item = Range<usize>> + 't {
+        let (before, rest) = self.bytes.split_at_checked(self.rare).unwrap_or_default();
+        let (rare, behind) = rest.split_first().map_or((None, rest), |(rare, behind)| (Some(*rare), behind));
+        let places = rare.map(|rare| memchr_iter(rare, text)).into_iter().flatten();
+        places.filter_map(move |at| {
             let end = at + 1 + extent(text.get(at + 1..)?.iter(), behind.iter())?;
             let start = at - extent(text.get(..at)?.iter().rev(), before.iter().rev())?;
             Some(start..end)

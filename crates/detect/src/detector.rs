@@ -128,7 +128,6 @@ impl Sink<'_> {
     }
 
     /// Whether matches of a rule beyond its first are asked for.
-    #[cfg(feature = "regex")]
     pub(crate) const fn wants_repeats(&self) -> bool {
         self.room.repeats()
     }

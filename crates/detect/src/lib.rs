@@ -49,6 +49,7 @@ mod tensor;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod windows;
 mod words;
 
 pub use echo::{PromptPrint, RULE as ECHO_RULE};
@@ -56,6 +57,8 @@ pub use engine::Engine;
 pub use finding::{Category, Finding, Rule, Severity};
 pub use options::{Options, Packs};
 pub use own::{OwnPattern, OwnProblem, OwnRule, OwnRuleError};
+#[cfg(feature = "regex")]
+pub use own_regex::Expression;
 pub use role::{Role, Roles};
 pub use scratch::Scratch;
 pub use stream::Stream;
@@ -63,3 +66,4 @@ pub use tensor::{
     AxisLimit, Flatness, HighFrequency, RULES as TENSOR_RULES, TensorLimits, TensorView, check_tensor,
     flat_shares, high_frequency_shares,
 };
+pub use windows::Windows;

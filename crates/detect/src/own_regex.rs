@@ -44,6 +44,27 @@ struct OwnRegex {
     cost: usize,
 }
 
+/// An expression that a short text is held to, outside the engine: a field of a body, not a prompt.
+#[derive(Clone, Debug)]
+pub struct Expression(Regex);
+
+impl Expression {
+    /// Compiles an expression.
+    ///
+    /// # Errors
+    /// Says what is wrong with it, or that it is too large.
+    pub fn new(expression: &str) -> Result<Self, alloc::string::String> {
+        let builder = RegexBuilder::new(expression).size_limit(MOST_SIZE).nest_limit(MOST_NEST).build();
+        builder.map(Self).map_err(|error| error.to_string())
+    }
+
+    /// Whether it matches somewhere in a text. The time grows with the length of both.
+    #[must_use]
+    pub fn matches(&self, text: &str) -> bool {
+        self.0.is_match(text)
+    }
+}
+
 /// The stretches of a text in which each expression is tried.
 #[derive(Debug, Default)]
 pub(crate) struct Windows {

@@ -1,10 +1,12 @@
 //! What the fuzz targets check. A body panics when something does not hold that holds for every input.
 
+mod answering;
 mod detecting;
 mod exchanging;
 mod reading;
 mod signing;
 
+pub use answering::respond;
 pub use detecting::detect;
 pub use exchanging::exchange;
 pub use reading::{batch, policy};

@@ -3,16 +3,21 @@
 use alloc::{format, rc::Rc, string::String, vec::Vec};
 use core::cell::RefCell;
 
-use decode::{InflateLimits, Input, Problem, ProblemKind};
+use decode::{InflateLimits, Input, Problem, ProblemKind, Protocol};
+use detect::PromptPrint;
 use policy::{Action, Circumstances, ConfigError, Policy};
 use wire::{Client, Event, EventKind, Score, Severity, Shadow, Surface, Verdict, signature::Key};
 
 use crate::{
     Decisions, Head, Moment, NoStore, Store,
+    answer::Answer,
     counting::Counted,
     decisions::Decided,
+    forward::{Forward, Masks},
     head::printable,
+    input,
     inspect::Inspector,
+    mask::Restored,
     reason::{self, GuardRule, Judged},
     reply::{Refusal, Reply},
     settle::{Ruling, refusal, verdict_header},
@@ -46,6 +51,8 @@ pub struct Outcome {
     pub headers: Vec<(&'static str, String)>,
     /// The rules that led to the verdict, as they are reported.
     pub findings: Vec<wire::Finding>,
+    /// What is changed in a request that goes on.
+    pub forward: Forward,
 }
 
 /// One request: opened with its head, decided at once or after its body.
@@ -60,8 +67,25 @@ pub struct Exchange {
     pub(crate) counted: Option<Counted>,
     /// Headers that tell the client how it stands.
     pub(crate) standing: Vec<(&'static str, String)>,
+    /// What its answer has to be judged by, and where that is.
+    pub(crate) asked: Asked,
+    pub(crate) answer: Answer,
     pub(crate) outcome: Option<Outcome>,
     pub(crate) events: Vec<Event>,
+}
+
+/// What of a request its answer is judged by.
+#[derive(Debug, Default)]
+pub(crate) struct Asked {
+    pub(crate) protocol: Option<Protocol>,
+    /// The id of a JSON-RPC request, as it is written.
+    pub(crate) rpc_id: Option<String>,
+    /// Whether the answer is to be streamed.
+    pub(crate) streams: bool,
+    pub(crate) print: Option<PromptPrint>,
+    pub(crate) restore: Vec<Restored>,
+    /// Reports of the answer so far.
+    pub(crate) reports: u32,
 }
 
 impl Guard {
@@ -135,6 +159,8 @@ impl Guard {
             decided: None,
             counted: None,
             standing: Vec::new(),
+            asked: Asked::default(),
+            answer: Answer::None,
             outcome: None,
             events: Vec::new(),
         };
@@ -165,6 +191,14 @@ impl Guard {
 
 fn most_decisions(policy: &Policy) -> usize {
     usize::try_from(policy.document().decisions.max_entries).unwrap_or(usize::MAX)
+}
+
+impl Outcome {
+    fn allowed(score: Score) -> Self {
+        let headers = Vec::from([verdict_header(Verdict::Allow)]);
+        let forward = Forward::default();
+        Self { verdict: Verdict::Allow, score, reply: None, headers, findings: Vec::new(), forward }
+    }
 }
 
 impl Exchange {
@@ -205,6 +239,10 @@ impl Exchange {
         if body.is_empty() {
             return self.judge_empty(guard, moment);
         }
+        if let Some((rule, message)) = input::wrong_type(guard, &self.head) {
+            let bytes = body.len() as u64;
+            return self.own(guard, rule, bytes, None, message, "unsupported_content_type", moment);
+        }
         let bytes = body.len() as u64;
         let encodings = self.head.content_encoding.as_deref().unwrap_or_default();
         let limits = InflateLimits { max_bytes: self.body_limit, ..InflateLimits::default() };
@@ -221,7 +259,22 @@ impl Exchange {
             body: &body,
         };
         match guard.inspector.inspect_for(&request, self.sketch_key(guard)) {
-            Ok(inspection) => self.judge_findings(guard, &inspection, bytes, moment, store),
+            Ok(mut inspection) => {
+                self.asked.protocol = Some(inspection.protocol);
+                self.asked.rpc_id.clone_from(&inspection.rpc_id);
+                self.asked.streams = inspection.streams;
+                self.asked.print = inspection.print.take();
+                let fields = || guard.inspector.fields.check(&body, guard.inspector.limits());
+                if let Some((rule, message)) = input::too_many(guard, &inspection).or_else(fields) {
+                    return self.own(guard, rule, bytes, None, message, "invalid_input", moment);
+                }
+                let masks = Masks::of(guard, &inspection.candidates, &self.circumstances(moment));
+                // A binary tensor has its length written before it.
+                inspection.can_mask = !masks.is_empty() && self.head.inference_header_length.is_none();
+                self.judge_findings(guard, &inspection, bytes, moment, store);
+                self.forward(guard, &inspection, masks, &body);
+                self.allow_if_none()
+            }
             Err(problem) => {
                 let (rule, code) = rule_of(&problem.kind);
                 let message = format!("The request body cannot be accepted: {problem}.");
@@ -254,10 +307,15 @@ impl Exchange {
         self.allow(Score::ZERO)
     }
 
+    /// The outcome that there is.
+    fn allow_if_none(&mut self) -> &Outcome {
+        let none = || Outcome::allowed(Score::ZERO);
+        self.outcome.get_or_insert_with(none)
+    }
+
     fn allow(&mut self, score: Score) -> &Outcome {
-        let mut headers = Vec::from([verdict_header(Verdict::Allow)]);
-        headers.extend(self.standing.iter().cloned());
-        let outcome = Outcome { verdict: Verdict::Allow, score, reply: None, headers, findings: Vec::new() };
+        let mut outcome = Outcome::allowed(score);
+        outcome.headers.extend(self.standing.iter().cloned());
         self.outcome.insert(outcome)
     }
 
@@ -275,7 +333,11 @@ impl Exchange {
         let judged = inspection.findings.iter().filter_map(Judged::reason);
         let judgement = policy.judge(judged.clone(), &self.circumstances(moment));
         let score = Score::from_thousandths(judgement.score);
-        let found = judgement.action.max(own.unwrap_or(Action::Allow));
+        let found = match judgement.action.max(own.unwrap_or(Action::Allow)) {
+            // What cannot be masked does not go on as it is.
+            Action::Mask if !inspection.can_mask => Action::Block,
+            found => found,
+        };
         let remembered = self.remember(guard, inspection, found, judgement.score, moment, store);
         if let Some(retry_ms) = remembered.too_many_tokens {
             self.throttle_tokens(guard, retry_ms, moment);
@@ -350,7 +412,10 @@ impl Exchange {
         code: &'static str,
         moment: &Moment,
     ) -> &Outcome {
-        let action = rule.action(&guard.policy.document().unscannable);
+        let action = match rule.action(&guard.policy.document().unscannable) {
+            Action::Mask => Action::Block,
+            action => action,
+        };
         let reasons = [Judged::own(rule, String::new(), at.map(|at| at..at))];
         if action == Action::Allow {
             // Nobody is told, but it can be counted.
@@ -360,6 +425,7 @@ impl Exchange {
                 reply: None,
                 headers: Vec::from([verdict_header(Verdict::Allow)]),
                 findings: reason::report(&reasons),
+                forward: Forward::default(),
             });
         }
         let ruling = Ruling {
@@ -404,6 +470,7 @@ const fn verdict_of(action: Action) -> Verdict {
     match action {
         Action::Allow => Verdict::Allow,
         Action::Flag => Verdict::Flag,
+        Action::Mask => Verdict::Mask,
         Action::Block => Verdict::Block,
     }
 }

@@ -82,10 +82,7 @@ impl Head {
         match name.len() {
             12 if is("content-type") => join(&mut self.content_type, value),
             16 if is("content-encoding") => join(&mut self.content_encoding, value),
-            14 if is("content-length") => {
-                self.content_length =
-                    core::str::from_utf8(value).ok().and_then(|text| text.trim().parse().ok());
-            }
+            14 if is("content-length") => self.content_length = number(value),
             31 if is("inference-header-content-length") => {
                 let length = core::str::from_utf8(value).ok().and_then(|text| text.trim().parse().ok());
                 let again = self.inference_header_length.is_some();
@@ -155,7 +152,12 @@ pub fn is_own_header(name: &[u8]) -> bool {
     name.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
 }
 
-fn join(slot: &mut Option<String>, value: &[u8]) {
+/// A header's value as a number.
+pub(crate) fn number(value: &[u8]) -> Option<u64> {
+    core::str::from_utf8(value).ok().and_then(|text| text.trim().parse().ok())
+}
+
+pub(crate) fn join(slot: &mut Option<String>, value: &[u8]) {
     let value = printable(value, MAX_SHORT);
     match slot {
         Some(first) => {

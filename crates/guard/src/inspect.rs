@@ -3,12 +3,14 @@
 use alloc::{string::String, vec::Vec};
 use core::cell::RefCell;
 
-use decode::{Decoded, Input, Limits, Problem, Protocol};
-use detect::{Engine, Finding, Role, Scratch, TensorLimits, TensorView};
-use policy::{ConfigError, Policy};
+use decode::{Amount, Decoded, Input, Limits, Problem, Protocol};
+use detect::{Engine, Finding, PromptPrint, Role, Scratch, TensorLimits, TensorView};
+use policy::{Action, ConfigError, Policy};
 
 use crate::{
     conversation,
+    forward::Candidate,
+    input::Fields,
     joined::joined,
     ledger::Input as Remembered,
     reason::{self, Judged},
@@ -24,6 +26,12 @@ pub struct Inspector {
     /// Values of a tensor closer than this are near neighbours.
     tensor_step: f64,
     evidence: bool,
+    /// What single fields must be.
+    pub(crate) fields: Fields,
+    /// Whether anything may be masked in requests.
+    masks: bool,
+    /// Whether answers are held against the application's own prompt.
+    prints: bool,
     /// Buffers that every inspection uses again; nothing of a request outlives it.
     scratch: RefCell<Scratch>,
 }
@@ -44,6 +52,18 @@ pub struct Inspection {
     pub(crate) text_bytes: usize,
     /// The new turn as the ledger knows it, where that was asked for.
     pub(crate) input: Option<Remembered>,
+    /// Whether the answer is to be streamed.
+    pub streams: bool,
+    /// What a request asks for in numbers.
+    pub(crate) amounts: Vec<Amount>,
+    /// What may have to be masked.
+    pub(crate) candidates: Vec<Candidate>,
+    /// Whether anything is masked.
+    pub(crate) can_mask: bool,
+    /// How many messages, tools and images there are.
+    pub(crate) counts: [u32; 3],
+    /// What is remembered of the application's own prompt, if the policy has answers held against it.
+    pub(crate) print: Option<PromptPrint>,
 }
 
 /// A rule in use.
@@ -80,6 +100,9 @@ impl Inspector {
             protocol: document.model.protocol.map(protocol),
             tensor_step: conversation::tensor_step(&input.tensor),
             evidence: document.report.evidence,
+            fields: Fields::new(policy)?,
+            masks: document.detect.may_mask(),
+            prints: document.response.scan && document.response.echo != Action::Allow,
             scratch: RefCell::default(),
         })
     }
@@ -117,22 +140,41 @@ impl Inspector {
         let input = Input { protocol: self.protocol, ..*request };
         let body = request.body;
         let decoded = decode::decode(&input, &self.limits)?;
-        let mut findings = Vec::new();
-        self.texts(&decoded, body, &mut findings);
-        self.joined(&decoded, body, &mut findings);
+        let (mut findings, mut candidates) = (Vec::new(), Vec::new());
+        self.texts(&decoded, body, &mut findings, &mut candidates);
+        self.joined(&decoded, body, &mut findings, &mut candidates);
         self.tensors(&decoded, &mut findings);
         let parts = u32::try_from(decoded.parts.len() + decoded.tensors.len()).unwrap_or(u32::MAX);
         let is_prose = |part: &&decode::Part<'_>| part.role != decode::Role::Field;
         let text_bytes = decoded.parts.iter().filter(is_prose).map(|part| part.text.len()).sum();
         let input = sketch_key.map(|key| conversation::sketch(&decoded, key, self.tensor_step));
+        let print = self.prints.then(|| self.print(&decoded)).flatten();
+        let Decoded { protocol, facts, marks, .. } = decoded;
         Ok(Inspection {
-            protocol: decoded.protocol,
+            protocol,
             parts,
             findings,
-            rpc_id: decoded.facts.rpc_id,
+            rpc_id: facts.rpc_id,
+            streams: facts.stream,
+            amounts: marks.amounts,
+            candidates,
+            can_mask: false,
+            counts: [facts.messages, facts.tools, facts.images],
+            print,
             text_bytes,
             input,
         })
+    }
+
+    /// What is remembered of the application's prompt, but for what the caller says too.
+    fn print(&self, decoded: &Decoded<'_>) -> Option<PromptPrint> {
+        let texts = |role: decode::Role| decoded.parts.iter().filter(move |part| part.role == role);
+        let prompt: Vec<&str> = texts(decode::Role::System).map(|part| &*part.text).collect();
+        let mut print = self.engine.prompt_print(&prompt.join("\n"));
+        if !print.is_empty() {
+            texts(decode::Role::User).for_each(|part| print.forget(&part.text));
+        }
+        (!print.is_empty()).then_some(print)
     }
 
     /// Looks for what the policy names in one text; spans are byte ranges of the text.
@@ -147,8 +189,23 @@ impl Inspector {
         found.into_iter().map(judged).collect()
     }
 
+    /// Looks for an application's own prompt in an answer.
+    pub(crate) fn echo(&self, print: &PromptPrint, answer: &str) -> Option<Finding> {
+        self.engine.scan_echo(print, answer, &mut Scratch::default())
+    }
+
+    /// What a body may be.
+    pub(crate) const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Whether reports carry what led to them.
+    pub(crate) const fn shows_evidence(&self) -> bool {
+        self.evidence
+    }
+
     /// Scans one text. `true`: all of it was looked at, nothing was left out for want of a budget.
-    fn scan(&self, role: Role, text: &str, found: &mut Vec<Finding>) -> bool {
+    pub(crate) fn scan(&self, role: Role, text: &str, found: &mut Vec<Finding>) -> bool {
         // The only holder is this very call: the shells are single-threaded and detectors call nobody back.
         let mut spare;
         let mut kept = self.scratch.try_borrow_mut();
@@ -163,7 +220,13 @@ impl Inspector {
         !scratch.is_exhausted()
     }
 
-    fn texts(&self, decoded: &Decoded<'_>, body: &[u8], findings: &mut Vec<Judged>) {
+    fn texts(
+        &self,
+        decoded: &Decoded<'_>,
+        body: &[u8],
+        findings: &mut Vec<Judged>,
+        candidates: &mut Vec<Candidate>,
+    ) {
         let mut found = Vec::new();
         for part in &decoded.parts {
             found.clear();
@@ -175,6 +238,10 @@ impl Inspector {
                 });
             }
             for finding in found.drain(..) {
+                if self.masks {
+                    let span = |inside| part.body_span(body, inside);
+                    candidates.push(Candidate::new(&finding, role, &part.text, part.writing(), span));
+                }
                 keep(findings, finding.rule.id, Some(role.into()), finding.weight, || {
                     let evidence = self.evidence.then(|| evidence(&finding, &part.text)).flatten();
                     let span = part.body_span(body, finding.span.clone());
@@ -185,7 +252,13 @@ impl Inspector {
     }
 
     /// Judges what the parts say together. What one part says alone was judged already.
-    fn joined(&self, decoded: &Decoded<'_>, body: &[u8], findings: &mut Vec<Judged>) {
+    fn joined(
+        &self,
+        decoded: &Decoded<'_>,
+        body: &[u8],
+        findings: &mut Vec<Judged>,
+        candidates: &mut Vec<Candidate>,
+    ) {
         let mut found = Vec::new();
         for joined in joined(&decoded.parts) {
             found.clear();
@@ -193,6 +266,13 @@ impl Inspector {
             self.scan(role, &joined.text, &mut found);
             for finding in found.drain(..) {
                 let Some(part) = joined.crossing(&finding.span) else { continue };
+                let mut value = joined.text.get(finding.span.clone()).unwrap_or_default();
+                for (part, inside) in joined.pieces(&finding.span).filter(|_| self.masks) {
+                    let (span, writing) = (part.body_span(body, inside), part.writing());
+                    candidates.push(Candidate::at(&finding, role, span, writing, value.into()));
+                    // What is masked where it begins is left out where it goes on.
+                    value = "";
+                }
                 keep(findings, finding.rule.id, Some(role.into()), finding.weight, || {
                     let evidence = self.evidence.then(|| evidence(&finding, &joined.text)).flatten();
                     let span = joined.body_span(body, &finding.span);
@@ -262,7 +342,7 @@ const fn protocol(protocol: policy::Protocol) -> Protocol {
     }
 }
 
-const fn role(role: decode::Role) -> Role {
+pub(crate) const fn role(role: decode::Role) -> Role {
     match role {
         decode::Role::System => Role::System,
         decode::Role::User => Role::User,
@@ -275,7 +355,7 @@ const fn role(role: decode::Role) -> Role {
 
 /// What a report may show of a match: of a credential its first characters, of a text the match with its digits
 /// masked, so that no number of a person travels along.
-fn evidence(finding: &Finding, text: &str) -> Option<String> {
+pub(crate) fn evidence(finding: &Finding, text: &str) -> Option<String> {
     let text = text.get(finding.span.clone())?;
     if finding.rule.category == detect::Category::Secret {
         let shown: String = text.chars().take(SECRET_PREFIX).collect();

@@ -72,6 +72,13 @@ impl<'p, 'a> Joined<'p, 'a> {
         start.min(end)..start.max(end)
     }
 
+    /// The parts that a range touches, and what it touches in each.
+    pub(crate) fn pieces(&self, range: &Range<usize>) -> impl Iterator<Item = (&'p Part<'a>, Range<usize>)> {
+        self.parts.iter().filter(|(own, _)| range.start < own.end && own.start < range.end).map(
+            |(own, part)| (*part, range.start.max(own.start) - own.start..range.end.min(own.end) - own.start),
+        )
+    }
+
     /// The part that holds a byte, or the one behind a seam.
     fn at(&self, at: usize) -> Option<(&Range<usize>, &'p Part<'a>)> {
         self.parts.iter().find(|(own, _)| at < own.end).map(|(own, part)| (own, *part))

@@ -13,15 +13,19 @@
 
 extern crate alloc;
 
+mod answer;
 mod conversation;
 mod counting;
 mod decisions;
 mod exchange;
+mod forward;
 mod head;
 mod identity;
+mod input;
 mod inspect;
 mod joined;
 mod ledger;
+mod mask;
 mod notice;
 mod reason;
 mod reply;
@@ -30,9 +34,12 @@ mod settle;
 mod sip;
 mod sketch;
 
+pub use answer::{AnswerHead, AnswerOutcome, AnswerPlan, Passed, Usage};
 pub use decisions::{Decisions, Pull, PullError, Pulled, Update};
 pub use exchange::{Exchange, Guard, Outcome};
+pub use forward::Forward;
 pub use head::{Head, HeadFacts, is_own_header, route_name};
+pub use input::pins;
 pub use inspect::{Inspection, Inspector, KnownRule};
 pub use ledger::{Conflict, NoStore, SLOTS, Store, Version};
 pub use notice::Notice;

@@ -2,7 +2,9 @@
 
 use alloc::{format, string::String, vec::Vec};
 
-use wire::{Category, Client, Event, EventId, EventKind, Finding, Score, Severity, VERSION, Verdict};
+use wire::{
+    Category, Client, Direction, Event, EventId, EventKind, Finding, Score, Severity, VERSION, Verdict,
+};
 
 use crate::{Exchange, Guard, Moment};
 
@@ -48,6 +50,7 @@ impl Guard {
             time_ms: moment.unix_ms,
             kind: EventKind::Guard,
             model: self.policy.document().model.name.as_str().into(),
+            direction: Direction::Request,
             surface: self.surface,
             node: self.node.clone(),
             route: String::new(),

@@ -59,6 +59,11 @@ guard_rules! {
     SIZE: "input.size", "The body is larger than the policy takes", InvalidInput, Medium, 413;
     NUMBER: "input.number", "A number is outside its type's range", InvalidInput, Medium, 400;
     SHAPE: "input.shape", "A tensor's data does not fit its shape", InvalidInput, Medium, 400;
+    MESSAGES: "input.messages", "The request has more messages than are taken", InvalidInput, Low, 400;
+    TOOLS: "input.tools", "The request offers more tools than are taken", InvalidInput, Low, 400;
+    IMAGES: "input.images", "The request has more images than are taken", InvalidInput, Low, 400;
+    FIELD: "input.field", "A field is not what it must be", InvalidInput, Low, 400;
+    TYPE: "input.content-type", "The content type is none of those that are taken", InvalidInput, Low, 415;
     SYNTAX: "unscannable.syntax", "The body is not valid JSON", Unscannable, Low, 400;
     FORM: "unscannable.form", "The body is not of the form its path promises", Unscannable, Low, 400;
     DUPLICATE_KEY: "unscannable.duplicate-key", "An object names a key twice", Unscannable, Medium, 400;
@@ -70,6 +75,12 @@ guard_rules! {
     CONTENT_ENCODING: "unscannable.content-encoding", "The body is compressed in a way that cannot be undone", Unscannable, Medium, 415;
     WEBSOCKET: "unscannable.websocket", "A WebSocket or another tunnel has no body that could be inspected", Unscannable, Medium, 403;
     GRPC: "unscannable.grpc", "A gRPC stream cannot be inspected", Unscannable, Medium, 403;
+    UNPINNED: "response.tool-pin", "A tool is declared otherwise than it was pinned", PromptInjection, High, 502;
+    ANSWER: "response.form", "The answer is not of the form its type promises", Unscannable, Low, 502;
+    ANSWER_COMPLEX: "response.too-complex", "The answer is made of more texts than are inspected", Unscannable, Medium, 502;
+    ANSWER_ENCODING: "response.content-encoding", "The answer is compressed in a way that cannot be undone", Unscannable, Medium, 502;
+    ANSWER_TYPE: "response.content-type", "The answer's content type cannot be inspected", Unscannable, Low, 502;
+    ANSWER_SIZE: "response.size", "The answer is longer than what is inspected", Unscannable, Medium, 502;
     REQUESTS: "limit.requests-per-minute", "The client sent too many requests in a minute", RateLimit, Low, 429;
     INTERVAL: "limit.request-interval", "The client's requests follow each other too fast", RateLimit, Low, 429;
     CONCURRENT: "limit.concurrent-requests", "The client has too many requests under way", RateLimit, Low, 429;

@@ -8,10 +8,10 @@ use alloc::{
 
 use decode::Protocol;
 use policy::{Action, Mode};
-use wire::{Event, EventId, EventKind, Score, Severity, Shadow, VERSION, Verdict};
+use wire::{Direction, Event, EventId, EventKind, Score, Severity, Shadow, VERSION, Verdict};
 
 use crate::{
-    Exchange, Guard, Moment, Outcome,
+    Exchange, Forward, Guard, Moment, Outcome,
     reason::{self, Judged},
     reply::{self, Refusal, Reply},
 };
@@ -44,6 +44,7 @@ impl Exchange {
         let verdict = match ruling.action {
             Action::Allow => Verdict::Allow,
             _ if refused => ruling.verdict,
+            Action::Mask if document.mode == Mode::Enforce => Verdict::Mask,
             _ => Verdict::Flag,
         };
         let (score, status) = (ruling.score, reply::status(&ruling));
@@ -78,7 +79,7 @@ impl Exchange {
                     .collect(),
             }
         });
-        self.outcome.insert(Outcome { verdict, score, reply, headers, findings })
+        self.outcome.insert(Outcome { verdict, score, reply, headers, findings, forward: Forward::default() })
     }
 
     /// Reports something of which the caller's answer says nothing.
@@ -107,7 +108,7 @@ impl Exchange {
     }
 
     #[expect(clippy::too_many_arguments, reason = "the event's own fields")]
-    fn write_event(
+    pub(crate) fn write_event(
         &self,
         guard: &Guard,
         ruling: &Ruling<'_>,
@@ -123,6 +124,7 @@ impl Exchange {
             time_ms: moment.unix_ms,
             kind: ruling.kind,
             model: guard.policy.document().model.name.as_str().to_string(),
+            direction: Direction::Request,
             surface: guard.surface,
             node: guard.node.clone(),
             route: self.head.route.clone(),

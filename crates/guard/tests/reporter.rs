@@ -5,7 +5,8 @@
 use modelgate_guard::{
     Callout, Moment, Reporter,
     wire::{
-        Batch, Client, Event, EventId, EventKind, Request, Score, Severity, Surface, VERSION, Verdict,
+        Batch, Client, Direction, Event, EventId, EventKind, Request, Score, Severity, Surface, VERSION,
+        Verdict,
         signature::{self, ID_HEADER, Key, SIGNATURE_HEADER, TIMESTAMP_HEADER},
     },
 };
@@ -23,6 +24,7 @@ fn event(number: u8, severity: Severity) -> Event {
         time_ms: 1000,
         kind: EventKind::Detection,
         model: "demo".into(),
+        direction: Direction::Request,
         surface: Surface::Native,
         node: String::new(),
         route: String::new(),

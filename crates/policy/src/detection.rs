@@ -211,6 +211,36 @@ impl Detect {
         }
     }
 
+    /// Whether any text is masked in place.
+    #[must_use]
+    pub fn may_mask(&self) -> bool {
+        let Self {
+            prompt_injection,
+            jailbreak,
+            prompt_extraction,
+            secret,
+            pii,
+            exfiltration,
+            web_payload,
+            structure,
+            tensor,
+            rules,
+            ..
+        } = self;
+        let categories = [
+            prompt_injection,
+            jailbreak,
+            prompt_extraction,
+            secret,
+            pii,
+            exfiltration,
+            web_payload,
+            structure,
+            tensor,
+        ];
+        categories.into_iter().chain(rules.values()).any(|action| *action == Action::Mask)
+    }
+
     /// The action of a single rule, if it has one: the longest name that fits it decides.
     pub(crate) fn action_of(&self, rule: &str) -> Option<Action> {
         let fitting = self.rules.iter().filter(|(name, _)| name.fits(rule));

@@ -1,7 +1,7 @@
 //! The raw policy document. Every field but the model's name has a default; unknown fields are errors, since a
 //! misspelt limit is no limit.
 
-use alloc::{format, string::String, vec::Vec};
+use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -13,6 +13,7 @@ use crate::{
     identity::Identity,
     limits::Limits,
     read::{Answer, Blank, Form, Next, Target, at_most, blank, object, read, within, written},
+    response::{Headers, Response},
     values::{Action, Mode, ModelName, Protocol, Share},
 };
 
@@ -32,6 +33,12 @@ pub struct Document {
     /// What is looked for in it.
     #[serde(default)]
     pub detect: Detect,
+    /// What is looked for in answers, and what happens when it is found.
+    #[serde(default)]
+    pub response: Response,
+    /// Headers that are added to answers.
+    #[serde(default)]
+    pub headers: Headers,
     /// Where findings do not count. At most 256.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(length(max = 256)))]
@@ -99,11 +106,73 @@ pub struct Input {
     pub max_depth: u8,
     /// What numeric inputs may hold.
     pub tensor: Tensor,
+    /// Most messages of a conversation; `null` for any number.
+    pub max_messages: Option<u32>,
+    /// Most tools offered to the model; `null` for any number.
+    pub max_tools: Option<u32>,
+    /// Most images; `null` for any number.
+    pub max_images: Option<u32>,
+    /// Most tokens of an answer: a request that asks for more asks for this many. `null` leaves it to the model.
+    pub clamp_tokens: Option<u32>,
+    /// Most answers to one request: one that asks for more asks for this many. `null` leaves it to the model.
+    pub clamp_answers: Option<u32>,
+    /// Content types that are taken, such as `application/json`, without their parameters; empty for every one that can be
+    /// inspected. At most 32.
+    #[cfg_attr(feature = "schema", schemars(length(max = 32)))]
+    pub content_types: Vec<String>,
+    /// What single fields of a JSON body must be, by JSON pointer (RFC 6901). At most 64.
+    #[cfg_attr(feature = "schema", schemars(extend("maxProperties" = 64)))]
+    pub fields: BTreeMap<String, Field>,
 }
 
 impl Default for Input {
     fn default() -> Self {
-        Self { max_size: 1 << 20, max_depth: 32, tensor: Tensor::default() }
+        Self {
+            max_size: 1 << 20,
+            max_depth: 32,
+            tensor: Tensor::default(),
+            max_messages: None,
+            max_tools: None,
+            max_images: None,
+            clamp_tokens: None,
+            clamp_answers: None,
+            content_types: Vec::new(),
+            fields: BTreeMap::new(),
+        }
+    }
+}
+
+/// What a field must be. Lengths are those of a string in characters, of a list in elements.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct Field {
+    /// Whether it must be there, and not `null`.
+    pub required: bool,
+    /// Shortest length.
+    pub min_length: Option<u32>,
+    /// Longest length.
+    pub max_length: Option<u32>,
+    /// A regular expression that a string must match somewhere; `^` and `$` hold it to the whole. At most 256 bytes.
+    #[cfg_attr(feature = "schema", schemars(length(max = 256)))]
+    pub pattern: Option<String>,
+}
+
+impl Input {
+    /// Holds fields against what they may be. An error names the field that is at fault and what is wrong.
+    fn check(&self) -> Result<(), (&'static str, String)> {
+        if self.fields.len() > 64 {
+            return Err(("fields", "fields has more than 64 items".into()));
+        }
+        for (pointer, field) in &self.fields {
+            if !pointer.is_empty() && !pointer.starts_with('/') {
+                return Err(("fields", format!("{pointer:?} is no JSON pointer: it begins with no slash")));
+            }
+            if field.pattern.as_ref().is_some_and(|pattern| pattern.len() > 256) {
+                return Err(("fields", format!("the pattern of {pointer:?} has more than 256 bytes")));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -296,6 +365,9 @@ pub struct Report {
     pub evidence: bool,
     /// Whether the caller is told which rule refused a request.
     pub explain_to_caller: bool,
+    /// Whether the model's server is told what was made of a request it gets, by `x-modelgate-verdict` and
+    /// `x-modelgate-score`.
+    pub advise_upstream: bool,
 }
 
 /// Where reports go.
@@ -331,11 +403,16 @@ impl Default for Relay {
 }
 
 object!(Document, needs [model], takes [
-    mode, input, detect, exceptions: at_most(256), shadow, unscannable, limits, identity, conversation, decisions, report, relay,
+    mode, input, detect, response, headers, exceptions: at_most(256), shadow, unscannable, limits, identity, conversation,
+    decisions, report, relay,
 ]);
 object!(Shadow, needs [], takes [detect, exceptions: at_most(256)]);
 object!(Model, needs[name], takes[protocol]);
-object!(Input, needs [], takes [max_size: within(1, 16 << 20), max_depth: within(1, 64), tensor]);
+object!(Input, needs [], takes [
+    max_size: within(1, 16 << 20), max_depth: within(1, 64), tensor, max_messages, max_tools, max_images, clamp_tokens,
+    clamp_answers, content_types: at_most(32), fields,
+]);
+object!(Field, needs [], takes [required, min_length, max_length, pattern]);
 object!(Tensor, needs [], takes [
     max_values: within(1, 1 << 22), min_value, max_value, max_magnitude, allow_non_finite, max_gradient, min_sparsity,
     max_rank: within(1, 64), shape, datatypes, max_equal_run, max_saturated, high_frequency, flatness,
@@ -345,11 +422,11 @@ object!(Flatness, needs [floor, min_share, axes], takes []);
 object!(Unscannable, needs [], takes [
     content_type, content_encoding, charset, syntax, duplicate_key, too_complex, form, oversize, websocket, grpc,
 ]);
-object!(Report, needs [], takes [evidence, explain_to_caller]);
+object!(Report, needs [], takes [evidence, explain_to_caller, advise_upstream]);
 object!(Relay, needs [], takes [
     cluster, path, timeout_ms: within(100, 60_000), batch_interval_ms: within(50, 60_000), queue: within(1, 100_000),
 ]);
-blank!(Shadow, HighFrequency, Flatness);
+blank!(Shadow, HighFrequency, Flatness, Field);
 
 impl Blank for Document {
     fn blank() -> Self {
@@ -357,6 +434,8 @@ impl Blank for Document {
             model: Model { name: ModelName::default(), protocol: None },
             mode: Mode::default(),
             input: Input::default(),
+            response: Response::default(),
+            headers: Headers::default(),
             detect: Detect::default(),
             exceptions: Vec::new(),
             shadow: None,
@@ -381,6 +460,9 @@ impl Document {
     /// Holds fields against each other. An error names the field that is at fault and what is wrong.
     pub(crate) fn check(&self) -> Result<(), (&'static str, String)> {
         self.detect.check()?;
+        self.input.check()?;
+        self.response.check()?;
+        self.headers.check()?;
         self.identity.check()?;
         if let Some(shadow) = &self.shadow {
             shadow.detect.check()?;

@@ -38,6 +38,8 @@ impl Policy {
                 .flatten()
                 .flat_map(|section| section.canaries.iter().cloned())
                 .collect(),
+            // Whatever is masked is masked as often as it stands there.
+            every_match: self.masks(),
             ..Options::default()
         };
         let failed = |message| ConfigError { line: 0, column: 0, message };
@@ -56,6 +58,13 @@ impl Policy {
         }
         let own: Vec<detect::OwnRule> = own.into_iter().map(own_rule).collect();
         Engine::with_own(&options, &own).map_err(|error| failed(format!("own_rules: {error}")))
+    }
+
+    /// Whether anything is masked, in requests or in answers.
+    #[must_use]
+    pub fn masks(&self) -> bool {
+        let document = self.document();
+        document.detect.may_mask() || document.response.scan && document.response.may_mask()
     }
 
     /// The bounds of numeric inputs.

@@ -84,6 +84,16 @@ impl Policy {
         counts(&document.detect, &document.exceptions, reason, here)
     }
 
+    /// Whether a finding in a request that goes on is masked there.
+    #[must_use]
+    pub fn masks_request(&self, reason: &Reason<'_>, here: &Circumstances<'_>) -> bool {
+        let detect = &self.document().detect;
+        let action = detect.action_of(reason.rule).or_else(|| {
+            (reason.weight >= detect.flag_threshold.thousandths()).then(|| detect.action(reason.category))
+        });
+        action == Some(Action::Mask) && self.counts(reason, here)
+    }
+
     /// What the live policy makes of the reasons that count.
     #[must_use]
     pub fn judge<'a>(

@@ -18,6 +18,7 @@ mod limits;
 mod own_rule;
 mod policy;
 mod read;
+mod response;
 mod time;
 mod values;
 
@@ -25,7 +26,7 @@ pub use conversation::Conversation;
 pub use decisions::DecisionFeed;
 pub use detection::{Detect, Packs};
 pub use document::{
-    Axis, Document, Flatness, HighFrequency, Input, Model, Relay, Report, Shadow, Tensor, Unscannable,
+    Axis, Document, Field, Flatness, HighFrequency, Input, Model, Relay, Report, Shadow, Tensor, Unscannable,
 };
 pub use exception::{Circumstances, ClientName, Exception};
 pub use identity::{ClientOrder, Identity};
@@ -33,6 +34,7 @@ pub use judge::{Judgement, Reason};
 pub use limits::{LimitHeaders, Limits};
 pub use own_rule::OwnRule;
 pub use policy::{ConfigError, Policy, Warning};
+pub use response::{Headers, Response};
 pub use time::UnixMs;
 pub use values::{
     Action, Category, ClientBy, Mode, ModelName, Paranoia, Protocol, Role, RuleName, Severity, Share,

@@ -99,7 +99,7 @@ impl Policy {
     /// What the policy lets through that a guard with the defaults would not.
     #[must_use]
     pub fn warnings(&self) -> Vec<Warning> {
-        let Document { mode, input, detect, exceptions, unscannable, limits, .. } = &self.0;
+        let Document { mode, input, detect, exceptions, unscannable, limits, response, .. } = &self.0;
         let mut warnings = Vec::new();
         let mut warn = |is: bool, setting, message| {
             if is {
@@ -110,6 +110,7 @@ impl Policy {
         warn(!limits.enabled, "limits.enabled", "clients are not limited");
         let whole = |pattern: &alloc::string::String| pattern == "/*";
         warn(limits.exempt_routes.iter().any(whole), "limits.exempt_routes", "clients are not limited");
+        warn(!response.scan, "response.scan", "nobody looks at what the model answers");
         let threshold = detect.suspicious_pattern_threshold.thousandths();
         warn(threshold > 950, "detect.suspicious_pattern_threshold", "hardly any single rule reaches it");
         warn(
@@ -141,11 +142,11 @@ impl Policy {
         ] {
             warn(!is_on, setting, "the detector is switched off");
         }
-        let weakened = detect.rules.values().any(|action| *action != Action::Block);
+        let weakened = detect.rules.values().any(|action| *action < Action::Mask);
         warn(weakened, "detect.rules", "what some rules find passes");
         let unlimited = |exception: &Exception| exception.until.is_none();
         warn(exceptions.iter().any(unlimited), "exceptions", "an exception has no end");
-        let passes = |action: Action| action != Action::Block;
+        let passes = |action: Action| action < Action::Mask;
         for (setting, action) in [
             ("detect.prompt_injection", detect.prompt_injection),
             ("detect.jailbreak", detect.jailbreak),

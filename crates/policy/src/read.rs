@@ -5,6 +5,7 @@
 //! the others. The format adds line and column.
 
 use alloc::{
+    collections::BTreeMap,
     format,
     string::{String, ToString as _},
     vec::Vec,
@@ -387,6 +388,24 @@ impl<T: Blank> Target for Vec<T> {
 impl<T: Blank> Blank for Vec<T> {
     fn blank() -> Self {
         Self::new()
+    }
+}
+
+/// Entries of any name.
+impl<T: Blank> Target for BTreeMap<String, T> {
+    fn expecting(&self) -> &'static str {
+        "an object"
+    }
+
+    fn form(&self) -> Form {
+        Form::Map
+    }
+
+    fn entry(&mut self, name: &str, read: Next<'_>) -> Answer {
+        let mut value = T::blank();
+        read(&mut value)?;
+        self.insert(name.into(), value);
+        Ok(())
     }
 }
 

@@ -16,6 +16,8 @@ pub enum Action {
     Allow,
     /// Pass it and report it.
     Flag,
+    /// Pass the rest, what was found replaced, and report it. Where nothing can be replaced, it is refused.
+    Mask,
     /// Refuse it and report it.
     Block,
 }
@@ -368,7 +370,7 @@ impl Target for Paranoia {
     }
 }
 
-named!(Action: "allow" => Allow, "flag" => Flag, "block" => Block);
+named!(Action: "allow" => Allow, "flag" => Flag, "mask" => Mask, "block" => Block);
 named!(Mode: "enforce" => Enforce, "monitor" => Monitor);
 named!(ClientBy: "address" => Address, "api_key" => ApiKey, "jwt_claim" => JwtClaim);
 named!(Role: "system" => System, "user" => User, "assistant" => Assistant, "tool" => Tool, "field" => Field);
@@ -429,7 +431,7 @@ mod tests {
     #[test]
     fn every_name_is_read_as_it_is_written() {
         let counts = [
-            read_again(&[Action::Allow, Action::Flag, Action::Block]),
+            read_again(&[Action::Allow, Action::Flag, Action::Mask, Action::Block]),
             read_again(&[Mode::Enforce, Mode::Monitor]),
             read_again(&[ClientBy::Address, ClientBy::ApiKey, ClientBy::JwtClaim]),
             read_again(&[Role::System, Role::User, Role::Assistant, Role::Tool, Role::Field]),
@@ -460,7 +462,7 @@ mod tests {
                 Protocol::Text,
             ]),
         ];
-        assert_eq!(counts.iter().sum::<usize>(), 38);
+        assert_eq!(counts.iter().sum::<usize>(), 39);
     }
 
     #[test]

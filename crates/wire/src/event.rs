@@ -45,6 +45,35 @@ pub enum EventKind {
     Other,
 }
 
+/// Which way what was judged was going.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// From the model to the caller.
+    Response,
+    /// From the caller to the model. A direction that this reader does not know is read as this one, too.
+    #[default]
+    #[serde(other)]
+    Request,
+}
+
+impl Direction {
+    /// The word used in logs, mails and JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Response => "response",
+        }
+    }
+
+    /// Whether it need not be written: older readers know no other.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+    const fn is_request(&self) -> bool {
+        matches!(self, Self::Request)
+    }
+}
+
 /// One report. Text of a prompt is in it only as [`Finding::evidence`], which is off unless the policy asks for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
@@ -58,6 +87,9 @@ pub struct Event {
     pub kind: EventKind,
     /// The guarded model's name, as the policy gives it.
     pub model: String,
+    /// Which way it was going: places and spans of the findings are those of the request's body, or of the answer's.
+    #[serde(default, skip_serializing_if = "Direction::is_request")]
+    pub direction: Direction,
     /// Where the guard runs.
     pub surface: Surface,
     /// The proxy or isolate that runs it (host-given, may be empty).

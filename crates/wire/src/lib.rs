@@ -22,7 +22,9 @@ mod tags;
 
 pub use batch::{Batch, BatchError, DecodedBatch, EventError};
 pub use decision::{Decision, DecisionAction, DecisionFeed, FeedError, MESSAGE_PREFIX, Subject};
-pub use event::{Client, Event, EventKind, Finding, KeyIdentity, Location, Request, Shadow, Span, Surface};
+pub use event::{
+    Client, Direction, Event, EventKind, Finding, KeyIdentity, Location, Request, Shadow, Span, Surface,
+};
 pub use id::{EventId, InvalidEventId};
 pub use score::Score;
 pub use tags::{Category, Severity, Verdict};

@@ -11,8 +11,8 @@ mod common;
 
 use common::{Random, finding, full_event};
 use modelgate_wire::{
-    Batch, BatchError, Category, Event, EventId, EventKind, KeyIdentity, Location, Score, Severity, Span,
-    Surface, Verdict, limits,
+    Batch, BatchError, Category, Direction, Event, EventId, EventKind, KeyIdentity, Location, Score,
+    Severity, Span, Surface, Verdict, limits,
 };
 use serde_json::{Value, json};
 
@@ -219,6 +219,17 @@ fn a_field_given_twice_is_refused() {
 }
 
 #[test]
+fn the_direction_is_written_for_answers_alone_and_an_unknown_one_is_read() {
+    let mut event = full_event();
+    assert!(!serde_json::to_string(&event).unwrap().contains("direction"));
+    event.direction = Direction::Response;
+    let written = serde_json::to_value(&event).unwrap();
+    assert_eq!(written["direction"], "response");
+    assert_eq!(serde_json::from_value::<modelgate_wire::Event>(written).unwrap(), event);
+    assert_eq!(with(|e| e["direction"] = json!("sideways")).unwrap().direction, Direction::Request);
+}
+
+#[test]
 fn a_reason_is_short_and_one_line() {
     let noise = format!("\u{1b}[2J\n{}", "x".repeat(100_000));
     for field in ["verdict", "id", "surface"] {
@@ -338,6 +349,7 @@ fn arbitrary(random: &mut Random) -> Event {
     event.node = random.text(600);
     event.route = random.text(20);
     event.surface = random.pick(&[Surface::Envoy, Surface::Edge, Surface::Native]);
+    event.direction = random.pick(&[Direction::Request, Direction::Response]);
     event.verdict = random.pick(&[Verdict::Allow, Verdict::Flag, Verdict::Throttle, Verdict::Block]);
     event.severity = random.pick(&[Severity::Low, Severity::Critical]);
     event.score = Score::from_thousandths(u16::try_from(random.below(2000)).unwrap());

@@ -7,7 +7,8 @@ pub(crate) mod urlencoded;
 use alloc::{borrow::Cow, vec::Vec};
 
 use crate::{
-    Decoded, Facts, Limits, Part, Problem, ProblemKind, Protocol, Role, Tensor, collect::model_name, label,
+    Decoded, Facts, Limits, Marks, Part, Problem, ProblemKind, Protocol, Role, Tensor, collect::model_name,
+    label,
 };
 
 /// The fields of a form as they are found.
@@ -53,7 +54,7 @@ impl<'a, 'l> Fields<'a, 'l> {
 
     fn decoded(self) -> Decoded<'a> {
         let Self { parts, tensors, facts, .. } = self;
-        Decoded { protocol: Protocol::Form, parts, tensors, facts }
+        Decoded { protocol: Protocol::Form, parts, tensors, facts, marks: Marks::default() }
     }
 }
 

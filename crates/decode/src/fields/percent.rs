@@ -34,6 +34,22 @@ pub(crate) fn undo(written: &str, at: usize) -> Result<Cow<'_, str>, Problem> {
     })
 }
 
+/// A value as it is written for a text.
+pub(crate) fn written(text: &str) -> String {
+    let mut written = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'*' | b'-' | b'.' | b'_' => written.push(byte.into()),
+            b' ' => written.push('+'),
+            _ => {
+                let digit = |value: u8| char::from_digit(u32::from(value & 15), 16).unwrap_or('0');
+                written.extend(['%', digit(byte >> 4), digit(byte)].map(|c| c.to_ascii_uppercase()));
+            }
+        }
+    }
+    written
+}
+
 /// How many written bytes stand for the first `decoded` ones.
 fn written_length(written: &str, decoded: usize) -> usize {
     let (mut at, mut rest) = (0, written.as_bytes());

@@ -174,8 +174,7 @@ impl Collector<'_, '_> {
                 match &*name {
                     "message" | "delta" => self.answer_message(value)?,
                     "text" => self.say(value, Channel::Text)?,
-                    // The same text again, token by token, and what else it might have been.
-                    "logprobs" => {}
+                    "logprobs" => self.tokens(value),
                     _ => self.on(Channel::Other, |this| this.other(key, value))?,
                 }
             }
@@ -238,7 +237,7 @@ impl Collector<'_, '_> {
                     "citationMetadata" | "groundingMetadata" | "urlContextMetadata" => {
                         self.aside(value, &name, Role::Tool)?;
                     }
-                    "logprobsResult" => {}
+                    "logprobsResult" => self.tokens(value),
                     _ => self.on(Channel::Other, |this| this.other(key, value))?,
                 }
             }
@@ -257,6 +256,14 @@ impl Collector<'_, '_> {
             }
         }
         Ok(())
+    }
+
+    /// The same text again, token by token, and what else it might have been: nobody's words, but whoever changes the text
+    /// has to know of them.
+    fn tokens(&mut self, id: NodeId) {
+        if self.document.kind(id) != Kind::Null {
+            self.marks.tokens.push(self.document.span(id));
+        }
     }
 
     /// What an event of Converse adds to a block.
@@ -349,7 +356,7 @@ impl Collector<'_, '_> {
                 ) => {
                     self.say(value, channel)?;
                 }
-                ("logprobs", _) => {}
+                ("logprobs", _) => self.tokens(value),
                 _ => self.on(Channel::Other, |this| this.other(key, value))?,
             }
         }

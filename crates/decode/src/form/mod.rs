@@ -17,7 +17,7 @@ mod sniff;
 use alloc::{sync::Arc, vec::Vec};
 
 use crate::{
-    Decoded, Facts, Lane, Limits, Part, Problem, ProblemKind, Protocol, Role, Tensor,
+    Decoded, Facts, Lane, Limits, Marks, Part, Problem, ProblemKind, Protocol, Role, Tensor,
     collect::{Collector, model_name},
     json::{Content, Document},
     protocol::{model_of_path, streams_by_path},
@@ -117,10 +117,13 @@ pub(crate) struct EventParts<'a> {
     /// The lane of each part.
     pub(crate) lanes: Vec<Lane>,
     pub(crate) facts: Facts,
+    pub(crate) marks: Marks,
     /// Whether its texts were streamed before, most likely.
     pub(crate) repeats: bool,
     /// Whether it says that the answer is complete.
     pub(crate) ended: bool,
+    /// What it was read as.
+    pub(crate) protocol: Protocol,
 }
 
 /// Reads a document as an event of a streamed answer.
@@ -136,11 +139,11 @@ pub(crate) fn event<'a>(
     collector.lanes = Some(Vec::new());
     collector.answer(protocol)?;
     finite_elsewhere(document.body(), &beyond, &collector.tensors)?;
-    let Collector { mut parts, lanes, facts, repeats, ended, .. } = collector;
+    let Collector { mut parts, lanes, facts, marks, repeats, ended, .. } = collector;
     for part in parts.iter_mut().filter(|part| part.role == Role::Unknown) {
         part.role = Role::Assistant;
     }
-    Ok(EventParts { parts, lanes: lanes.unwrap_or_default(), facts, repeats, ended })
+    Ok(EventParts { parts, lanes: lanes.unwrap_or_default(), facts, marks, repeats, ended, protocol })
 }
 
 /// Values that JSON does not have may stand in tensors only.

@@ -86,6 +86,25 @@ pub(crate) fn undo(inside: &str) -> String {
     text
 }
 
+/// The inside of a string that stands for a text.
+pub fn escaped(text: &str) -> String {
+    let mut inside = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '"' => inside.push_str("\\\""),
+            '\\' => inside.push_str("\\\\"),
+            '\n' => inside.push_str("\\n"),
+            '\u{0}'..='\u{1f}' => {
+                let digit = |value: u32| char::from_digit(value & 15, 16).unwrap_or('0');
+                inside.push_str("\\u00");
+                inside.extend([digit(character as u32 >> 4), digit(character as u32)]);
+            }
+            other => inside.push(other),
+        }
+    }
+    inside
+}
+
 /// Splits at the next backslash.
 fn next(rest: &str) -> Option<(&str, &str)> {
     memchr::memchr(b'\\', rest.as_bytes()).and_then(|at| rest.split_at_checked(at))

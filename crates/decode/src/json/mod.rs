@@ -13,6 +13,7 @@ mod scan;
 use alloc::{borrow::Cow, vec::Vec};
 use core::ops::Range;
 
+pub use escape::escaped;
 pub(crate) use escape::source;
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) use escape::undo;

@@ -10,7 +10,7 @@ const MAX_LINES: usize = 1024;
 
 /// How events are told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     /// Nothing but white space was seen.
     Unknown,
     /// Server-sent events.
@@ -65,6 +65,11 @@ pub(super) struct Framing {
     kind: Kind,
     /// Bytes taken so far.
     taken: u64,
+    /// Where the last event begins, and up to where all that was taken is complete.
+    start: u64,
+    boundary: u64,
+    /// Whether the first byte that tells the framing opened an array.
+    array: bool,
     /// The line that is not complete; of plain text, a character that is not.
     line: Vec<u8>,
     /// The event that is not complete.
@@ -85,6 +90,9 @@ impl Framing {
         Self {
             kind: if plain { Kind::Plain } else { Kind::Unknown },
             taken: 0,
+            start: 0,
+            boundary: 0,
+            array: false,
             line: Vec::new(),
             event: Event { plain, ..Event::default() },
             messages: Messages::default(),
@@ -106,12 +114,52 @@ impl Framing {
             self.begin(rest);
         }
         match self.kind {
-            Kind::Unknown => Ok(None),
+            Kind::Unknown => {
+                self.boundary = self.taken;
+                Ok(None)
+            }
             Kind::Events => self.next_of_lines(rest, longest),
             Kind::Values => self.next_of_values(rest, longest),
-            Kind::Messages => self.messages.next(rest, &mut self.taken, longest),
-            Kind::Plain => self.next_of_text(rest, longest),
+            Kind::Messages => {
+                let event = self.messages.next(rest, &mut self.taken, longest);
+                if self.messages.is_empty() {
+                    self.complete();
+                }
+                event
+            }
+            Kind::Plain => {
+                let event = self.next_of_text(rest, longest);
+                self.start = self.boundary;
+                self.boundary = self.taken - self.line.len() as u64;
+                event
+            }
         }
+    }
+
+    /// All that was taken is complete. What is new of it is the last event.
+    fn complete(&mut self) {
+        self.start = self.boundary;
+        self.boundary = self.taken;
+    }
+
+    /// How events are told apart.
+    pub(super) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Whether values stand in an array.
+    pub(super) fn is_array(&self) -> bool {
+        self.array
+    }
+
+    /// Where the last event begins.
+    pub(super) fn start(&self) -> u64 {
+        self.start
+    }
+
+    /// Up to where the bytes taken are whole events and what stands between them.
+    pub(super) fn boundary(&self) -> u64 {
+        self.boundary
     }
 
     /// Goes past white space and a byte order mark to the first byte that tells the framing.
@@ -120,7 +168,11 @@ impl Framing {
             match byte {
                 b' ' | b'\t' | b'\r' | b'\n' => {}
                 0xef | 0xbb | 0xbf if self.taken < 3 => {}
-                b'{' | b'[' => self.kind = Kind::Values,
+                b'{' | b'[' => {
+                    self.kind = Kind::Values;
+                    self.array = *byte == b'[';
+                    self.boundary = self.taken;
+                }
                 // The highest byte of a length that no message has.
                 0 => self.kind = Kind::Messages,
                 _ => self.kind = Kind::Events,
@@ -159,6 +211,7 @@ impl Framing {
             if self.after_cr && !rest.is_empty() {
                 self.after_cr = false;
                 if let Some(behind) = rest.strip_prefix(b"\n") {
+                    self.boundary += u64::from(self.boundary == self.taken);
                     self.taken += 1;
                     *rest = behind;
                 }
@@ -187,6 +240,9 @@ impl Framing {
             self.after_cr = tail.first() == Some(&b'\r');
             self.taken += 1;
             *rest = tail.get(1..).unwrap_or_default();
+            if complete {
+                self.complete();
+            }
             if let Some(event) = complete.then(|| self.take_event()).flatten() {
                 return Ok(Some(event));
             }
@@ -228,7 +284,10 @@ impl Framing {
                         self.depth = 1;
                         self.keep(&[byte], longest)?;
                     }
-                    b' ' | b'\t' | b'\r' | b'\n' | b',' | b'[' | b']' => self.taken += 1,
+                    b' ' | b'\t' | b'\r' | b'\n' | b',' | b'[' | b']' => {
+                        self.taken += 1;
+                        self.boundary = self.taken;
+                    }
                     _ => {
                         return Err(
                             self.problem(ProblemKind::Syntax, "neither an object nor what stands between")
@@ -252,6 +311,7 @@ impl Framing {
             self.keep(&[byte], longest)?;
             *rest = behind;
             if self.closes(byte) {
+                self.complete();
                 return Ok(self.take_event());
             }
         }
@@ -317,6 +377,7 @@ impl Framing {
                 self.room(0, longest)?;
                 let line = core::mem::take(&mut self.line);
                 self.line_complete(&line)?;
+                self.complete();
                 Ok(self.take_event())
             }
             Kind::Values if self.depth > 0 => Err(cut(self)),

@@ -90,3 +90,29 @@ struct Lengths {
     message: usize,
     headers: usize,
 }
+
+/// A message that says that something went wrong, of this kind; the payload is JSON.
+#[must_use]
+pub fn exception(kind: &str, payload: &[u8]) -> Vec<u8> {
+    let mut headers = Vec::new();
+    for (name, value) in
+        [(":message-type", "exception"), (":exception-type", kind), (":content-type", "application/json")]
+    {
+        // A name, the type of a string, its length, the string.
+        headers.extend(u8::try_from(name.len()));
+        headers.extend_from_slice(name.as_bytes());
+        headers.push(7);
+        headers.extend_from_slice(&u16::try_from(value.len()).unwrap_or(0).to_be_bytes());
+        headers.extend_from_slice(value.as_bytes());
+    }
+    let length = PRELUDE + headers.len() + payload.len() + TRAILER;
+    let mut message = Vec::with_capacity(length);
+    for number in [length, headers.len()] {
+        message.extend_from_slice(&u32::try_from(number).unwrap_or(u32::MAX).to_be_bytes());
+    }
+    message.extend_from_slice(&crc32(&message).to_be_bytes());
+    message.extend_from_slice(&headers);
+    message.extend_from_slice(payload);
+    message.extend_from_slice(&crc32(&message).to_be_bytes());
+    message
+}

@@ -12,8 +12,9 @@ mod repeats;
 use alloc::{borrow::Cow, string::String, vec::Vec};
 use core::ops::Range;
 
-use crate::{Channel, Facts, Lane, Limits, Problem, ProblemKind, Protocol, Role, form, json};
-use framing::{Event, Framing};
+use crate::{Channel, Declared, Facts, Lane, Limits, Problem, ProblemKind, Protocol, Role, form, json};
+use framing::{Event, Framing, Kind};
+pub use messages::exception;
 use repeats::Repeats;
 
 /// A piece of a streamed text.
@@ -34,6 +35,19 @@ pub struct Delta {
 }
 
 impl Delta {
+    /// Cuts a delta of plain text in two at a byte of it, or at the character's end; `None` if a part of it is empty or it
+    /// stands in an event.
+    #[must_use]
+    pub fn split(&self, at: usize) -> Option<(Self, Self)> {
+        let (first, second) = self.text.split_at_checked(self.text.ceil_char_boundary(at))?;
+        if first.is_empty() || second.is_empty() || !self.place.is_empty() || self.written.is_some() {
+            return None;
+        }
+        let middle = self.span.start + first.len() as u64;
+        let part = |text: &str, span: Range<u64>| Self { text: text.into(), span, ..self.clone() };
+        Some((part(first, self.span.start..middle), part(second, middle..self.span.end)))
+    }
+
     /// The bytes of the stream that a byte range of `text` came from. An escape or character that the range touches counts
     /// whole.
     #[must_use]
@@ -55,6 +69,30 @@ impl Delta {
     }
 }
 
+/// A text that a stream gives again, whole, when its lane is complete (OpenAI's responses).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repeat {
+    /// The lane that was streamed before.
+    pub of: Lane,
+    /// The text where it stands now.
+    pub delta: Delta,
+}
+
+/// How a stream tells its events apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framed {
+    /// Server-sent events, or nothing yet.
+    Events,
+    /// JSON values, one behind the other.
+    Values,
+    /// JSON values in an array.
+    Array,
+    /// Amazon's messages, with lengths and checksums.
+    Messages,
+    /// Not at all.
+    Plain,
+}
+
 /// A streamed answer while it comes in.
 #[derive(Debug)]
 pub struct Stream {
@@ -66,6 +104,15 @@ pub struct Stream {
     done: bool,
     repeats: Repeats,
     failed: Option<Problem>,
+    /// Where the event begins that could not be read.
+    readable: Option<u64>,
+    /// Of the last event: what it gives again, as texts and token by token.
+    again: Vec<Repeat>,
+    tokens: Vec<Range<u64>>,
+    /// What the last event was read as.
+    seen: Protocol,
+    /// The tools that it declares.
+    tools: Vec<Declared>,
 }
 
 impl Stream {
@@ -82,6 +129,11 @@ impl Stream {
             done: false,
             repeats: Repeats::default(),
             failed: None,
+            readable: None,
+            again: Vec::new(),
+            tokens: Vec::new(),
+            seen: protocol,
+            tools: Vec::new(),
         }
     }
 
@@ -92,14 +144,27 @@ impl Stream {
     /// The first [`Problem`] of the stream, also on every later call. Its place is that in the stream, cut to `usize`.
     pub fn push(&mut self, chunk: &[u8], out: &mut Vec<Delta>) -> Result<(), Problem> {
         let mut rest = chunk;
-        while self.failed.is_none() {
-            match self.framing.next(&mut rest, self.limits.max_bytes) {
+        while self.push_event(&mut rest, out)? {}
+        Ok(())
+    }
+
+    /// Reads on to the end of the next event, takes what it read from `rest`, and adds the event's deltas. `false`: all is
+    /// taken, and no event is complete.
+    ///
+    /// # Errors
+    /// As [`Self::push`].
+    pub fn push_event(&mut self, rest: &mut &[u8], out: &mut Vec<Delta>) -> Result<bool, Problem> {
+        self.again.clear();
+        self.tokens.clear();
+        self.tools.clear();
+        if self.failed.is_none() {
+            match self.framing.next(rest, self.limits.max_bytes) {
                 Ok(Some(event)) => self.event(event, out),
-                Ok(None) => break,
+                Ok(None) => return Ok(false),
                 Err(problem) => self.failed = Some(problem),
             }
         }
-        self.failed.map_or(Ok(()), Err)
+        self.failed.map_or(Ok(true), Err)
     }
 
     /// Ends the stream. An event that lacks only its closing blank line is read; one that is cut is a problem.
@@ -107,6 +172,8 @@ impl Stream {
     /// # Errors
     /// As [`Self::push`].
     pub fn end(&mut self, out: &mut Vec<Delta>) -> Result<(), Problem> {
+        self.again.clear();
+        self.tokens.clear();
         if self.failed.is_none() {
             match self.framing.end(self.limits.max_bytes) {
                 Ok(Some(event)) => self.event(event, out),
@@ -121,6 +188,54 @@ impl Stream {
     #[must_use]
     pub const fn facts(&self) -> &Facts {
         &self.facts
+    }
+
+    /// Where the last event begins in the stream.
+    #[must_use]
+    pub fn event_start(&self) -> u64 {
+        self.framing.start()
+    }
+
+    /// Up to where the stream consists of whole events that were read and what may stand between them, comments among it.
+    #[must_use]
+    pub fn boundary(&self) -> u64 {
+        self.readable.unwrap_or_else(|| self.framing.boundary())
+    }
+
+    /// The texts that the last event gave again. They are in no delta.
+    #[must_use]
+    pub fn repeats(&self) -> &[Repeat] {
+        &self.again
+    }
+
+    /// Where the last event gives its text again token by token: values of JSON, in bytes from the stream's start.
+    #[must_use]
+    pub fn token_spans(&self) -> &[Range<u64>] {
+        &self.tokens
+    }
+
+    /// The tools that the last event declares, of an MCP server.
+    #[must_use]
+    pub fn declared_tools(&self) -> &[Declared] {
+        &self.tools
+    }
+
+    /// The protocol that the last event was read as.
+    #[must_use]
+    pub const fn read_as(&self) -> Protocol {
+        self.seen
+    }
+
+    /// How events are told apart.
+    #[must_use]
+    pub fn framed(&self) -> Framed {
+        match self.framing.kind() {
+            Kind::Unknown | Kind::Events => Framed::Events,
+            Kind::Values if self.framing.is_array() => Framed::Array,
+            Kind::Values => Framed::Values,
+            Kind::Messages => Framed::Messages,
+            Kind::Plain => Framed::Plain,
+        }
     }
 
     /// Events read.
@@ -143,6 +258,7 @@ impl Stream {
             out.truncate(first);
             let at = usize::try_from(event.place(problem.at)).unwrap_or(usize::MAX);
             self.failed = Some(Problem { at, ..problem });
+            self.readable = Some(self.framing.start());
         }
         self.framing.reuse(event);
     }
@@ -165,8 +281,13 @@ impl Stream {
             return Ok(());
         }
         let content = json::read(text, 0, &self.limits)?;
-        let form::EventParts { parts, lanes, facts, repeats, ended } =
+        if self.protocol == Protocol::Mcp {
+            self.tools = content.document.declared_tools();
+        }
+        let form::EventParts { parts, lanes, facts, marks, repeats, ended, protocol } =
             form::event(self.protocol, content, &self.limits)?;
+        self.seen = protocol;
+        self.tokens.extend(marks.tokens.iter().map(|span| event.place(span.start)..event.place(span.end)));
         self.note(facts);
         self.done |= ended;
         for (part, lane) in parts.into_iter().zip(lanes) {
@@ -174,17 +295,24 @@ impl Stream {
             // Every event names the answer and its model.
             let name =
                 lane.channel == Channel::Field && place.bytes().filter(|byte| *byte == b'/').count() == 1;
-            if (repeats || name) && self.repeats.is_known(&part.text) {
+            let known = if repeats || name { self.repeats.lane_of(&part.text) } else { None };
+            if known.is_some() && lane.channel == Channel::Field {
                 continue;
             }
-            if name || matches!(self.protocol, Protocol::OpenAiResponses | Protocol::Json) {
+            if known.is_none()
+                && (name || matches!(self.protocol, Protocol::OpenAiResponses | Protocol::Json))
+            {
                 self.repeats.add(lane, &part.text);
             }
             let written = matches!(part.text, Cow::Owned(_))
                 .then(|| text.get(inside.clone()).unwrap_or_default().into());
             let start = event.place(inside.start);
             let span = start..start + inside.len() as u64;
-            out.push(Delta { role: part.role, lane, text: part.text.into_owned(), place, span, written });
+            let delta = Delta { role: part.role, lane, text: part.text.into_owned(), place, span, written };
+            match known {
+                Some(of) => self.again.push(Repeat { of, delta }),
+                None => out.push(delta),
+            }
         }
         Ok(())
     }

@@ -32,10 +32,10 @@ impl Sum {
 }
 
 impl Repeats {
-    /// Whether a text was given out before, whole or piece by piece.
-    pub(super) fn is_known(&self, text: &str) -> bool {
+    /// The lane in which a text was given out before, whole or piece by piece.
+    pub(super) fn lane_of(&self, text: &str) -> Option<Lane> {
         let sum = Sum::EMPTY.with(text);
-        self.texts.iter().any(|(_, known)| *known == sum)
+        self.texts.iter().find(|(_, known)| *known == sum).map(|(lane, _)| *lane)
     }
 
     /// Remembers a piece of a text. A name or an identifier is complete in itself.

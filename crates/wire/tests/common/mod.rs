@@ -2,8 +2,8 @@
 #![allow(dead_code, reason = "each test uses its part")]
 
 use modelgate_wire::{
-    Category, Client, Event, EventId, EventKind, Finding, KeyIdentity, Location, Request, Score, Severity,
-    Span, Surface, VERSION, Verdict,
+    Category, Client, Direction, Event, EventId, EventKind, Finding, KeyIdentity, Location, Request, Score,
+    Severity, Span, Surface, VERSION, Verdict,
 };
 
 /// An event with every field set.
@@ -14,6 +14,7 @@ pub(crate) fn full_event() -> Event {
         time_ms: 1_795_219_198_000,
         kind: EventKind::Detection,
         model: "demo".into(),
+        direction: Direction::Request,
         surface: Surface::Envoy,
         node: "sidecar~10.0.0.1~pod.ns".into(),
         route: "chat".into(),
