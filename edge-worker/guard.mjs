@@ -2,7 +2,7 @@
 // It needs what Fetch-style hosts have: Request, Response, fetch, streams, crypto, timers.
 
 import { Guard, initSync, __wbg_reset_state as resetState } from "./modelgate_edge.js";
-import { readBody, replay, readHeaders, respond, withHeaders } from "./http.mjs";
+import { answerHeaders, readBody, replay, readHeaders, respond, withBody, withHeaders } from "./http.mjs";
 
 // All guards of an isolate share the one wasm instance; a trap in any of them poisons it for all.
 let generation = 0;
@@ -37,6 +37,8 @@ class Shell {
     this.generation = generation;
     this.relayUrl = relay + this.guard.relayPath;
     this.calloutTimeout = this.guard.calloutTimeout;
+    this.readsAnswers = this.guard.readsAnswers;
+    this.security = [false, true].map((tls) => JSON.parse(this.guard.securityHeaders(tls)));
     // Events in the instance's queue, and those that went down with an instance.
     this.waiting = 0;
     this.lost = 0;
@@ -70,37 +72,68 @@ class Shell {
   }
 
   async fetch(request, ctx) {
-    const { pathname, search } = new URL(request.url);
-    const asked = { method: request.method, path: pathname, address: this.addressOf(request) };
+    const { protocol, pathname, search } = new URL(request.url);
+    const security = this.security[Number(protocol === "https:")];
+    const asked = { method: request.method, path: pathname, search, address: this.addressOf(request), security };
+    let exchange;
+    let status;
     try {
       const headers = readHeaders(request.headers);
-      const { answer, body } = await this.decide(request, asked, headers);
+      const decided = await this.decide(request, asked, headers);
+      exchange = decided.exchange;
+      const { answer } = decided;
       if (answer.errand) ctx.waitUntil(this.run(answer.errand));
-      if (answer.reply) return respond(request, answer.reply);
-      return await this.forward(request, pathname, search, headers.dropped, body, answer.headers);
+      if (answer.reply) return respond(request, answer.reply, security);
+      const response = await this.forward(request, asked, headers.dropped, decided);
+      if (response.ours) return response.ours;
+      status = response.status;
+      return await this.judge(request, asked, response, answer.headers, exchange, ctx);
     } catch (error) {
       if (!(error instanceof GuardFailure)) throw error;
       return this.refuse(request, asked, error, ctx);
+    } finally {
+      if (exchange && !exchange.streams) this.free(exchange, status, ctx);
     }
   }
 
-  /** The guard's answer, and the body to send on: bytes, a stream or null. */
+  /** The guard's answer, the body to send on (bytes, a stream or null), and the exchange that judges the model's answer. */
   async decide(request, asked, { text, length }) {
     let exchange = this.open(asked, text, request.body !== null);
     try {
-      const limit = this.call(() => exchange.bodyLimit);
-      if (limit < 0) return { answer: this.answer(() => exchange.answer()), body: request.body };
+      const limit = this.enter(exchange, () => exchange.bodyLimit);
+      if (limit < 0) return { answer: this.answer(() => exchange.answer()), body: request.body, exchange };
       const read = await readBody(request, length, limit);
       // Another request's trap took the instance away while this body arrived.
       if (exchange.generation !== generation) exchange = this.open(asked, text, true);
-      if (!read.rest) return { answer: this.answer(() => exchange.judge(read.body, Date.now())), body: read.body };
+      if (!read.rest) {
+        const answer = this.answer(() => exchange.judge(read.body, Date.now()));
+        return { answer, body: answer.body ? this.call(() => exchange.takeBody()) : read.body, exchange };
+      }
       const answer = this.answer(() => exchange.tooLarge(read.seen, Date.now()));
-      if (!answer.reply) return { answer, body: replay(read) };
+      if (!answer.reply) return { answer, body: replay(read), exchange };
       read.rest.cancel().catch(() => {});
-      return { answer, body: null };
-    } finally {
-      if (exchange.generation === generation) this.call(() => exchange.free());
+      return { answer, body: null, exchange };
+    } catch (error) {
+      this.free(exchange);
+      throw error;
     }
+  }
+
+  /** A call about an exchange, which lives in the instance that began it. */
+  enter(exchange, body) {
+    if (exchange.generation !== generation) throw new GuardFailure("the instance of this exchange is gone");
+    return this.call(body);
+  }
+
+  /** The exchange is over. `status`: what the model's API answered. */
+  free(exchange, status, ctx) {
+    if (exchange.generation === generation) {
+      const told = this.call(() => exchange.close(status, Date.now(), entropy(10)));
+      const errand = told && JSON.parse(told).errand;
+      if (errand) ctx?.waitUntil(this.run(errand));
+      this.call(() => exchange.free());
+    }
+    exchange.generation = undefined;
   }
 
   open({ method, path, address }, headers, hasBody) {
@@ -114,15 +147,19 @@ class Shell {
     return JSON.parse(this.call(body));
   }
 
-  async forward(request, path, search, dropped, body, headers) {
+  /** The model's response, or one of ours in its place: {ours}. */
+  async forward(request, { path, search, security }, dropped, { answer, body }) {
     const { method, signal } = request;
     const kept = new Headers(request.headers);
     for (const name of dropped) kept.delete(name);
+    // What is compressed cannot be judged as a stream.
+    if (this.readsAnswers && kept.has("accept-encoding")) kept.set("accept-encoding", "identity");
+    if (answer.body) kept.delete("content-encoding");
+    for (const [name, value] of answer.upstream ?? []) kept.set(name, value);
     // fetch() knows no body here; one that came all the same was judged and goes no further.
     const bodiless = method === "GET" || method === "HEAD";
-    let response;
     try {
-      response = await fetch(this.upstream + path + search, {
+      return await fetch(this.upstream + path + search, {
         method,
         headers: kept,
         body: bodiless ? undefined : body,
@@ -134,20 +171,88 @@ class Shell {
       if (signal?.aborted) throw error;
       console.error(`modelgate: upstream: ${error}`);
       const body = this.call((guard) => guard.upstreamFailure(path));
-      return respond(request, { status: 502, headers: [["content-type", "application/json"], ...headers], body });
+      const headers = [["content-type", "application/json"], ...answer.headers];
+      return { ours: respond(request, { status: 502, headers, body }, security) };
     }
-    return withHeaders(new Response(response.body, response), headers);
+  }
+
+  /** The model's response as the caller gets it. `headers`: the guard's on the request. */
+  async judge(request, asked, response, headers, exchange, ctx) {
+    const { security } = asked;
+    const told = answerHeaders(response.headers);
+    const plan = this.enter(exchange, () =>
+      JSON.parse(exchange.openAnswer(response.status, told, Date.now(), entropy(10))));
+    if (plan.errand) ctx.waitUntil(this.run(plan.errand));
+    if (plan.plan === "refuse") {
+      response.body?.cancel().catch(() => {});
+      return respond(request, plan.reply, security);
+    }
+    if (plan.plan === "stream") {
+      exchange.streams = true;
+      const body = this.judged(request, asked, response, exchange, ctx);
+      return withHeaders(withBody(response, body), headers, security);
+    }
+    if (plan.plan === "pass") return withHeaders(new Response(response.body, response), headers, security);
+    const read = await readBody(response, response.headers.get("content-length"), plan.limit);
+    const outcome = JSON.parse(this.enter(exchange, () => read.rest
+      ? exchange.answerTooLarge(Date.now(), entropy(10))
+      : exchange.judgeAnswer(read.body, Date.now(), entropy(10))));
+    if (outcome.errand) ctx.waitUntil(this.run(outcome.errand));
+    if (outcome.reply) {
+      read.rest?.cancel().catch(() => {});
+      return respond(request, outcome.reply, security);
+    }
+    const own = outcome.body ? this.call(() => exchange.takeBody()) : undefined;
+    const changed = withBody(response, own ?? (read.rest ? replay(read) : read.body));
+    return withHeaders(changed, outcome.headers, security);
+  }
+
+  /** A stream as far as it may go on. Events are sent when something is found, not at its end, which may never come. */
+  judged(request, asked, { status, body }, exchange, ctx) {
+    const reader = body.getReader();
+    const none = new Uint8Array(0);
+    return new ReadableStream({
+      pull: async (controller) => {
+        try {
+          for (;;) {
+            const { done, value } = await reader.read();
+            const bytes = this.enter(exchange, () =>
+              exchange.pushAnswer(value ?? none, done, Date.now(), entropy(10)));
+            const errand = this.call(() => exchange.takeErrand());
+            if (errand) ctx.waitUntil(this.run(JSON.parse(errand)));
+            if (bytes.byteLength > 0) controller.enqueue(bytes);
+            if (done || this.call(() => exchange.ended)) {
+              controller.close();
+              this.free(exchange, status, ctx);
+              if (!done) reader.cancel().catch(() => {});
+              return;
+            }
+            if (bytes.byteLength > 0) return;
+          }
+        } catch (error) {
+          reader.cancel(error).catch(() => {});
+          // The status is gone; what is left is to break off, and to say so.
+          if (error instanceof GuardFailure) this.refuse(request, asked, error, ctx);
+          else this.free(exchange, status, ctx);
+          controller.error(error);
+        }
+      },
+      cancel: (reason) => {
+        this.free(exchange, status, ctx);
+        return reader.cancel(reason);
+      },
+    }, { highWaterMark: 0 });
   }
 
   /** Failure mode "deny": what cannot be checked does not pass. */
-  refuse(request, { method, path, address }, error, ctx) {
+  refuse(request, { method, path, address, security }, error, ctx) {
     console.error("modelgate:", error.message, error.cause?.stack ?? error.cause);
     try {
       const answer = this.answer((guard) =>
         guard.trapped(method, path, address, this.lost, Date.now(), entropy(10)));
       this.lost = 0;
       if (answer.errand) ctx.waitUntil(this.run(answer.errand));
-      return respond(request, answer.reply);
+      return respond(request, answer.reply, security);
     } catch (again) {
       console.error("modelgate: no new instance:", again.cause ?? again);
       return respond(request, LAST_RESORT);

@@ -56,18 +56,37 @@ export function readHeaders(headers) {
 }
 
 /** A response of ours. */
-export function respond(request, { status, headers, body }) {
-  return new Response(request.method === "HEAD" ? null : body, { status, headers });
+export function respond(request, { status, headers, body }, security = []) {
+  return new Response(request.method === "HEAD" ? null : body, { status, headers: [...headers, ...security] });
+}
+
+/** An answer's headers as the wasm reads them; that its body was compressed, fetch() has undone. */
+export function answerHeaders(headers) {
+  let text = "";
+  headers.forEach((value, name) => {
+    if (name !== "content-encoding") text += `${name}\n${value}\n`;
+  });
+  return text;
+}
+
+/** An answer with another body, of which its headers say nothing that does not hold any more. */
+export function withBody(response, body) {
+  const changed = new Response(body, response);
+  changed.headers.delete("content-encoding");
+  changed.headers.delete("content-length");
+  return changed;
 }
 
 /** Gives a response the guard's headers. What the model's host sent under these names is not the guard's word. */
-export function withHeaders(response, headers) {
+export function withHeaders(response, headers, security = []) {
   const foreign = [];
   response.headers.forEach((_, name) => {
     if (name.startsWith(OWN)) foreign.push(name);
   });
   for (const name of foreign) response.headers.delete(name);
-  for (const [name, value] of headers) response.headers.set(name, value);
+  // Two events of one exchange, of its request and of its answer, are both named.
+  for (const [name, value] of headers) response.headers.append(name, value);
+  for (const [name, value] of security) response.headers.set(name, value);
   return response;
 }
 

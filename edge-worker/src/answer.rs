@@ -1,7 +1,7 @@
 //! What crosses to JavaScript, as one JSON text each: a text and `JSON.parse` cost less than an object built field by
 //! field across the border.
 
-use guard::Outcome;
+use guard::{AnswerOutcome, AnswerPlan, Outcome};
 use serde::Serialize;
 
 use crate::courier::{Errand, Step};
@@ -14,6 +14,31 @@ struct Answer<'a> {
     reply: Option<Reply<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     errand: Option<Wait>,
+    /// Headers that the model's host gets besides.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    upstream: &'a [(&'static str, String)],
+    /// Another body is to be fetched.
+    #[serde(skip_serializing_if = "is_not")]
+    body: bool,
+}
+
+/// What to do with an answer, told by its head.
+#[derive(Serialize)]
+struct Plan<'a> {
+    plan: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<usize>,
+    #[serde(skip_serializing_if = "is_not")]
+    changes: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reply: Option<Reply<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errand: Option<Wait>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+const fn is_not(value: &bool) -> bool {
+    !*value
 }
 
 #[derive(Serialize)]
@@ -48,14 +73,57 @@ impl From<Errand> for Wait {
     }
 }
 
-/// `{"headers":[[name,value]…],"reply"?:{"status","headers","body"},"errand"?:{"watch","wait"}}`
-pub(crate) fn outcome(outcome: &Outcome, errand: Option<Errand>) -> String {
-    let reply = outcome.reply.as_ref().map(|reply| {
+impl<'a> From<&'a guard::Reply> for Reply<'a> {
+    fn from(reply: &'a guard::Reply) -> Self {
         let headers = reply.headers.iter().map(|(name, value)| (*name, value.as_str()));
         let content_type = core::iter::once(("content-type", reply.content_type));
-        Reply { status: reply.status, headers: content_type.chain(headers).collect(), body: &reply.body }
-    });
-    json(&Answer { headers: &outcome.headers, reply, errand: errand.map(Wait::from) })
+        Self { status: reply.status, headers: content_type.chain(headers).collect(), body: &reply.body }
+    }
+}
+
+/// `{"headers":[[name,value]…],"reply"?:{"status","headers","body"},"errand"?:{"watch","wait"},"upstream"?:[[name,value]…],
+/// "body"?:true}`
+pub(crate) fn outcome(outcome: &Outcome, errand: Option<Errand>) -> String {
+    json(&Answer {
+        headers: &outcome.headers,
+        reply: outcome.reply.as_ref().map(Reply::from),
+        errand: errand.map(Wait::from),
+        upstream: &outcome.forward.headers,
+        body: outcome.forward.body.is_some(),
+    })
+}
+
+/// The same of an answer that was held.
+pub(crate) fn held(outcome: &AnswerOutcome, errand: Option<Errand>) -> String {
+    json(&Answer {
+        headers: &outcome.headers,
+        reply: outcome.reply.as_ref().map(Reply::from),
+        errand: errand.map(Wait::from),
+        upstream: &[],
+        body: outcome.body.is_some(),
+    })
+}
+
+/// `{"plan":"pass"|"whole"|"stream"|"refuse","limit"?,"changes"?:true,"reply"?,"errand"?}`
+pub(crate) fn plan(plan: &AnswerPlan, errand: Option<Errand>) -> String {
+    let errand = errand.map(Wait::from);
+    let none = Plan { plan: "pass", limit: None, changes: false, reply: None, errand };
+    json(&match plan {
+        AnswerPlan::Pass => none,
+        AnswerPlan::Whole { limit } => Plan { plan: "whole", limit: Some(*limit), ..none },
+        AnswerPlan::Stream { changes } => Plan { plan: "stream", changes: *changes, ..none },
+        AnswerPlan::Refuse(reply) => Plan { plan: "refuse", reply: Some(reply.into()), ..none },
+    })
+}
+
+/// `{"watch","wait"}`
+pub(crate) fn errand(errand: Errand) -> String {
+    json(&Wait::from(errand))
+}
+
+/// `[[name,value]…]`
+pub(crate) fn headers(headers: &[(&'static str, String)]) -> String {
+    json(&headers)
 }
 
 /// `{"id","headers","body"}`, `{"wait"}` or `{}`

@@ -173,7 +173,8 @@ const _: () = assert!(MAX_INTERVAL_MS + MAX_TIMEOUT_MS < WATCH_MS, "a watch can 
 mod tests {
     use super::*;
     use guard::wire::{
-        Client, EventId, EventKind, Request, Score, Severity, Surface, VERSION, Verdict, signature::Key,
+        Client, Direction, EventId, EventKind, Request, Score, Severity, Surface, VERSION, Verdict,
+        signature::Key,
     };
 
     const T0: u64 = 1_800_000_000_000;
@@ -195,6 +196,7 @@ mod tests {
             time_ms: T0,
             kind: EventKind::Detection,
             model: "demo".into(),
+            direction: Direction::Request,
             surface: Surface::Edge,
             node: String::new(),
             route: String::new(),

@@ -53,7 +53,14 @@ pub(crate) fn outcome(guard: &Guard, path: &str, event: Option<EventId>) -> Outc
         body: Failure::Guard.body(guard, path),
         headers: headers.clone(),
     };
-    Outcome { verdict: Verdict::Block, score: Score::ONE, reply: Some(reply), headers, findings: Vec::new() }
+    Outcome {
+        verdict: Verdict::Block,
+        score: Score::ONE,
+        reply: Some(reply),
+        headers,
+        findings: Vec::new(),
+        forward: guard::Forward::default(),
+    }
 }
 
 #[cfg(test)]

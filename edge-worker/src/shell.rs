@@ -4,10 +4,10 @@ use core::cell::RefCell;
 use std::rc::Rc;
 
 use guard::{
-    CalloutId, HeadFacts, Moment, Reporter,
+    AnswerHead, AnswerOutcome, CalloutId, HeadFacts, Moment, Reporter,
     wire::{
-        Category, Client, Event, EventId, EventKind, Finding, Request, Score, Severity, Surface, VERSION,
-        Verdict, signature::Key,
+        Category, Client, Direction, Event, EventId, EventKind, Finding, Request, Score, Severity, Surface,
+        VERSION, Verdict, signature::Key,
     },
 };
 use wasm_bindgen::{JsError, prelude::wasm_bindgen};
@@ -43,6 +43,10 @@ pub struct Exchange {
     errand: Option<Errand>,
     /// Entropy for the verdict on the body; the opening's own may already be in an event's id.
     entropy: [u8; 10],
+    /// The body that goes on in place of the request's or the answer's, until it is fetched.
+    body: Option<Vec<u8>>,
+    /// Whether the answer was cut, so that nothing more of it goes on.
+    ended: bool,
 }
 
 /// Bytes of entropy that [`Guard::open`] takes: for the opening and for the verdict.
@@ -109,7 +113,28 @@ impl Guard {
         // Monitoring reports a caller over the limit here and what the body holds later.
         let event = exchange.take_event();
         let errand = self.0.take(event, moment.unix_ms);
-        Exchange { shared: Rc::clone(&self.0), exchange, errand, entropy: bytes(second) }
+        Exchange {
+            shared: Rc::clone(&self.0),
+            exchange,
+            errand,
+            entropy: bytes(second),
+            body: None,
+            ended: false,
+        }
+    }
+
+    /// Whether answers are judged, so that the model's host must not compress them.
+    #[wasm_bindgen(getter, js_name = readsAnswers)]
+    #[must_use]
+    pub fn reads_answers(&self) -> bool {
+        self.0.guard.reads_answers()
+    }
+
+    /// The security headers of every answer that goes out under TLS or not: `[[name,value]…]`.
+    #[wasm_bindgen(js_name = securityHeaders)]
+    #[must_use]
+    pub fn security_headers(&self, tls: bool) -> String {
+        answer::headers(&self.0.guard.security_headers(tls))
     }
 
     /// The next step of an errand that began at `since`: `{id, headers, body}`, `{wait}` or `{}`.
@@ -216,11 +241,87 @@ impl Exchange {
         self.answer()
     }
 
+    /// What is to be done with the model's answer, once its head is there (`headers` as in `open`): `{plan, limit?,
+    /// changes?, reply?, errand?}`.
+    #[wasm_bindgen(js_name = openAnswer)]
+    #[must_use]
+    pub fn open_answer(&mut self, status: u16, headers: &str, now: f64, entropy: &[u8]) -> String {
+        let head = AnswerHead::new(status, headers::pairs(headers));
+        let moment = moment(now, bytes(entropy));
+        let plan = self.exchange.open_answer(&self.shared.guard, head, &moment);
+        self.report(moment.unix_ms);
+        answer::plan(&plan, self.errand.take())
+    }
+
+    /// What goes on of a stream for its next chunk; `end`: nothing follows it. Then ask for `ended` and `takeErrand`.
+    #[wasm_bindgen(js_name = pushAnswer)]
+    #[must_use]
+    pub fn push_answer(&mut self, chunk: &[u8], end: bool, now: f64, entropy: &[u8]) -> Vec<u8> {
+        let moment = moment(now, bytes(entropy));
+        let passed = self.exchange.push_answer(&self.shared.guard, chunk, end, &moment);
+        self.ended = passed.ended;
+        self.report(moment.unix_ms);
+        passed.bytes
+    }
+
+    /// Whether the last chunk was the last that goes on.
+    #[wasm_bindgen(getter)]
+    #[must_use]
+    pub fn ended(&self) -> bool {
+        self.ended
+    }
+
+    /// What is to be done for the events of the last chunk, if anything is: `{watch, wait}`.
+    #[wasm_bindgen(js_name = takeErrand)]
+    #[must_use]
+    pub fn take_errand(&mut self) -> Option<String> {
+        self.errand.take().map(answer::errand)
+    }
+
+    /// Judges an answer that was held: `{headers, reply?, errand?, body?}`, with the body in `takeBody`.
+    #[wasm_bindgen(js_name = judgeAnswer)]
+    #[must_use]
+    pub fn judge_answer(&mut self, body: &[u8], now: f64, entropy: &[u8]) -> String {
+        let moment = moment(now, bytes(entropy));
+        let outcome = self.exchange.judge_answer(&self.shared.guard, body, &moment);
+        self.held(outcome, moment.unix_ms)
+    }
+
+    /// Decides about an answer that is longer than its plan's limit.
+    #[wasm_bindgen(js_name = answerTooLarge)]
+    #[must_use]
+    pub fn answer_too_large(&mut self, now: f64, entropy: &[u8]) -> String {
+        let moment = moment(now, bytes(entropy));
+        let outcome = self.exchange.answer_too_large(&self.shared.guard, &moment);
+        self.held(outcome, moment.unix_ms)
+    }
+
+    /// The body that goes on in place of the one that came.
+    #[wasm_bindgen(js_name = takeBody)]
+    #[must_use]
+    pub fn take_body(&mut self) -> Option<Vec<u8>> {
+        let forwarded = self.exchange.outcome().and_then(|outcome| outcome.forward.body.clone());
+        self.body.take().or(forwarded)
+    }
+
+    fn held(&mut self, outcome: AnswerOutcome, now_ms: u64) -> String {
+        self.report(now_ms);
+        let told = answer::held(&outcome, self.errand.take());
+        self.body = outcome.body;
+        told
+    }
+
     fn report(&mut self, now_ms: u64) {
-        let event = self.exchange.take_event();
-        let errand = self.shared.take(event, now_ms);
-        // The opening's errand, if any, has the watch or is urgent: it does for both.
-        self.errand = self.errand.or(errand);
+        while let Some(event) = self.exchange.take_event() {
+            let errand = self.shared.take(Some(event), now_ms);
+            // One errand does for all.
+            self.errand = match (self.errand.take(), errand) {
+                (Some(one), Some(other)) => {
+                    Some(Errand { watch: one.watch || other.watch, wait_ms: one.wait_ms.min(other.wait_ms) })
+                }
+                (one, other) => one.or(other),
+            };
+        }
     }
 }
 
@@ -271,6 +372,7 @@ impl Shared {
             time_ms: moment.unix_ms,
             kind: EventKind::Guard,
             model: self.guard.policy().document().model.name.as_str().to_string(),
+            direction: Direction::Request,
             surface: Surface::Edge,
             node: String::new(),
             route: String::new(),

@@ -103,11 +103,18 @@ extern "C" fn proxy_on_request_trailers(id: u32, _count: usize) -> u32 {
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn proxy_on_response_headers(id: u32, _count: usize, _end_of_stream: bool) -> u32 {
-    on_stream(id, Step::Continue, |stream, plugin| {
-        stream.response_headers(&Proxy, plugin);
-        Step::Continue
-    })
+extern "C" fn proxy_on_response_headers(id: u32, _count: usize, end_of_stream: bool) -> u32 {
+    on_stream(id, Step::Continue, |stream, plugin| stream.response_headers(&Proxy, plugin, end_of_stream))
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_response_body(id: u32, size: usize, end_of_stream: bool) -> u32 {
+    on_stream(id, Step::Continue, |stream, plugin| stream.response_body(&Proxy, plugin, size, end_of_stream))
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_response_trailers(id: u32, _count: usize) -> u32 {
+    on_stream(id, Step::Continue, |stream, plugin| stream.response_trailers(&Proxy, plugin))
 }
 
 #[unsafe(no_mangle)]

@@ -169,7 +169,7 @@ mod tests {
         assert_eq!(filter.request_headers(&host, 2, true), Step::Continue);
         filter.log(&host, 2);
         filter.delete(2);
-        assert_eq!(host.counted("verdict.allow"), 1);
+        assert_eq!(host.counted("requests_total.model.demo.verdict.allow"), 1);
         assert!(filter.done(&host, 1) && filter.done(&host, 3));
         filter.delete(1);
         assert_eq!((filter.roots.borrow().len(), filter.streams.borrow().len()), (1, 0));

@@ -29,6 +29,13 @@ mod raw {
             data: *mut *mut u8,
             size: *mut usize,
         ) -> u32;
+        pub(super) fn proxy_set_buffer_bytes(
+            buffer: u32,
+            start: usize,
+            length: usize,
+            data: *const u8,
+            size: usize,
+        ) -> u32;
         pub(super) fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
         pub(super) fn proxy_get_header_map_value(
             map: u32,
@@ -111,6 +118,7 @@ const CAS_MISMATCH: u32 = 8;
 const UNIMPLEMENTED: u32 = 12;
 
 const BUFFER_REQUEST_BODY: u32 = 0;
+const BUFFER_RESPONSE_BODY: u32 = 1;
 const BUFFER_CALL_RESPONSE_BODY: u32 = 4;
 const BUFFER_PLUGIN_CONFIGURATION: u32 = 7;
 const MAP_REQUEST_HEADERS: u32 = 0;
@@ -158,6 +166,13 @@ const fn map_of(side: Side) -> u32 {
     match side {
         Side::Request => MAP_REQUEST_HEADERS,
         Side::Response => MAP_RESPONSE_HEADERS,
+    }
+}
+
+const fn body_of(side: Side) -> u32 {
+    match side {
+        Side::Request => BUFFER_REQUEST_BODY,
+        Side::Response => BUFFER_RESPONSE_BODY,
     }
 }
 
@@ -237,8 +252,15 @@ impl Host for Proxy {
         done("proxy_remove_header_map_value", status)
     }
 
-    fn request_body(&self, length: usize) -> Result<Vec<u8>, Refused> {
-        bytes_of(BUFFER_REQUEST_BODY, length)
+    fn body(&self, side: Side, length: usize) -> Result<Vec<u8>, Refused> {
+        bytes_of(body_of(side), length)
+    }
+
+    fn replace_body(&self, side: Side, length: usize, body: &[u8]) -> Result<(), Refused> {
+        // SAFETY: the pointer is valid for the call.
+        let status =
+            unsafe { raw::proxy_set_buffer_bytes(body_of(side), 0, length, body.as_ptr(), body.len()) };
+        done("proxy_set_buffer_bytes", status)
     }
 
     fn property(&self, path: &[&str]) -> Result<Option<Vec<u8>>, Refused> {

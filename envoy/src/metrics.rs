@@ -16,6 +16,8 @@ const MAX_LABEL: usize = 64;
 pub(crate) enum Count {
     /// A request was decided.
     Verdict(Verdict),
+    /// Something was found in an answer.
+    Answer(Verdict),
     /// A request ended before it was decided: the caller left, or the host gave up on it.
     Abandoned,
     /// A request had findings of this category.
@@ -84,6 +86,9 @@ impl Count {
             Self::Verdict(Verdict::Flag),
             Self::Verdict(Verdict::Mask),
             Self::Verdict(Verdict::Throttle),
+            Self::Answer(Verdict::Flag),
+            Self::Answer(Verdict::Mask),
+            Self::Answer(Verdict::Block),
             Self::Abandoned,
             Self::EventQueued,
             Self::EventDelivered,
@@ -103,6 +108,7 @@ impl Count {
     fn name(self, model: &str) -> String {
         let (name, label) = match self {
             Self::Verdict(verdict) => ("requests_total", Some(("verdict", verdict.as_str()))),
+            Self::Answer(verdict) => ("answers_total", Some(("verdict", verdict.as_str()))),
             Self::Abandoned => ("requests_total", Some(("verdict", "none"))),
             Self::Category(category) => ("findings_total", Some(("category", category.as_str()))),
             Self::Unscannable(kind) => {

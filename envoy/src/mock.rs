@@ -30,6 +30,7 @@ pub(crate) struct Mock {
     pub(crate) request: RefCell<Vec<(Vec<u8>, Vec<u8>)>>,
     pub(crate) response: RefCell<Vec<(Vec<u8>, Vec<u8>)>>,
     pub(crate) body: RefCell<Vec<u8>>,
+    pub(crate) response_body: RefCell<Vec<u8>>,
     pub(crate) properties: RefCell<HashMap<String, Vec<u8>>>,
     /// Attributes that were asked for.
     pub(crate) asked: RefCell<Vec<String>>,
@@ -95,6 +96,13 @@ impl Mock {
         }
     }
 
+    fn body_of(&self, side: Side) -> &RefCell<Vec<u8>> {
+        match side {
+            Side::Request => &self.body,
+            Side::Response => &self.response_body,
+        }
+    }
+
     fn check(&self, call: &'static str) -> Result<(), Refused> {
         if self.broken.borrow().contains(&call) { Err(Refused { call, status: 10 }) } else { Ok(()) }
     }
@@ -152,10 +160,18 @@ impl Host for Mock {
         Ok(())
     }
 
-    fn request_body(&self, length: usize) -> Result<Vec<u8>, Refused> {
+    fn body(&self, side: Side, length: usize) -> Result<Vec<u8>, Refused> {
         self.check("body")?;
-        let body = self.body.borrow();
+        let body = self.body_of(side).borrow();
         Ok(body[..length.min(body.len())].to_vec())
+    }
+
+    fn replace_body(&self, side: Side, length: usize, bytes: &[u8]) -> Result<(), Refused> {
+        self.check("replace_body")?;
+        let mut body = self.body_of(side).borrow_mut();
+        let end = length.min(body.len());
+        body.splice(..end, bytes.iter().copied());
+        Ok(())
     }
 
     fn property(&self, path: &[&str]) -> Result<Option<Vec<u8>>, Refused> {

@@ -226,7 +226,7 @@ impl Relay {
 
 #[cfg(test)]
 mod tests {
-    use guard::wire::{EventId, EventKind, Score, Severity, Surface, Verdict};
+    use guard::wire::{Direction, EventId, EventKind, Score, Severity, Surface, Verdict};
 
     use super::*;
     use crate::{mock::Mock, plugin::Plugin};
@@ -240,6 +240,7 @@ mod tests {
             time_ms: 1_750_000_000_000,
             kind: EventKind::Detection,
             model: "demo".into(),
+            direction: Direction::Request,
             surface: Surface::Envoy,
             node: String::new(),
             route: String::new(),

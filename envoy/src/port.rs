@@ -124,8 +124,11 @@ pub(crate) trait Host {
     fn add_header(&self, side: Side, name: &str, value: &str) -> Result<(), Refused>;
     /// Removes every header of a name.
     fn remove_header(&self, side: Side, name: &[u8]) -> Result<(), Refused>;
-    /// The first `length` bytes of the request's body, as far as the host has buffered them.
-    fn request_body(&self, length: usize) -> Result<Vec<u8>, Refused>;
+    /// The first `length` bytes of a body, as far as the host has buffered them; of one that is not held, of the chunk
+    /// whose callback is running.
+    fn body(&self, side: Side, length: usize) -> Result<Vec<u8>, Refused>;
+    /// Puts other bytes in the place of the first `length` ones.
+    fn replace_body(&self, side: Side, length: usize, body: &[u8]) -> Result<(), Refused>;
     /// An attribute of the stream or of the host; `None` if it is not known.
     fn property(&self, path: &[&str]) -> Result<Option<Vec<u8>>, Refused>;
     /// Sets an attribute of the stream for others to read, such as the host's access log.

@@ -1,6 +1,8 @@
 //! One exchange on its way through the filter: which callback does what, and what the host is told in return.
 
-use guard::{Exchange, HeadFacts, Outcome, Reply, is_own_header};
+mod response;
+
+use guard::{Exchange, Forward, HeadFacts, Outcome, Reply, is_own_header};
 
 use crate::{
     address::without_port,
@@ -52,6 +54,8 @@ pub(crate) struct Stream {
     spent_ns: u64,
     /// The status of the answer, where the guard did not answer itself.
     status: Option<u16>,
+    /// What is done with the answer.
+    answer: response::Answer,
 }
 
 impl Stream {
@@ -73,6 +77,14 @@ impl Stream {
         plugin.serve(host);
         let headers = host.headers(Side::Request)?;
         remove_own(host, Side::Request, &headers)?;
+        if response::JUDGES && plugin.guard.reads_answers() && headers.first(b"accept-encoding").is_some() {
+            // What is compressed cannot be read as a stream.
+            host.remove_header(Side::Request, b"accept-encoding")?;
+            host.add_header(Side::Request, "accept-encoding", "identity")?;
+        }
+        if plugin.headers == Headers::Pass && plugin.guard.changes_requests() {
+            host.remove_header(Side::Request, b"content-length")?;
+        }
         let text = |name: &[u8]| String::from_utf8_lossy(headers.first(name).unwrap_or_default());
         let (method, path) = (text(b":method"), text(b":path"));
         let route = if plugin.minds_routes { route(host) } else { String::new() };
@@ -127,7 +139,7 @@ impl Stream {
     fn judge(&mut self, host: &dyn Host, plugin: &Plugin) -> Step {
         let body = match self.seen {
             0 => Ok(Vec::new()),
-            seen => host.request_body(seen),
+            seen => host.body(Side::Request, seen),
         };
         match (body, &mut self.exchange) {
             (Ok(body), Some(exchange)) if body.len() == self.seen => {
@@ -139,36 +151,6 @@ impl Stream {
             // A part of the body is missing: what was not seen was not judged.
             (Ok(_), _) => {
                 self.fail(host, Some(plugin), Refused { call: "proxy_get_buffer_bytes", status: 0 })
-            }
-        }
-    }
-
-    /// The response's headers are there, the upstream's, Envoy's own or the guard's.
-    pub(crate) fn response_headers(&mut self, host: &dyn Host, plugin: &Plugin) {
-        if self.answered {
-            return;
-        }
-        let headers = host.headers(Side::Response);
-        let told = headers.and_then(|headers| {
-            self.status =
-                headers.first(b":status").and_then(|status| str::from_utf8(status).ok()?.parse().ok());
-            remove_own(host, Side::Response, &headers)
-        });
-        if let Err(refused) = told {
-            plugin.metrics.add(host, Count::HostRefused, 1);
-            host.log(Level::Warn, &format!("response headers: {refused}"));
-        }
-        self.notice_overflow(host, plugin);
-        if self.notice_bypass(host, plugin) {
-            // What the model says to a question that nobody looked at stays here.
-            self.fail(host, Some(plugin), Refused { call: "proxy_on_request_headers", status: 0 });
-            return;
-        }
-        let outcome = self.exchange.as_ref().and_then(Exchange::outcome);
-        for (name, value) in outcome.into_iter().flat_map(|outcome| &outcome.headers) {
-            if let Err(refused) = host.add_header(Side::Response, name, value) {
-                plugin.metrics.add(host, Count::HostRefused, 1);
-                host.log(Level::Warn, &format!("header {name}: {refused}"));
             }
         }
     }
@@ -247,15 +229,41 @@ impl Stream {
         self.publish(host, plugin);
         let Some(reply) = self.exchange.as_ref().and_then(Exchange::outcome).and_then(|o| o.reply.as_ref())
         else {
-            return Step::Continue;
+            return self.send_on(host, plugin);
         };
         self.answered = true;
-        if let Err(refused) = answer(host, reply) {
+        if let Err(refused) = answer(host, reply, &security(host, plugin)) {
             plugin.metrics.add(host, Count::HostRefused, 1);
             host.log(Level::Error, &format!("the stream is reset, since {refused}"));
             reset(host);
         }
         Step::Hold
+    }
+
+    /// Lets a request go on, changed as its outcome says.
+    fn send_on(&mut self, host: &dyn Host, plugin: &Plugin) -> Step {
+        let outcome = self.exchange.as_ref().and_then(Exchange::outcome);
+        let Some(forward) = outcome.map(|outcome| &outcome.forward) else { return Step::Continue };
+        match self.change(host, plugin, forward) {
+            Ok(()) => Step::Continue,
+            // What must not reach the model does not go on.
+            Err(refused) => self.fail(host, Some(plugin), refused),
+        }
+    }
+
+    fn change(&self, host: &dyn Host, plugin: &Plugin, forward: &Forward) -> Result<(), Refused> {
+        if let Some(body) = &forward.body {
+            host.replace_body(Side::Request, self.seen, body)?;
+            if plugin.headers == Headers::Hold {
+                describe(host, Side::Request, body.len())?;
+            }
+        }
+        if plugin.headers == Headers::Hold {
+            for (name, value) in &forward.headers {
+                host.add_header(Side::Request, name, value)?;
+            }
+        }
+        Ok(())
     }
 
     /// Refuses a request on which no verdict is possible, since the host failed.
@@ -286,9 +294,24 @@ fn reset(host: &dyn Host) {
     }
 }
 
-fn answer(host: &dyn Host, reply: &Reply) -> Result<(), Refused> {
+/// Has headers say what the body is now.
+fn describe(host: &dyn Host, side: Side, length: usize) -> Result<(), Refused> {
+    host.remove_header(side, b"content-length")?;
+    host.remove_header(side, b"content-encoding")?;
+    host.add_header(side, "content-length", &length.to_string())
+}
+
+/// The security headers that the policy adds to every answer.
+fn security(host: &dyn Host, plugin: &Plugin) -> Vec<(&'static str, String)> {
+    if !plugin.guard.adds_headers() {
+        return Vec::new();
+    }
+    plugin.guard.security_headers(text_property(host, &["request", "scheme"]) == "https")
+}
+
+fn answer(host: &dyn Host, reply: &Reply, security: &[(&'static str, String)]) -> Result<(), Refused> {
     let content_type = ("content-type", reply.content_type);
-    let others = reply.headers.iter().map(|(name, value)| (*name, value.as_str()));
+    let others = reply.headers.iter().chain(security).map(|(name, value)| (*name, value.as_str()));
     let headers: Vec<_> = [content_type].into_iter().chain(others).collect();
     host.answer(Answer {
         status: reply.status,

@@ -33,10 +33,16 @@ fn a_request_is_held_until_its_last_byte_and_then_goes_on() {
         assert_eq!(stream.request_body(&mock, &plugin, buffered, false), Step::Hold);
     }
     assert_eq!(stream.request_body(&mock, &plugin, length, true), Step::Continue);
-    stream.response_headers(&mock, &plugin);
+    stream.response_headers(&mock, &plugin, true);
     assert_eq!(mock.values(Side::Response, "x-modelgate-verdict"), ["allow"]);
     stream.end(&mock, &plugin);
-    assert_eq!((mock.counted("verdict.allow"), mock.counted("verdict.none")), (1, 0));
+    assert_eq!(
+        (
+            mock.counted("requests_total.model.demo.verdict.allow"),
+            mock.counted("requests_total.model.demo.verdict.none")
+        ),
+        (1, 0)
+    );
     assert!(mock.answers.borrow().is_empty());
 }
 
@@ -45,7 +51,7 @@ fn a_request_without_a_body_goes_on_at_once() {
     let (mock, plugin, mut stream) = setup();
     mock.set_headers(Side::Request, &[(":method", b"GET"), (":path", b"/v1/models")]);
     assert_eq!(stream.request_headers(&mock, &plugin, true), Step::Continue);
-    assert_eq!(mock.counted("verdict.allow"), 1);
+    assert_eq!(mock.counted("requests_total.model.demo.verdict.allow"), 1);
 }
 
 #[test]
@@ -53,7 +59,7 @@ fn a_refusal_is_given_once_and_its_own_way_out_adds_nothing() {
     let (mock, plugin, mut stream) = setup();
     stream.request_headers(&mock, &plugin, false);
     assert_eq!(stream.request_body(&mock, &plugin, 0, true), Step::Hold);
-    stream.response_headers(&mock, &plugin);
+    stream.response_headers(&mock, &plugin, true);
     assert_eq!(stream.request_body(&mock, &plugin, 0, true), Step::Hold);
     assert_eq!(stream.request_trailers(&mock, &plugin), Step::Hold);
     stream.end(&mock, &plugin);
@@ -62,7 +68,10 @@ fn a_refusal_is_given_once_and_its_own_way_out_adds_nothing() {
     let names: Vec<_> = answers[0].headers.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["content-type", "x-modelgate-verdict", "x-modelgate-event"]);
     assert!(mock.response.borrow().is_empty());
-    assert_eq!((mock.counted("verdict.block"), mock.counted("events_queued")), (1, 1));
+    assert_eq!(
+        (mock.counted("requests_total.model.demo.verdict.block"), mock.counted("events_queued")),
+        (1, 1)
+    );
 }
 
 #[test]
@@ -105,11 +114,14 @@ fn an_answer_of_413_by_the_host_itself_is_reported_once() {
         stream.request_body(&mock, &plugin, 60, false);
         mock.set_property(&["response", "code_details"], ENVOY_TOO_LARGE);
         if !ends_at_once {
-            stream.response_headers(&mock, &plugin);
+            stream.response_headers(&mock, &plugin, true);
             assert_eq!(mock.values(Side::Response, "x-modelgate-verdict"), ["block"]);
         }
         stream.end(&mock, &plugin);
-        assert_eq!((mock.counted("verdict.block"), mock.counted("events_queued")), (1, 1));
+        assert_eq!(
+            (mock.counted("requests_total.model.demo.verdict.block"), mock.counted("events_queued")),
+            (1, 1)
+        );
         assert!(mock.answers.borrow().is_empty());
     }
 }
@@ -120,7 +132,10 @@ fn a_caller_who_leaves_early_is_counted_but_not_reported() {
     stream.request_headers(&mock, &plugin, false);
     stream.request_body(&mock, &plugin, 10, false);
     stream.end(&mock, &plugin);
-    assert_eq!((mock.counted("verdict.none"), mock.counted("events_queued")), (1, 0));
+    assert_eq!(
+        (mock.counted("requests_total.model.demo.verdict.none"), mock.counted("events_queued")),
+        (1, 0)
+    );
 }
 
 #[test]
@@ -141,7 +156,7 @@ fn nobody_else_sets_the_guards_headers() {
     let length = body(&mock, BENIGN);
     stream.request_body(&mock, &plugin, length, true);
     mock.set_headers(Side::Response, &[(":status", b"200"), ("x-modelgate-verdict", b"forged"), ("a", b"b")]);
-    stream.response_headers(&mock, &plugin);
+    stream.response_headers(&mock, &plugin, true);
     assert_eq!(mock.values(Side::Response, "x-modelgate-verdict"), ["allow"]);
     assert_eq!(mock.response.borrow().len(), 3);
 }
@@ -183,11 +198,11 @@ fn a_caller_over_the_limit_is_refused_before_the_body() {
     let answers = mock.answers.borrow();
     assert_eq!((answers.len(), answers[0].status), (1, 429));
     assert!(answers[0].headers.iter().any(|(name, _)| name == "retry-after"));
-    assert_eq!(mock.counted("verdict.throttle"), 1);
+    assert_eq!(mock.counted("requests_total.model.demo.verdict.throttle"), 1);
     // Another address is another caller.
     mock.set_property(&["source", "address"], "192.0.2.8:4711");
     Stream::default().request_headers(&mock, &plugin, false);
-    assert_eq!(mock.counted("verdict.throttle"), 1);
+    assert_eq!(mock.counted("requests_total.model.demo.verdict.throttle"), 1);
 }
 
 #[test]
@@ -210,9 +225,9 @@ fn an_answer_to_what_was_not_judged_is_kept_back_and_reported_once() {
     stream.request_headers(&mock, &plugin, false);
     stream.request_body(&mock, &plugin, 10, false);
     mock.set_property(&["response", "code_details"], UPSTREAM_ANSWERED);
-    stream.response_headers(&mock, &plugin);
+    stream.response_headers(&mock, &plugin, true);
     assert_eq!(mock.answers.borrow()[0].status, 503);
-    stream.response_headers(&mock, &plugin);
+    stream.response_headers(&mock, &plugin, true);
     stream.end(&mock, &plugin);
     assert_eq!((mock.counted("bypassed"), mock.counted("events_queued")), (1, 1));
     assert_eq!(mock.answers.borrow().len(), 1);
@@ -289,7 +304,7 @@ fn failed_attempts_are_counted_by_the_answers_status() {
         let length = body(&mock, BENIGN);
         assert_eq!(stream.request_body(&mock, &plugin, length, true), Step::Continue);
         mock.set_headers(Side::Response, &[(":status", status.as_bytes())]);
-        stream.response_headers(&mock, &plugin);
+        stream.response_headers(&mock, &plugin, true);
         stream.end(&mock, &plugin);
         stream.end(&mock, &plugin);
         assert_eq!(mock.counted("events_queued"), u64::from(attempt >= 4), "attempt {attempt}");

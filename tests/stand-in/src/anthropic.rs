@@ -1,17 +1,22 @@
 //! Anthropic messages. <https://docs.anthropic.com/en/api/messages>,
 //! <https://docs.anthropic.com/en/docs/build-with-claude/streaming>
 
-use axum::{body::Bytes, http::StatusCode, response::Response};
+use axum::{
+    body::Bytes,
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
 use serde_json::{Value, json};
 
 use crate::{
     openai::{answer, characters, tokens},
+    say::Say,
     seen::json_response,
     sse,
 };
 
 /// `POST /v1/messages`
-pub(crate) async fn messages(body: Bytes) -> Response {
+pub(crate) async fn messages(headers: HeaderMap, body: Bytes) -> Response {
     let request: Value = match serde_json::from_slice(&body) {
         Ok(request) => request,
         Err(error) => return refused(&format!("the body is not JSON: {error}")),
@@ -20,11 +25,14 @@ pub(crate) async fn messages(body: Bytes) -> Response {
         return refused("messages: Field required");
     };
     let prompt: usize = messages.iter().map(|message| characters(message.get("content"))).sum();
-    let answer = answer(characters(messages.last().and_then(|message| message.get("content"))));
+    let say = Say::read(&headers);
+    let last = characters(messages.last().and_then(|message| message.get("content")));
+    let answer = say.text.clone().unwrap_or_else(|| answer(last));
     let model = request.get("model").and_then(Value::as_str).unwrap_or("stand-in");
     let input_tokens = tokens(prompt + characters(request.get("system")));
     if request.get("stream").and_then(Value::as_bool) == Some(true) {
-        return sse::response(events(model, &answer, input_tokens));
+        let events = events(model, &say.deltas(&answer), tokens(answer.len()), input_tokens);
+        return sse::response(events, say.write);
     }
     json_response(&json!({
         "id": "msg_stand_in",
@@ -38,7 +46,7 @@ pub(crate) async fn messages(body: Bytes) -> Response {
     }))
 }
 
-fn events(model: &str, answer: &str, input_tokens: usize) -> Vec<String> {
+fn events(model: &str, deltas: &[&str], output_tokens: usize, input_tokens: usize) -> Vec<String> {
     let event = |data: Value| {
         let name = data.get("type").and_then(Value::as_str).unwrap_or_default();
         format!("event: {name}\ndata: {data}\n\n")
@@ -54,13 +62,13 @@ fn events(model: &str, answer: &str, input_tokens: usize) -> Vec<String> {
         ),
         event(json!({ "type": "ping" })),
     ];
-    events.extend(sse::words(answer).map(|word| {
+    events.extend(deltas.iter().map(|word| {
         event(json!({ "type": "content_block_delta", "index": 0, "delta": { "type": "text_delta", "text": word } }))
     }));
     let end = json!({ "stop_reason": "end_turn", "stop_sequence": null });
     events.extend([
         event(json!({ "type": "content_block_stop", "index": 0 })),
-        event(json!({ "type": "message_delta", "delta": end, "usage": { "output_tokens": tokens(answer.len()) } })),
+        event(json!({ "type": "message_delta", "delta": end, "usage": { "output_tokens": output_tokens } })),
         event(json!({ "type": "message_stop" })),
     ]);
     events

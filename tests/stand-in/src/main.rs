@@ -5,11 +5,13 @@
 //! remembered, so that a benchmark measures what stands before the model and not the model.
 //!
 //! A request can ask for more by header: `x-stand-in-status: 503` (that status and an error), `x-stand-in-delay-ms: 50`
-//! (wait first), `x-stand-in-add: name=value` (a header on the response, may be repeated).
+//! (wait first), `x-stand-in-add: name=value` (a header on the response, may be repeated), `x-stand-in-say: BASE64` (what
+//! the model says), streamed in deltas of `x-stand-in-delta: 4` characters and writes of `x-stand-in-write: 7` bytes.
 
 mod anthropic;
 mod kserve;
 mod openai;
+mod say;
 mod seen;
 mod sse;
 

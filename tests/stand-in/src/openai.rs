@@ -3,19 +3,19 @@
 
 use axum::{
     body::Bytes,
-    http::StatusCode,
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse as _, Response},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
-use crate::{seen::json_response, sse};
+use crate::{say::Say, seen::json_response, sse};
 
 /// The moment every answer carries, so that answers are the same each time.
 const CREATED: u64 = 1_760_000_000;
 
 /// `POST /v1/chat/completions`
-pub(crate) async fn chat(body: Bytes) -> Response {
+pub(crate) async fn chat(headers: HeaderMap, body: Bytes) -> Response {
     let request: Value = match serde_json::from_slice(&body) {
         Ok(request) => request,
         Err(error) => return refused(&format!("the body is not JSON: {error}")),
@@ -25,12 +25,14 @@ pub(crate) async fn chat(body: Bytes) -> Response {
     };
     let prompt: usize = messages.iter().map(|message| characters(message.get("content"))).sum();
     let last = characters(messages.last().and_then(|message| message.get("content")));
-    let answer = answer(last);
+    let say = Say::read(&headers);
+    let answer = say.text.clone().unwrap_or_else(|| answer(last));
     let model = request.get("model").and_then(Value::as_str).unwrap_or("stand-in");
     if request.get("stream").and_then(Value::as_bool) == Some(true) {
         let with_usage =
             request.pointer("/stream_options/include_usage").and_then(Value::as_bool) == Some(true);
-        return sse::response(chunks(model, &answer, with_usage.then(|| usage(prompt, &answer))));
+        let usage = with_usage.then(|| usage(prompt, &answer));
+        return sse::response(chunks(model, &say.deltas(&answer), usage.as_ref()), say.write);
     }
     json_response(&json!({
         "id": "chatcmpl-stand-in",
@@ -50,7 +52,7 @@ pub(crate) async fn chat(body: Bytes) -> Response {
 }
 
 /// The streamed form: a chunk with the role, one for each word, one with the reason it ended, `[DONE]`.
-fn chunks(model: &str, answer: &str, usage: Option<Value>) -> Vec<String> {
+fn chunks(model: &str, deltas: &[&str], usage: Option<&Value>) -> Vec<String> {
     let chunk = |choices: Value, usage: Option<&Value>| {
         let mut chunk = json!({
             "id": "chatcmpl-stand-in",
@@ -71,10 +73,9 @@ fn chunks(model: &str, answer: &str, usage: Option<Value>) -> Vec<String> {
         choice(json!({ "role": "assistant", "content": "", "refusal": null }), Value::Null),
         None,
     )];
-    events
-        .extend(sse::words(answer).map(|word| chunk(choice(json!({ "content": word }), Value::Null), None)));
+    events.extend(deltas.iter().map(|delta| chunk(choice(json!({ "content": delta }), Value::Null), None)));
     events.push(chunk(choice(json!({}), json!("stop")), None));
-    events.extend(usage.map(|usage| chunk(json!([]), Some(&usage))));
+    events.extend(usage.map(|usage| chunk(json!([]), Some(usage))));
     events.push("data: [DONE]\n\n".to_owned());
     events
 }

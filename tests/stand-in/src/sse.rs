@@ -13,7 +13,13 @@ use futures_util::stream;
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// A `text/event-stream` response that sends `events`, each already in its wire form.
-pub(crate) fn response(events: Vec<String>) -> Response {
+///
+/// `write`: the size of each write, whatever the events are.
+pub(crate) fn response(events: Vec<String>, write: Option<usize>) -> Response {
+    let events: Vec<Vec<u8>> = match write {
+        Some(size) => events.concat().as_bytes().chunks(size).map(<[u8]>::to_vec).collect(),
+        None => events.into_iter().map(String::into_bytes).collect(),
+    };
     let chunks = stream::unfold(events.into_iter().enumerate(), async |mut events| {
         let (index, event) = events.next()?;
         if index > 0 {
@@ -26,9 +32,4 @@ pub(crate) fn response(events: Vec<String>) -> Response {
         Body::from_stream(chunks),
     )
         .into_response()
-}
-
-/// The words of a text with their spaces, as a model streams them.
-pub(crate) fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split_inclusive(' ')
 }

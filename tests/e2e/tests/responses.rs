@@ -1,0 +1,245 @@
+//! What the model answers, through the guard: masked in place, cut with a proper ending, restored, not delayed.
+
+#![allow(clippy::indexing_slicing, reason = "a missing field is null and fails the test")]
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, ensure};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use modelgate_e2e::{CHAT, Door, envoy::sha256, event_id, stack_with, stored};
+use serde_json::{Value, json};
+use wire::Direction;
+use xtask::{
+    Paths,
+    http::{Request, Response},
+    stack::Stack,
+};
+
+/// Envoy's filter judges answers when it is built with its feature `answers`.
+const DOORS: [Door; 1] = [Door::Edge];
+const KEY: &str = "sk-proj-A7VrOQ2QUiejgd0jRY3j1rnEpk0MQCKgUucmk43e9c";
+const CANARY: &str = "Kestrel-7f3a-Harbour";
+const MESSAGES: &str = "/v1/messages";
+const PROSE: &str = "Nobody minds the rain in the valley, for the apples are sweet there, and Grüße 🍎 too. ";
+
+/// A stack whose guards mask credentials, cut at canaries, mask addresses in requests and put them back.
+fn stack(name: &str) -> Result<Stack> {
+    let rules = json!({
+        "detect": {"canaries": [CANARY], "pii": "mask"},
+        "response": {"canary": "block", "restore": true},
+        "headers": {"nosniff": true},
+        "input": {"clamp_tokens": 50},
+        "report": {"advise_upstream": true},
+    })
+    .to_string();
+    let rules = rules.trim_start_matches('{').trim_end_matches('}').to_owned() + "}";
+    stack_with(name, |options| {
+        let model = r#""model": { "name": "demo" },"#;
+        options.envoy_edits.push((model.into(), format!("{model} {rules},")));
+        let model = r#"\"model\":{\"name\":\"demo\"}"#;
+        options.edge_edits.push((model.into(), format!("{model},{}", rules.replace('"', "\\\""))));
+    })
+}
+
+fn question(path: &str, text: &str, stream: bool) -> Value {
+    let mut question =
+        json!({"model": "demo", "stream": stream, "messages": [{"role": "user", "content": text}]});
+    if path == MESSAGES {
+        question["max_tokens"] = json!(500);
+    }
+    question
+}
+
+/// Asks for an answer that says this, in deltas of three characters and writes of 97 bytes.
+fn ask(stack: &Stack, door: Door, path: &str, says: &str, stream: bool) -> Result<Response> {
+    Request::post(
+        door.unlimited(&stack.ports()),
+        path,
+        question(path, "What is the word?", stream).to_string(),
+    )
+    .header("x-stand-in-say", &STANDARD.encode(says))
+    .header("x-stand-in-delta", "3")
+    .header("x-stand-in-write", "97")
+    .header("accept-encoding", "gzip")
+    .send()
+}
+
+/// What a stream says, and its events.
+fn said(stream: &str) -> Result<(String, Vec<Value>)> {
+    let mut text = String::new();
+    let mut events = Vec::new();
+    for line in stream.lines().filter_map(|line| line.strip_prefix("data: ")).filter(|line| *line != "[DONE]")
+    {
+        let event: Value = serde_json::from_str(line).with_context(|| line.to_owned())?;
+        let delta = event.pointer("/choices/0/delta/content").or_else(|| event.pointer("/delta/text"));
+        text.push_str(delta.and_then(Value::as_str).unwrap_or_default());
+        events.push(event);
+    }
+    Ok((text, events))
+}
+
+fn each(stack: &Stack, check: impl Fn(Door, &'static str) -> Result<()>) -> Result<()> {
+    let _ = stack;
+    let mut failures = Vec::new();
+    for door in DOORS {
+        for path in [CHAT, MESSAGES] {
+            if let Err(error) = check(door, path) {
+                failures.push(format!("{door:?} {path}: {error:#}"));
+            }
+        }
+    }
+    ensure!(failures.is_empty(), "{}", failures.join("\n"));
+    Ok(())
+}
+
+#[test]
+fn answers_are_masked_cut_and_restored_at_every_door() -> Result<()> {
+    let stack = stack("responses")?;
+    let leak = format!("{}The key is {KEY}, they say. {PROSE}", PROSE.repeat(9));
+    let masked = leak.replace(KEY, "[redacted]");
+    each(&stack, |door, path| {
+        let answer = ask(&stack, door, path, &leak, true)?;
+        let (text, events) = said(&answer.text())?;
+        ensure!(text == masked, "streamed: {text}");
+        ensure!(events.len() > 300, "{} events", events.len());
+        ensure!(answer.header("x-content-type-options") == Some("nosniff"), "{:?}", answer.headers);
+        ensure!(answer.header("content-type") == Some("text/event-stream"), "{:?}", answer.headers);
+        Ok(())
+    })?;
+    each(&stack, |door, path| {
+        let answer = ask(&stack, door, path, &leak, false)?;
+        let text = answer.json()?;
+        let text = text.pointer("/choices/0/message/content").or_else(|| text.pointer("/content/0/text"));
+        ensure!(text == Some(&json!(masked)), "whole: {text:?}");
+        ensure!(answer.header("x-modelgate-verdict") == Some("mask"), "{:?}", answer.headers);
+        let length = answer.header("content-length").context("no content-length")?;
+        ensure!(length == answer.body.len().to_string(), "{length} for {}", answer.body.len());
+        let event = stored(&stack, event_id(&answer)?)?;
+        ensure!(event.direction == Direction::Response, "{event:?}");
+        ensure!(event.findings.iter().any(|finding| finding.rule.starts_with("secret.")), "{event:?}");
+        Ok(())
+    })?;
+    let canary = format!("{}The word is {CANARY}. {}", PROSE.repeat(9), PROSE.repeat(9));
+    each(&stack, |door, path| {
+        let answer = ask(&stack, door, path, &canary, true)?.text();
+        let (text, events) = said(&answer)?;
+        ensure!(text.starts_with(PROSE) && !text.contains("Kest"), "cut: {text}");
+        let last = events.last().context("no event")?;
+        if path == CHAT {
+            ensure!(last.pointer("/choices/0/finish_reason") == Some(&json!("content_filter")), "{last}");
+            ensure!(answer.ends_with("\n\ndata: [DONE]\n\n"), "{answer}");
+        } else {
+            ensure!(last.pointer("/type") == Some(&json!("error")), "{last}");
+        }
+        let whole = ask(&stack, door, path, &canary, false)?;
+        ensure!(whole.status == 400 && !whole.text().contains(CANARY), "{} {}", whole.status, whole.text());
+        ensure!(whole.header("x-modelgate-verdict") == Some("block"), "{:?}", whole.headers);
+        ensure!(whole.header("x-content-type-options") == Some("nosniff"), "{:?}", whole.headers);
+        Ok(())
+    })?;
+    each(&stack, |door, path| restored(&stack, door, path))?;
+    each(&stack, |door, path| {
+        for stream in [false, true] {
+            let plain = ask(&stack, door, path, PROSE, stream)?;
+            let direct = Request::post(
+                stack.ports().model,
+                path,
+                question(path, "What is the word?", stream).to_string(),
+            )
+            .header("x-stand-in-say", &STANDARD.encode(PROSE))
+            .header("x-stand-in-delta", "3")
+            .send()?;
+            ensure!(plain.body == direct.body, "a clean answer is changed: {}", plain.text());
+        }
+        Ok(())
+    })
+}
+
+/// An address goes to the model as a placeholder, and comes back as itself.
+fn restored(stack: &Stack, door: Door, path: &str) -> Result<()> {
+    modelgate_e2e::envoy::forget(stack)?;
+    let asked = question(path, "Write to jane.roe@harbourmail.net, please.", true);
+    let answer = Request::post(door.unlimited(&stack.ports()), path, asked.to_string())
+        .header("x-stand-in-say", &STANDARD.encode("Dear [EMAIL_1], hello."))
+        .header("x-stand-in-delta", "2")
+        .send()?;
+    ensure!(answer.header("x-modelgate-verdict") == Some("mask"), "{:?}", answer.headers);
+    let (text, _) = said(&answer.text())?;
+    ensure!(text == "Dear jane.roe@harbourmail.net, hello.", "{text}");
+    let seen = modelgate_e2e::envoy::seen(stack)?;
+    let seen = seen.last().context("nothing reached the model")?;
+    let mut sent = asked.to_string().replace("jane.roe@harbourmail.net", "[EMAIL_1]");
+    if path == MESSAGES {
+        sent = sent.replace("500", "50");
+    }
+    ensure!(seen.body_sha256 == sha256(sent.as_bytes()), "the model got something else than {sent}");
+    ensure!(seen.header("content-length") == Some(&sent.len().to_string()), "{:?}", seen.headers);
+    ensure!(seen.header("x-modelgate-verdict") == Some("mask"), "{:?}", seen.headers);
+    Ok(())
+}
+
+#[test]
+fn the_first_byte_of_a_stream_does_not_wait_for_its_text() -> Result<()> {
+    let stack = stack("responses-first-byte")?;
+    for door in DOORS {
+        let body = question(CHAT, "What is the word?", true).to_string();
+        let mut stream = TcpStream::connect(("127.0.0.1", door.unlimited(&stack.ports())))?;
+        stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+        let says = STANDARD.encode(PROSE.repeat(6));
+        write!(
+            stream,
+            "POST {CHAT} HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-type: application/json\r\n\
+             x-stand-in-say: {says}\r\nx-stand-in-delta: 2\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        )?;
+        let start = Instant::now();
+        let mut reader = BufReader::new(stream);
+        let mut line = String::new();
+        while !line.starts_with("data: ") {
+            line.clear();
+            ensure!(reader.read_line(&mut line)? > 0, "{door:?}: no event");
+        }
+        let first = start.elapsed();
+        ensure!(line.contains(r#""role":"assistant""#), "{door:?}: {line}");
+        let mut rest = Vec::new();
+        reader.read_to_end(&mut rest)?;
+        let all = start.elapsed();
+        // The model takes 5 ms for each of its more than 250 events.
+        ensure!(all > Duration::from_millis(1200), "{door:?}: all took {all:?}");
+        ensure!(first * 4 < all, "{door:?}: the first event came after {first:?} of {all:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn the_official_client_reads_what_was_masked_and_what_was_cut() -> Result<()> {
+    let stack = stack("responses-sdk")?;
+    let paths = Paths::find();
+    for door in DOORS {
+        let base = format!("http://127.0.0.1:{}/v1", door.unlimited(&stack.ports()));
+        let leak = format!("The key is {KEY}.");
+        let canary = format!("{PROSE}The word is {CANARY}.");
+        let output = Command::new("node")
+            .arg(paths.root.join("tests/e2e/sdk/openai_answers.mjs"))
+            .args([&base, &STANDARD.encode(&leak), &STANDARD.encode(&canary)])
+            .current_dir(paths.node())
+            .output()?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let told: Value = serde_json::from_slice(&output.stdout)?;
+        ensure!(
+            told["masked"] == json!({"text": "The key is [redacted].", "finish": "stop"}),
+            "{door:?}: {told}"
+        );
+        ensure!(told["cut"]["finish"] == "content_filter", "{door:?}: {told}");
+        ensure!(
+            told["refused"] == json!({"class": "BadRequestError", "code": "content_filter"}),
+            "{door:?}: {told}"
+        );
+    }
+    Ok(())
+}
