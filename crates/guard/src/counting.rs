@@ -6,11 +6,12 @@ use alloc::{
     vec::Vec,
 };
 
-use policy::{Action, LimitHeaders, Limits, Mode};
+use policy::{Action, History, LimitHeaders, Limits, Mode};
 use wire::{DecisionAction, EventKind, Score, Verdict};
 
 use crate::{
     Exchange, Guard, Inspection, Moment, Store,
+    conversation::Past,
     ledger::{self, Admission, Limit, PaceRules, Refusal as Refused, Sensed, Standing, Turn},
     reason::{self, GuardRule, Judged},
     reply::Refusal,
@@ -42,6 +43,8 @@ pub(crate) struct Remembered {
     /// How it is refused if it is for a limit, and headers for that.
     pub(crate) limit: Option<Refusal>,
     pub(crate) extra: Vec<(&'static str, String)>,
+    /// Whether all earlier turns that would be refused were told before.
+    pub(crate) past_told: bool,
     /// Its tokens are too many: when it has a chance, in milliseconds.
     pub(crate) too_many_tokens: Option<u64>,
 }
@@ -54,6 +57,7 @@ impl Remembered {
             report: false,
             limit: None,
             extra: Vec::new(),
+            past_told: false,
             too_many_tokens: None,
         }
     }
@@ -137,23 +141,27 @@ impl Exchange {
     /// The key under which inputs are remembered, where they are.
     pub(crate) fn sketch_key(&self, guard: &Guard) -> Option<u64> {
         let document = guard.policy.document();
-        let is_wanted =
-            document.limits.repeats != Action::Allow || document.conversation.risk != Action::Allow;
+        let conversation = &document.conversation;
+        let is_wanted = document.limits.repeats != Action::Allow
+            || conversation.risk != Action::Allow
+            || conversation.history != History::Judge;
         self.counted.filter(|_| is_wanted).map(|counted| guard.secret() ^ counted.fingerprint)
     }
 
+    #[expect(clippy::too_many_arguments, reason = "each is a fact of the one request")]
     /// Adds what was judged to the client's record, and looks what the record says about it. `found` and `score` are the
     /// verdict without it.
     pub(crate) fn remember(
         &mut self,
         guard: &Guard,
         inspection: &Inspection,
+        past: &Past<'_>,
         found: Action,
         score: u16,
         moment: &Moment,
         store: &dyn Store,
     ) -> Remembered {
-        let mut remembered = self.compare(guard, inspection, found, score, moment, store);
+        let mut remembered = self.compare(guard, inspection, past, found, score, moment, store);
         if self.decided.is_some_and(|decided| decided.action == DecisionAction::Monitor) {
             remembered.action = remembered.action.max(Action::Flag);
             remembered.reasons.push(self.decided_reason(&reason::DECISION_MONITOR));
@@ -162,10 +170,12 @@ impl Exchange {
         remembered
     }
 
+    #[expect(clippy::too_many_arguments, reason = "each is a fact of the one request")]
     fn compare(
         &mut self,
         guard: &Guard,
         inspection: &Inspection,
+        past: &Past<'_>,
         found: Action,
         score: u16,
         moment: &Moment,
@@ -184,6 +194,7 @@ impl Exchange {
                 let turn = inspection.input.map_or(0, |input| input.hash);
                 (turn, u32::from(score), conversation.risk_half_life)
             }),
+            past: past.hashes,
             session_ms: u64::from(limits.session_timeout) * 1000,
         };
         if turn.tokens.is_none() && turn.input.is_none() && turn.suspicion.is_none() {
@@ -202,6 +213,7 @@ impl Exchange {
         }
         let mut remembered = Remembered {
             too_many_tokens: sensed.too_many_tokens.filter(|_| passes),
+            past_told: sensed.past_told,
             ..Remembered::nothing()
         };
         remembered.weigh_repeats(limits, &sensed);

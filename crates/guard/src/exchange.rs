@@ -1,7 +1,7 @@
 //! One request on its way through the guard.
 
 use alloc::{format, rc::Rc, string::String, vec::Vec};
-use core::cell::RefCell;
+use core::{cell::RefCell, mem};
 
 use decode::{InflateLimits, Input, Problem, ProblemKind, Protocol};
 use detect::PromptPrint;
@@ -11,6 +11,7 @@ use wire::{Client, Event, EventKind, Score, Severity, Shadow, Surface, Verdict, 
 use crate::{
     Decisions, Head, Moment, NoStore, Store,
     answer::Answer,
+    conversation::Past,
     counting::Counted,
     decisions::Decided,
     forward::{Forward, Masks},
@@ -268,10 +269,13 @@ impl Exchange {
                 if let Some((rule, message)) = input::too_many(guard, &inspection).or_else(fields) {
                     return self.own(guard, rule, bytes, None, message, "invalid_input", moment);
                 }
-                let masks = Masks::of(guard, &inspection.candidates, &self.circumstances(moment));
+                let mut masks = Masks::of(guard, &inspection.candidates, &self.circumstances(moment));
                 // A binary tensor has its length written before it.
                 inspection.can_mask = !masks.is_empty() && self.head.inference_header_length.is_none();
-                self.judge_findings(guard, &inspection, bytes, moment, store);
+                let turns = mem::take(&mut inspection.past);
+                let past = Past::of(guard, &turns, &self.circumstances(moment));
+                masks.cut(&past.excised);
+                self.judge_findings(guard, &inspection, &past, bytes, moment, store);
                 self.forward(guard, &inspection, masks, &body);
                 self.allow_if_none()
             }
@@ -323,14 +327,16 @@ impl Exchange {
         &mut self,
         guard: &Guard,
         inspection: &crate::Inspection,
+        past: &Past<'_>,
         bytes: u64,
         moment: &Moment,
         store: &dyn Store,
     ) -> &Outcome {
         let policy = &guard.policy;
         let unscannable = &policy.document().unscannable;
-        let own = inspection.findings.iter().filter_map(|reason| reason.own_action(unscannable)).max();
-        let judged = inspection.findings.iter().filter_map(Judged::reason);
+        let findings = inspection.findings.iter().chain(past.others.iter().copied());
+        let own = findings.clone().filter_map(|reason| reason.own_action(unscannable)).max();
+        let judged = findings.clone().filter_map(Judged::reason);
         let judgement = policy.judge(judged.clone(), &self.circumstances(moment));
         let score = Score::from_thousandths(judgement.score);
         let found = match judgement.action.max(own.unwrap_or(Action::Allow)) {
@@ -338,7 +344,7 @@ impl Exchange {
             Action::Mask if !inspection.can_mask => Action::Block,
             found => found,
         };
-        let remembered = self.remember(guard, inspection, found, judgement.score, moment, store);
+        let remembered = self.remember(guard, inspection, past, found, judgement.score, moment, store);
         if let Some(retry_ms) = remembered.too_many_tokens {
             self.throttle_tokens(guard, retry_ms, moment);
         }
@@ -346,7 +352,8 @@ impl Exchange {
             return outcome;
         }
         let here = self.circumstances(moment);
-        let action = found.max(remembered.action);
+        let is_news = !past.offences.is_empty() && !remembered.past_told;
+        let action = found.max(remembered.action).max(past.action(is_news));
         let shadow = policy.judge_in_shadow(judged, &here).map(|shadow| {
             let action = shadow.action.max(own.unwrap_or(Action::Allow));
             (action, Shadow { verdict: verdict_of(action), score: Score::from_thousandths(shadow.score) })
@@ -359,8 +366,12 @@ impl Exchange {
         let counts = |finding: &&Judged| {
             differs || finding.reason().is_none_or(|reason| policy.counts(&reason, &here))
         };
-        let reasons: Vec<Judged> =
-            inspection.findings.iter().filter(counts).chain(&remembered.reasons).cloned().collect();
+        let reasons: Vec<Judged> = findings
+            .chain(past.offences.iter().copied().filter(|_| is_news))
+            .filter(counts)
+            .chain(&remembered.reasons)
+            .cloned()
+            .collect();
         let limited = found < Action::Block && remembered.limit.is_some();
         let ruling = Ruling {
             action,
@@ -381,7 +392,7 @@ impl Exchange {
             refusal: remembered.limit.filter(|_| limited).unwrap_or_else(|| refusal(&reasons)),
             rpc_id: inspection.rpc_id.as_deref(),
             extra: remembered.extra,
-            report: found > Action::Allow || differs || remembered.report,
+            report: found > Action::Allow || differs || is_news || remembered.report,
         };
         self.settle(guard, ruling, moment)
     }

@@ -10,10 +10,11 @@ use core::ops::Range;
 
 use decode::{Amount, Asked, Writing};
 use detect::{Finding, Role, Rule};
-use policy::{Circumstances, Mode, Reason};
+use policy::{Circumstances, History, Mode, Reason};
 
 use crate::{
     Exchange, Guard, Inspection, Outcome,
+    conversation::NOTE,
     mask::{Restored, extent, replace},
 };
 
@@ -104,6 +105,11 @@ impl Masks {
         self.edits.is_empty()
     }
 
+    /// Takes whole texts out.
+    pub(crate) fn cut(&mut self, texts: &[Range<usize>]) {
+        self.edits.extend(texts.iter().map(|text| (text.clone(), NOTE.to_string())));
+    }
+
     /// What the policy has masked of what was found. The same value has the same placeholder wherever it stands.
     pub(crate) fn of(guard: &Guard, candidates: &[Candidate], here: &Circumstances<'_>) -> Self {
         let mut masks = Self::default();
@@ -148,7 +154,8 @@ impl Guard {
     pub fn changes_requests(&self) -> bool {
         let document = self.policy.document();
         let clamps = document.input.clamp_tokens.is_some() || document.input.clamp_answers.is_some();
-        document.mode == Mode::Enforce && (document.detect.may_mask() || clamps)
+        let excises = document.conversation.history == History::Excise;
+        document.mode == Mode::Enforce && (document.detect.may_mask() || clamps || excises)
     }
 }
 

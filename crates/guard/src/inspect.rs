@@ -5,10 +5,10 @@ use core::cell::RefCell;
 
 use decode::{Amount, Decoded, Input, Limits, Problem, Protocol};
 use detect::{Engine, Finding, PromptPrint, Role, Scratch, TensorLimits, TensorView};
-use policy::{Action, ConfigError, Policy};
+use policy::{Action, ConfigError, History, Policy};
 
 use crate::{
-    conversation,
+    conversation::{self, PastTurn, Sorter},
     forward::Candidate,
     input::Fields,
     joined::joined,
@@ -25,6 +25,8 @@ pub struct Inspector {
     protocol: Option<Protocol>,
     /// Values of a tensor closer than this are near neighbours.
     tensor_step: f64,
+    /// What earlier turns are to the policy.
+    history: History,
     evidence: bool,
     /// What single fields must be.
     pub(crate) fields: Fields,
@@ -64,6 +66,9 @@ pub struct Inspection {
     pub(crate) counts: [u32; 3],
     /// What is remembered of the application's own prompt, if the policy has answers held against it.
     pub(crate) print: Option<PromptPrint>,
+    /// Earlier turns in which something was found, where the policy judges them by themselves; the others' findings are
+    /// among those above.
+    pub(crate) past: Vec<PastTurn>,
 }
 
 /// A rule in use.
@@ -99,6 +104,7 @@ impl Inspector {
             tensor_limits: policy.tensor_limits(),
             protocol: document.model.protocol.map(protocol),
             tensor_step: conversation::tensor_step(&input.tensor),
+            history: document.conversation.history,
             evidence: document.report.evidence,
             fields: Fields::new(policy)?,
             masks: document.detect.may_mask(),
@@ -141,12 +147,14 @@ impl Inspector {
         let body = request.body;
         let decoded = decode::decode(&input, &self.limits)?;
         let (mut findings, mut candidates) = (Vec::new(), Vec::new());
-        self.texts(&decoded, body, &mut findings, &mut candidates);
-        self.joined(&decoded, body, &mut findings, &mut candidates);
+        let mut sorter = Sorter::new(self.history, &decoded.parts);
+        self.texts(&decoded, body, &mut sorter, &mut findings, &mut candidates);
+        self.joined(&decoded, body, &mut sorter, &mut findings, &mut candidates);
         self.tensors(&decoded, &mut findings);
         let parts = u32::try_from(decoded.parts.len() + decoded.tensors.len()).unwrap_or(u32::MAX);
         let is_prose = |part: &&decode::Part<'_>| part.role != decode::Role::Field;
         let text_bytes = decoded.parts.iter().filter(is_prose).map(|part| part.text.len()).sum();
+        let past = sorter.finish(&decoded.parts, sketch_key);
         let input = sketch_key.map(|key| conversation::sketch(&decoded, key, self.tensor_step));
         let print = self.prints.then(|| self.print(&decoded)).flatten();
         let Decoded { protocol, facts, marks, .. } = decoded;
@@ -163,6 +171,7 @@ impl Inspector {
             print,
             text_bytes,
             input,
+            past,
         })
     }
 
@@ -224,12 +233,14 @@ impl Inspector {
         &self,
         decoded: &Decoded<'_>,
         body: &[u8],
-        findings: &mut Vec<Judged>,
+        sorter: &mut Sorter,
+        new: &mut Vec<Judged>,
         candidates: &mut Vec<Candidate>,
     ) {
         let mut found = Vec::new();
         for part in &decoded.parts {
             found.clear();
+            let findings = sorter.findings(part, new);
             let role = role(part.role);
             if !self.scan(role, &part.text, &mut found) {
                 keep(findings, reason::DECODE_BUDGET.id, None, 1000, || {
@@ -256,7 +267,8 @@ impl Inspector {
         &self,
         decoded: &Decoded<'_>,
         body: &[u8],
-        findings: &mut Vec<Judged>,
+        sorter: &mut Sorter,
+        new: &mut Vec<Judged>,
         candidates: &mut Vec<Candidate>,
     ) {
         let mut found = Vec::new();
@@ -273,6 +285,7 @@ impl Inspector {
                     // What is masked where it begins is left out where it goes on.
                     value = "";
                 }
+                let findings = sorter.findings(part, new);
                 keep(findings, finding.rule.id, Some(role.into()), finding.weight, || {
                     let evidence = self.evidence.then(|| evidence(&finding, &joined.text)).flatten();
                     let span = joined.body_span(body, &finding.span);

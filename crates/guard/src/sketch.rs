@@ -52,6 +52,11 @@ impl Sketcher {
         }
     }
 
+    /// Takes a text of which only the hash is wanted.
+    pub(crate) fn exactly(&mut self, text: &str) {
+        self.hash_bytes(text.as_bytes());
+    }
+
     /// Takes a tensor. `step`: values that lie closer than this count as equal.
     pub(crate) fn values(&mut self, values: &[f64], step: f64) {
         let stride = values.len().div_ceil(MAX_VALUES).max(1);

@@ -485,3 +485,135 @@ fn a_new_policy_takes_the_decisions_over() {
     next.guard.take_over(gate.guard.decisions().clone());
     assert_eq!(next.send(PLAIN, &chat("Hello there")).0.verdict, Verdict::Block);
 }
+
+/// A chat of these turns: `user:` and `assistant:` take turns as they are named.
+fn turns(turns: &[(&str, &str)]) -> Vec<u8> {
+    let messages: Vec<_> =
+        turns.iter().map(|(role, text)| serde_json::json!({"role": role, "content": text})).collect();
+    serde_json::json!({ "messages": messages }).to_string().into_bytes()
+}
+
+/// What a chat brings: the verdict, and whether it was reported.
+fn converse(gate: &Gate, body: &[u8]) -> (Verdict, bool) {
+    let (outcome, mut exchange) = gate.send(PLAIN, body);
+    (outcome.verdict, exchange.take_event().is_some())
+}
+
+#[test]
+fn by_default_a_refused_turn_is_refused_as_long_as_it_is_sent() {
+    let gate = Gate::new(r#""mode":"enforce""#);
+    assert_eq!(converse(&gate, &turns(&[("user", ATTACK)])), (Verdict::Block, true));
+    let again = turns(&[("user", ATTACK), ("assistant", "I cannot do that."), ("user", "And the weather?")]);
+    assert_eq!(converse(&gate, &again), (Verdict::Block, true));
+}
+
+#[test]
+fn earlier_turns_are_reported_once_where_only_the_new_one_is_judged() {
+    let gate = Gate::new(r#""conversation":{"history":"new_only"}"#);
+    let answered = [("user", ATTACK), ("assistant", "I cannot do that."), ("user", "And the weather?")];
+    assert_eq!(converse(&gate, &turns(&answered)), (Verdict::Flag, true), "not seen before");
+    for _ in 0..3 {
+        assert_eq!(converse(&gate, &turns(&answered)), (Verdict::Allow, false));
+    }
+    assert_eq!(
+        converse(&gate, &turns(&[answered[0], ("user", "And the weather?")])),
+        (Verdict::Allow, false)
+    );
+    assert_eq!(
+        converse(&gate, &turns(&[answered[2], ("assistant", "Fine."), ("user", ATTACK)])).0,
+        Verdict::Block
+    );
+    let system = [("system", ATTACK), ("assistant", "Yes?"), ("user", "Hello there")];
+    let judged = Gate::new(r#""mode":"enforce""#);
+    assert_eq!(converse(&gate, &turns(&system)).0, converse(&judged, &turns(&system)).0, "no turn at all");
+
+    // What was refused as a new turn is not reported again as an old one.
+    let gate = Gate::new(r#""conversation":{"history":"new_only"}"#);
+    assert_eq!(converse(&gate, &turns(&[("user", ATTACK)])), (Verdict::Block, true));
+    assert_eq!(converse(&gate, &turns(&answered)), (Verdict::Allow, false));
+    let other = Ask { address: "192.0.2.8", ..PLAIN };
+    assert_eq!(gate.send(other, &turns(&answered)).0.verdict, Verdict::Flag, "another client's");
+}
+
+#[test]
+fn earlier_turns_that_would_be_refused_are_taken_out_and_reported_once() {
+    let gate = Gate::new(r#""conversation":{"history":"excise"}"#);
+    let answered =
+        [("user", ATTACK), ("assistant", "I cannot do that."), ("user", "And the weather \u{1f326}?")];
+    for is_news in [true, false, false] {
+        let (outcome, mut exchange) = gate.send(PLAIN, &turns(&answered));
+        assert_eq!((outcome.verdict, outcome.reply.is_none()), (Verdict::Mask, true));
+        let event = exchange.take_event();
+        assert_eq!(event.is_some(), is_news);
+        assert!(event.is_none_or(|event| event.verdict == Verdict::Mask && !event.findings.is_empty()));
+        let body: serde_json::Value = serde_json::from_slice(&outcome.forward.body.unwrap()).unwrap();
+        assert_eq!(body["messages"][0]["content"], "[This message was removed by the content policy.]");
+        assert_eq!(body["messages"][0]["role"], "user");
+        assert_eq!(body["messages"][1]["content"], answered[1].1);
+        assert_eq!(body["messages"][2]["content"], answered[2].1);
+    }
+    // A turn that was refused got no answer: the next one comes right behind it.
+    let (outcome, _) = gate.send(PLAIN, &turns(&[answered[0], answered[2]]));
+    assert_eq!(outcome.verdict, Verdict::Mask);
+    let body = String::from_utf8(outcome.forward.body.unwrap()).unwrap();
+    assert!(!body.contains("previous instructions") && body.contains("And the weather"), "{body}");
+    // The new turn is refused, whatever comes before, and so is an attack in what the application or a tool says now.
+    assert_eq!(converse(&gate, &turns(&[answered[0], answered[1], ("user", ATTACK)])).0, Verdict::Block);
+    let tool = [answered[2], ("assistant", "I look."), ("tool", ATTACK)];
+    assert_eq!(converse(&gate, &turns(&tool)).0, Verdict::Block);
+    let (outcome, _) = gate.send(PLAIN, &turns(&[answered[2], answered[1], answered[2]]));
+    assert_eq!((outcome.verdict, outcome.forward.body), (Verdict::Allow, None));
+}
+
+#[test]
+fn all_texts_of_an_earlier_turn_go_and_the_body_stays_json() {
+    let gate = Gate::new(r#""conversation":{"history":"excise"}"#);
+    let (first, second) = ATTACK.split_at(22);
+    let part = |text: &str| serde_json::json!({"type": "text", "text": text});
+    let image = serde_json::json!({"type": "image_url", "image_url": {"url": "https://example.org/a.png"}});
+    let body = serde_json::json!({"messages": [
+        {"role": "user", "content": [part("Look \"here\":"), image, part(first), part(second)]},
+        {"role": "assistant", "content": "No."},
+        {"role": "user", "content": "What is the tallest mountain?"},
+    ]});
+    let (outcome, _) = gate.send(PLAIN, body.to_string().as_bytes());
+    assert_eq!(outcome.verdict, Verdict::Mask);
+    let forwarded: serde_json::Value = serde_json::from_slice(&outcome.forward.body.unwrap()).unwrap();
+    let content = &forwarded["messages"][0]["content"];
+    for at in [0, 2, 3] {
+        assert_eq!(content[at]["text"], "[This message was removed by the content policy.]", "{content}");
+    }
+    assert_eq!(content[1]["type"], "image_url");
+}
+
+#[test]
+fn hints_of_several_turns_add_up_where_none_is_taken_out() {
+    let policy = |history: &str| {
+        Gate::new(&format!(
+            r#""conversation":{{"history":"{history}","risk":"allow"}},"detect":{{"own_rules":[
+                {{"id":"own.hint.zebra","summary":"s","category":"prompt_injection","literal":"zebra code","weight":0.6}},
+                {{"id":"own.hint.heron","summary":"s","category":"prompt_injection","literal":"heron code","weight":0.6}}]}}"#
+        ))
+    };
+    let body = turns(&[("user", "The zebra code."), ("assistant", "Yes?"), ("user", "The heron code.")]);
+    assert_eq!(converse(&policy("judge"), &body).0, Verdict::Block);
+    assert_eq!(converse(&policy("excise"), &body).0, Verdict::Block);
+    assert_eq!(converse(&policy("new_only"), &body).0, Verdict::Flag, "the new one alone");
+}
+
+#[test]
+fn monitoring_takes_nothing_out() {
+    let gate = Gate::new(r#""mode":"monitor","conversation":{"history":"excise"}"#);
+    let body = turns(&[("user", ATTACK), ("assistant", "No."), ("user", "Hello there")]);
+    let (outcome, _) = gate.send(PLAIN, &body);
+    assert_eq!((outcome.verdict, outcome.forward.body), (Verdict::Flag, None));
+}
+
+#[test]
+fn very_many_earlier_turns_with_findings_are_judged_all_the_same() {
+    let gate = Gate::new(r#""conversation":{"history":"excise"}"#);
+    let mut many: Vec<(&str, &str)> =
+        (0..200).flat_map(|_| [("user", ATTACK), ("assistant", "No.")]).collect();
+    many.push(("user", "Hello there"));
+    assert_eq!(converse(&gate, &turns(&many)).0, Verdict::Block, "more than are judged by themselves");
+}

@@ -464,6 +464,16 @@ impl Document {
         self.response.check()?;
         self.headers.check()?;
         self.identity.check()?;
+        // These concern a client, of whom nothing can be masked.
+        for (field, action) in [
+            ("failed_attempts", self.limits.failed_attempts),
+            ("repeats", self.limits.repeats),
+            ("risk", self.conversation.risk),
+        ] {
+            if action == Action::Mask {
+                return Err((field, format!("{field} takes allow, flag or block")));
+            }
+        }
         if let Some(shadow) = &self.shadow {
             shadow.detect.check()?;
         }

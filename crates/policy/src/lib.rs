@@ -22,7 +22,7 @@ mod response;
 mod time;
 mod values;
 
-pub use conversation::Conversation;
+pub use conversation::{Conversation, History};
 pub use decisions::DecisionFeed;
 pub use detection::{Detect, Packs};
 pub use document::{

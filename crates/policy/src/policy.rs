@@ -7,7 +7,7 @@ use alloc::{
 };
 use core::fmt;
 
-use crate::{Action, Document, Exception, Mode, Packs};
+use crate::{Action, Document, Exception, History, Mode, Packs};
 
 /// A policy that holds together. Made by [`Policy::from_json`] or from a [`Document`]; never changes.
 #[derive(Clone, Debug, PartialEq)]
@@ -99,7 +99,8 @@ impl Policy {
     /// What the policy lets through that a guard with the defaults would not.
     #[must_use]
     pub fn warnings(&self) -> Vec<Warning> {
-        let Document { mode, input, detect, exceptions, unscannable, limits, response, .. } = &self.0;
+        let Document { mode, input, detect, exceptions, unscannable, limits, conversation, response, .. } =
+            &self.0;
         let mut warnings = Vec::new();
         let mut warn = |is: bool, setting, message| {
             if is {
@@ -111,6 +112,8 @@ impl Policy {
         let whole = |pattern: &alloc::string::String| pattern == "/*";
         warn(limits.exempt_routes.iter().any(whole), "limits.exempt_routes", "clients are not limited");
         warn(!response.scan, "response.scan", "nobody looks at what the model answers");
+        let unread = conversation.history == History::NewOnly;
+        warn(unread, "conversation.history", "an attack in an earlier turn reaches the model");
         let threshold = detect.suspicious_pattern_threshold.thousandths();
         warn(threshold > 950, "detect.suspicious_pattern_threshold", "hardly any single rule reaches it");
         warn(

@@ -84,6 +84,8 @@ fn errors_name_what_is_wrong_and_where() {
         ("{\"model\":{\"name\":\"m\"},\"identity\":{\"api_key_headers\":[\"X-Key\"]}}", 1, "in lower case"),
         ("{\"model\":{\"name\":\"m\"},\"conversation\":{\"risk_threshold\":1}}", 1, "risk_threshold 1"),
         ("{\"model\":{\"name\":\"m\"}} x", 1, "trailing characters"),
+        ("{\"model\":{\"name\":\"m\"},\n\"limits\":{\"repeats\":\"mask\"}}", 2, "repeats takes allow"),
+        ("{\"model\":{\"name\":\"m\"},\n\"conversation\":{\"risk\":\"mask\"}}", 2, "risk takes allow"),
         ("{\"model\":{\"name\":\"m\"},\"decisions\":{\"interval\":0}}", 1, "interval 0 does not lie"),
     ];
     assert!(cases.len() >= 16);

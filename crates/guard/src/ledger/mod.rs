@@ -24,7 +24,7 @@ mod window;
 use alloc::vec::Vec;
 
 pub(crate) use pace::{Admission, Limit, PaceRules, Refusal, Standing, admit, count_refusal, fail, leave};
-pub(crate) use sense::{Input, Sensed, Turn, correct, sense};
+pub(crate) use sense::{Input, PAST, Sensed, Turn, correct, sense};
 
 /// Slots of a table.
 const TABLE: u32 = 4096;

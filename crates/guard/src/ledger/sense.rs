@@ -11,6 +11,9 @@ const TOLD: usize = 8;
 /// texts in 32, and in 10 or fewer once in a hundred million pairs.
 const NEAR_BITS: u32 = 10;
 
+/// Earlier turns of one request that are looked up.
+pub(crate) const PAST: usize = 4;
+
 /// A client's record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sense {
@@ -65,6 +68,8 @@ pub(crate) struct Turn {
     pub(crate) input: Option<(Input, u32)>,
     /// The hash of a suspicious turn, its score in thousandths, and the seconds after which half of it is forgotten.
     pub(crate) suspicion: Option<(u32, u32, u32)>,
+    /// Hashes of earlier turns that would be refused; 0 for none.
+    pub(crate) past: [u32; PAST],
     /// After so many milliseconds of silence a client is a new one.
     pub(crate) session_ms: u64,
 }
@@ -83,6 +88,8 @@ pub(crate) struct Sensed {
     pub(crate) risk: u32,
     /// Whether this turn had been suspicious before.
     pub(crate) told_before: bool,
+    /// Whether all of [`Turn::past`] had been.
+    pub(crate) past_told: bool,
 }
 
 impl Record for Sense {
@@ -184,14 +191,25 @@ impl Sense {
             self.fade(half_life, seconds(now_ms));
             if !sensed.told_before {
                 self.risk = self.risk.saturating_add(score);
-                if let Some(place) = self.told.get_mut(usize::from(self.told_next) % TOLD) {
-                    *place = hash;
-                }
-                self.told_next = self.told_next.wrapping_add(1);
+                self.tell(hash);
             }
             sensed.risk = self.risk;
         }
+        sensed.past_told = true;
+        for hash in turn.past.into_iter().filter(|hash| *hash != 0) {
+            if !self.told.contains(&hash) {
+                sensed.past_told = false;
+                self.tell(hash);
+            }
+        }
         sensed
+    }
+
+    fn tell(&mut self, hash: u32) {
+        if let Some(place) = self.told.get_mut(usize::from(self.told_next) % TOLD) {
+            *place = hash;
+        }
+        self.told_next = self.told_next.wrapping_add(1);
     }
 
     /// Halves the suspicion for each half-life since it was last looked at, and takes the rest of the time in a line.

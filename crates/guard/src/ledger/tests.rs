@@ -200,6 +200,7 @@ fn any_bytes_are_a_slot_and_hold_nobody_off_for_ever() {
             tokens: Some((10, 100)),
             input: Some((Input { hash: 1, sketch: Some(1) }, 600)),
             suspicion: Some((1, 500, 600)),
+            past: [3; PAST],
             session_ms: HOUR_MS,
         };
         sense(&store, 7, &turn, T0).unwrap();
@@ -409,6 +410,21 @@ fn suspicion_adds_up_fades_and_counts_a_turn_once() {
     assert_eq!(say(4, 0, T0 + 900_000), (375, false));
     assert_eq!(say(5, 7, T0 + 900_000 + 50 * 600_000), (7, false));
     assert_eq!(say(6, 5, T0), (12, false), "a clock that went back adds no time");
+}
+
+#[test]
+fn earlier_turns_are_known_once_they_were_told() {
+    let store = Memory::default();
+    let told = |past: [u32; PAST], suspicion: Option<(u32, u32, u32)>| {
+        let turn = Turn { past, suspicion, session_ms: HOUR_MS, ..Turn::default() };
+        sense(&store, 7, &turn, T0).unwrap().past_told
+    };
+    assert!(told([0; PAST], None));
+    assert!(!told([1, 0, 0, 0], None));
+    assert!(told([1, 0, 0, 0], None));
+    assert!(!told([1, 2, 0, 0], None));
+    assert!(told([2, 1, 0, 0], Some((3, 500, 600))));
+    assert!(told([3, 0, 0, 0], None), "as a new turn");
 }
 
 #[test]
