@@ -10,6 +10,8 @@ pub struct Budget {
     pub views: usize,
     /// Bytes that may still be looked at closely for views; granted anew with each text.
     steps: usize,
+    /// Times that the list of words may still be gone through.
+    lists: u8,
     /// Set when something was left out for want of budget.
     pub exhausted: bool,
 }
@@ -33,11 +35,15 @@ impl Budget {
     /// A budget of so many bytes and views.
     #[must_use]
     pub const fn new(bytes: usize, views: usize) -> Self {
-        Self { bytes, views, steps: 0, exhausted: false }
+        Self { bytes, views, steps: 0, lists: Self::LISTS, exhausted: false }
     }
 
+    /// Times that the list of words is gone through for one text and all that is decoded from it: some 100,000
+    /// instructions each.
+    const LISTS: u8 = 2;
+
     /// Steps granted for each byte of a text. Ordinary text takes less than one.
-    const STEPS_A_BYTE: usize = 4;
+    const STEPS_A_BYTE: usize = 5;
     /// And for any text.
     const STEPS_ANYWAY: usize = 1024;
 
@@ -51,6 +57,20 @@ impl Budget {
         match self.steps.checked_sub(bytes) {
             Some(left) => {
                 self.steps = left;
+                true
+            }
+            None => {
+                self.exhausted = true;
+                false
+            }
+        }
+    }
+
+    /// Takes a walk through the list of words, or says that there were enough.
+    pub(crate) const fn list(&mut self) -> bool {
+        match self.lists.checked_sub(1) {
+            Some(left) => {
+                self.lists = left;
                 true
             }
             None => {

@@ -21,13 +21,15 @@ pub enum Transform {
     Url,
     /// Base32, in the standard alphabet.
     Base32,
+    /// Base58, in Bitcoin's alphabet.
+    Base58,
     /// Base85: Ascii85, or the alphabet of RFC 1924.
     Base85,
     /// Eight (or seven) binary digits a character.
     Binary,
     /// Octal character codes.
     Octal,
-    /// Decimal character codes.
+    /// Decimal character codes, or the letters' numbers.
     Decimal,
     /// HTML character references.
     Html,
@@ -57,7 +59,7 @@ pub enum Transform {
     Marks,
     /// Digits and symbols in place of letters.
     Leet,
-    /// Letters held apart by spaces, punctuation or anything else.
+    /// Letters held apart by spaces, punctuation or anything else; words by anything but spaces.
     Spaced,
     /// Words written without gaps.
     Joined,
@@ -73,7 +75,7 @@ pub enum Transform {
 
 impl Transform {
     /// Every transform, in the order of their declaration.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::Nfkc,
         Self::Invisibles,
         Self::Case,
@@ -82,6 +84,7 @@ impl Transform {
         Self::Hex,
         Self::Url,
         Self::Base32,
+        Self::Base58,
         Self::Base85,
         Self::Binary,
         Self::Octal,
@@ -120,6 +123,7 @@ impl Transform {
             Self::Hex => "hex",
             Self::Url => "url",
             Self::Base32 => "base32",
+            Self::Base58 => "base58",
             Self::Base85 => "base85",
             Self::Binary => "binary",
             Self::Octal => "octal",
@@ -156,6 +160,7 @@ impl Transform {
                 | Self::Hex
                 | Self::Url
                 | Self::Base32
+                | Self::Base58
                 | Self::Base85
                 | Self::Binary
                 | Self::Octal
@@ -166,7 +171,7 @@ impl Transform {
         )
     }
 
-    const fn bit(self) -> u32 {
+    const fn bit(self) -> u64 {
         1 << self as u32
     }
 }
@@ -179,7 +184,7 @@ impl fmt::Display for Transform {
 
 /// A set of transforms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Transforms(u32);
+pub struct Transforms(u64);
 
 impl Transforms {
     /// None.

@@ -111,7 +111,7 @@ fn ordinary_text_holds_nothing_encoded() {
         "commit 9ee9c37af2bd41d41d8cd98f00b204e9800998ecf8427e of crates/normalise/src/encoded/base64.rs",
         "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
         "550e8400-e29b-41d4-a716-446655440000 and 1234567890123456789012345678901234567890",
-        "a_very_long_snake_case_identifier_in_some_programming_language = anotherLongCamelCaseIdentifier",
+        "default_connection_pool_timeout_in_milliseconds = anotherLoggingMiddlewareFactoryRegistry",
         "100% sure, 5%20 off, 30%",
         "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
         "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",

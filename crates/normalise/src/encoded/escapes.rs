@@ -24,6 +24,9 @@ const AROUND: usize = 128;
 /// The longest escape: `&CounterClockwiseContourIntegral;` is not read, `\U0010FFFF` is.
 const LONGEST: usize = 12;
 
+/// Backslashes more than one that an escape may begin with: twice escaped.
+const DOUBLED: usize = 3;
+
 /// A way to write escapes.
 struct Notation {
     transform: Transform,
@@ -172,9 +175,12 @@ fn hexadecimal(bytes: &[u8], least: usize, most: usize) -> Option<(u32, usize)> 
     (count >= least).then_some((value, count))
 }
 
+/// An escape, the backslash of which may have been escaped again.
 fn backslash(bytes: &[u8]) -> Option<(Piece, usize)> {
+    let more = bytes.get(1..)?.iter().take(DOUBLED).take_while(|byte| **byte == b'\\').count();
+    let bytes = bytes.get(more..)?;
     let rest = bytes.get(2..)?;
-    Some(match bytes.get(1)? {
+    let (piece, length) = match bytes.get(1)? {
         b'u' if rest.first() == Some(&b'{') => {
             let (code, count) = hexadecimal(rest.get(1..)?, 1, 6)?;
             (rest.get(count + 1) == Some(&b'}')).then_some(())?;
@@ -191,7 +197,8 @@ fn backslash(bytes: &[u8]) -> Option<(Piece, usize)> {
             (Piece::Byte((first - b'0') << 6 | (second - b'0') << 3 | (third - b'0')), 4)
         }
         _ => return None,
-    })
+    };
+    Some((piece, length + more))
 }
 
 /// Percent-encoding, of which only letters count: links are full of the rest.
@@ -335,6 +342,7 @@ mod tests {
             (r"\u0049gnor\u0065 it", Transform::Escapes, "Ignore it"),
             (r"say \x49\x67\x6e\x6f\162e", Transform::Escapes, "say Ignore"),
             (r"\u{49}\u{67}nore it", Transform::Escapes, "Ignore it"),
+            (r"\\u0049\\u0067nore \\\\x69t", Transform::Escapes, "Ignore it"),
             (r"\ud83d\ude00 \u0049\u0067nore", Transform::Escapes, "😀 Ignore"),
             ("U+0049 U+0067 U+006E U+006F U+0072 U+0065 U+0020 U+0069", Transform::Escapes, "Ignore i"),
             ("%49gnore %61ll it", Transform::Url, "Ignore all it"),

@@ -4,6 +4,7 @@
 //! it decodes from the [`Budget`].
 
 mod base32;
+mod base58;
 mod base64;
 mod braille;
 mod escapes;
@@ -11,9 +12,10 @@ mod hex;
 mod joined;
 mod joined_words;
 mod percent;
+pub(crate) mod regrouped;
 mod run;
 mod tags;
-mod text;
+pub(crate) mod text;
 
 use alloc::{string::String, vec::Vec};
 use core::ops::Range;

@@ -3,7 +3,7 @@
 use alloc::{string::String, vec::Vec};
 use core::ops::Range;
 
-use super::{View, base32, base64, hex, joined_words, put, text};
+use super::{View, base32, base58, base64, hex, joined_words, put, text};
 use crate::{budget::Budget, marks::Marks, swar, transform::Transform};
 
 /// A run at most this long is looked at closely; a longer one, an image most likely, in wider steps.
@@ -110,6 +110,13 @@ fn whole_other(bytes: &[u8], run: &Range<usize>, budget: &mut Budget, out: &mut 
         return Some(run.end);
     }
     let letters = symbols.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+    if base58::is_whole(symbols)
+        && budget.step(base58::steps(symbols.len()))
+        && let Some(text) = base58::decode(symbols)
+    {
+        put(Transform::Base58, run.clone(), text, budget, out);
+        return Some(run.end);
+    }
     if letters >= joined_words::SHORTEST && budget.step(joined_words::STEPS * letters) {
         let text = joined_words::read(symbols.get(..letters)?)?;
         put(Transform::Joined, run.start..run.start + letters, text, budget, out);

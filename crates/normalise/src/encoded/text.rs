@@ -27,8 +27,13 @@ pub(super) fn front(mut bytes: Vec<u8>) -> Option<String> {
     if let Some(end) = text.find(|c| !is_plain(c)) {
         text.truncate(end);
     }
-    let says_something = text.chars().filter(|c| c.is_alphabetic()).count() * 2 >= text.chars().count();
-    (text.len() >= SHORTEST && says_something).then_some(text)
+    (text.len() >= SHORTEST && says_something(&text)).then_some(text)
+}
+
+/// Whether a text is without control characters, and letters for a good part.
+pub(crate) fn says_something(text: &str) -> bool {
+    text.chars().all(is_plain)
+        && text.chars().filter(|c| c.is_alphabetic()).count() * 5 >= text.chars().count() * 2
 }
 
 fn is_plain(c: char) -> bool {

@@ -47,22 +47,17 @@ impl Letters {
         ((mixed as usize) % SLOTS, mixed >> 16)
     }
 
-    /// The word of the list that has these letters.
-    pub(crate) fn word(self) -> Option<&'static [u8]> {
-        let (mut slot, print) = self.place();
-        // A full table would end the loop too.
-        for _ in 0..SLOTS {
-            let entry = *TABLE.get(slot)?;
-            if entry == 0 {
-                return None;
-            }
-            if entry & 0xffff == print {
-                let rest = WORDS.get((entry >> 16) as usize - 1..)?;
-                return rest.split(|byte| *byte == b'\n').next();
-            }
-            slot = (slot + 1) % SLOTS;
-        }
-        None
+    /// The words of the list that have these letters, each with its place there: the more frequent, the lower.
+    pub(crate) fn words(self) -> impl Iterator<Item = (usize, &'static [u8])> {
+        let (first, print) = self.place();
+        // A full table would end the walk too.
+        let entries =
+            (first..first + SLOTS).map_while(|slot| TABLE.get(slot % SLOTS).filter(|entry| **entry != 0));
+        entries.filter(move |entry| **entry & 0xffff == print).filter_map(move |entry| {
+            let place = (entry >> 16) as usize - 1;
+            let word = WORDS.get(place..)?.split(|byte| *byte == b'\n').next()?;
+            (Self::of(word) == self).then_some((place, word))
+        })
     }
 }
 
@@ -100,15 +95,18 @@ const fn table() -> [u32; SLOTS] {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec::Vec;
+
     use super::*;
 
     #[test]
     fn words_are_found_by_their_letters() {
+        let words = |letters: Letters| letters.words().map(|(_, word)| word).collect::<Vec<_>>();
         for word in ["ignore", "ingore", "ignroe", "igonre"] {
-            assert_eq!(Letters::of(word.as_bytes()).word(), Some(&b"ignore"[..]));
+            assert_eq!(words(Letters::of(word.as_bytes())), [b"ignore"]);
         }
-        assert_eq!(Letters::of(b"prevous").with(b'i').word(), Some(&b"previous"[..]));
-        assert_eq!(Letters::of(b"promppt").without(b'p').word(), Some(&b"prompt"[..]));
-        assert_eq!(Letters::of(b"xqzvk").word(), None);
+        assert_eq!(words(Letters::of(b"prevous").with(b'i')), [b"previous"]);
+        assert_eq!(words(Letters::of(b"promppt").without(b'p')), [b"prompt"]);
+        assert!(words(Letters::of(b"xqzvk")).is_empty());
     }
 }

@@ -11,10 +11,10 @@ pub(crate) use anagram::Letters;
 pub(crate) use pairs::{Substitution, best_rotation, naturalness};
 pub(crate) use segment::segment;
 
-/// One word a line, ASCII lower case, the shortest first.
+/// One word a line, ASCII lower case, the most frequent first.
 static WORDS: &[u8] = include_bytes!("words.txt");
 
-/// Words of other languages, in the same form: those that attacks are made of and function words, without those that
+/// Words of other languages, the shortest first: those that attacks are made of and function words, without those that
 /// need an accent.
 static OTHER: &[u8] = include_bytes!("other.txt");
 
@@ -27,9 +27,27 @@ const LOOKED_AT: usize = 1024;
 /// Places of fingerprints, half of them taken.
 const SLOTS: usize = 8192;
 
-/// An open-addressing table of fingerprints, 0 where nothing is; the lowest bit says that the word is English. A
-/// stranger passes for a word about once in 10,000.
+/// An open-addressing table of fingerprints, 0 where nothing is; the two lowest bits are the [`Standing`] of the word. A
+/// stranger passes for a word about once in 5,000.
 static TABLE: [u16; SLOTS] = table();
+
+/// How frequent a word is, for the first so many of the list …
+const COMMON: usize = 100;
+/// … and so many.
+const FREQUENT: usize = 1000;
+
+/// What kind of word it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Of a language other than English.
+    Other,
+    /// One of the commonest English words …
+    Common,
+    /// … a frequent one …
+    Frequent,
+    /// … or one of the others.
+    Rare,
+}
 
 /// The first eight letters of each word as one bit of 2^16: a filter that is wrong for one stranger in fifteen.
 static HEADS: [u64; 1024] = enter_heads(enter_heads([0; 1024], WORDS), OTHER);
@@ -51,7 +69,7 @@ impl Hash {
     const fn place(self) -> (usize, u16) {
         let mixed = (self.0 ^ self.0 >> 15).wrapping_mul(0x2c1b_3ba5);
         let mixed = mixed ^ mixed >> 13;
-        ((mixed as usize) % SLOTS, (mixed >> 16) as u16 & !1 | 2)
+        ((mixed as usize) % SLOTS, (mixed >> 16) as u16 & !3 | 4)
     }
 
     /// Whether the letters so far are a word.
@@ -59,9 +77,14 @@ impl Hash {
         self.find().is_some()
     }
 
-    /// Whether they are an English one.
-    pub(crate) fn is_english(self) -> bool {
-        self.find().is_some_and(|found| found & 1 != 0)
+    /// What kind of word they are, if they are one.
+    pub(crate) fn standing(self) -> Option<Standing> {
+        Some(match self.find()? & 3 {
+            0 => Standing::Other,
+            1 => Standing::Common,
+            2 => Standing::Frequent,
+            _ => Standing::Rare,
+        })
     }
 
     fn find(self) -> Option<u16> {
@@ -69,7 +92,7 @@ impl Hash {
         // A full table would end the loop too.
         for _ in 0..SLOTS {
             match TABLE.get(slot) {
-                Some(found) if found & !1 == print => return Some(*found),
+                Some(found) if found & !3 == print => return Some(*found),
                 Some(0) | None => return None,
                 Some(_) => slot = (slot + 1) % SLOTS,
             }
@@ -79,20 +102,28 @@ impl Hash {
 }
 
 const fn table() -> [u16; SLOTS] {
-    enter(enter([0; SLOTS], WORDS, 1), OTHER, 0)
+    enter(enter([0; SLOTS], WORDS, true), OTHER, false)
+}
+
+/// The bits that say how frequent the English word is that stands there in the list.
+const fn standing(place: usize) -> u16 {
+    1 + (place >= COMMON) as u16 + (place >= FREQUENT) as u16
 }
 
 #[expect(clippy::indexing_slicing, reason = "evaluated at compile time, where a wrong index is an error")]
-const fn enter(mut table: [u16; SLOTS], words: &[u8], english: u16) -> [u16; SLOTS] {
+const fn enter(mut table: [u16; SLOTS], words: &[u8], english: bool) -> [u16; SLOTS] {
     let mut hash = Hash::EMPTY;
-    let mut at = 0;
+    let (mut at, mut count) = (0, 0);
     while at < words.len() {
         if words[at] == b'\n' {
             let (mut slot, print) = hash.place();
-            while table[slot] != 0 && table[slot] & !1 != print {
+            while table[slot] != 0 && table[slot] & !3 != print {
                 slot = (slot + 1) % SLOTS;
             }
-            table[slot] = table[slot] | print | english;
+            if table[slot] == 0 {
+                table[slot] = print | if english { standing(count) } else { 0 };
+            }
+            count += 1;
             hash = Hash::EMPTY;
         } else {
             hash = hash.with(words[at]);
@@ -131,9 +162,22 @@ pub(crate) fn may_be_word(head: u64) -> bool {
     HEADS.get(bit / 64).is_some_and(|word| word >> (bit % 64) & 1 != 0)
 }
 
+/// What kind of word ASCII letters are, in any case, if they are one.
+pub(crate) fn standing_of(word: &[u8]) -> Option<Standing> {
+    if word.len() > LONGEST {
+        return None;
+    }
+    word.iter().fold(Hash::EMPTY, |hash, letter| hash.with(*letter)).standing()
+}
+
 /// Whether ASCII letters, in any case, are a word of the list.
 pub(crate) fn is_known(word: &[u8]) -> bool {
     word.len() <= LONGEST && word.iter().fold(Hash::EMPTY, |hash, letter| hash.with(*letter)).is_known()
+}
+
+/// The English words of the list, the most frequent ones first.
+pub(crate) fn listed_words() -> impl Iterator<Item = &'static [u8]> {
+    WORDS.split(|byte| *byte == b'\n').filter(|word| !word.is_empty())
 }
 
 /// The runs of ASCII letters.

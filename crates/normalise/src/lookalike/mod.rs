@@ -10,9 +10,10 @@ use alloc::{string::String, vec::Vec};
 use crate::{
     budget::Budget,
     encoded::{View, put},
+    fold::is_word,
     invisible::is_invisible,
     language::{fluency, is_known},
-    reading::spaced::collapsed,
+    reading::spaced::{collapsed, interleaved},
     swar,
     transform::Transform,
     unicode::{decompose, is_mark},
@@ -267,7 +268,7 @@ fn read(part: &str) -> Option<(Transform, String)> {
         return Some((Transform::Confusables, text));
     }
     if facts.lonely >= LONELY
-        && let Some(text) = collapsed(part).filter(|text| fluency(text.as_bytes()) >= WORDS)
+        && let Some(text) = apart(&one_symbol(part))
     {
         return Some((Transform::Spaced, text));
     }
@@ -281,6 +282,18 @@ fn read(part: &str) -> Option<(Transform, String)> {
     let like = known >= 2 || known == 1 && few;
     let transform = if like { Transform::Confusables } else { Transform::Marks };
     (like || facts.marked_known >= 2).then(|| (transform, folded(part, genuine)))
+}
+
+fn apart(part: &str) -> Option<String> {
+    interleaved(part).or_else(|| collapsed(part).filter(|text| fluency(text.as_bytes()) >= WORDS))
+}
+
+/// The text with one sign for each symbol that is not ASCII, so that different ones hold letters apart alike.
+fn one_symbol(part: &str) -> String {
+    part.chars()
+        .filter(|c| !is_invisible(*c))
+        .map(|c| if c.is_ascii() || is_word(c) { c } else { '•' })
+        .collect()
 }
 
 /// What the words of a text are.

@@ -2,8 +2,8 @@
 
 use alloc::{string::String, vec::Vec};
 
-use super::{Counts, Reading, WORDS};
-use crate::{language::fluency, transform::Transform};
+use super::{Counts, Reading};
+use crate::{encoded::text, transform::Transform};
 
 /// Symbols without which a piece is not looked at: sixteen decoded bytes.
 const SHORTEST: usize = 20;
@@ -27,7 +27,7 @@ pub(super) fn read(stretch: &str, counts: &Counts) -> Reading {
     [decode(piece, ascii85), decode(piece, rfc)]
         .into_iter()
         .flatten()
-        .find(|text| fluency(text.as_bytes()) >= WORDS)
+        .find(|text| text::says_something(text))
         .map(|text| (Transform::Base85, text))
 }
 

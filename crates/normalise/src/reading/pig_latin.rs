@@ -4,12 +4,18 @@ use alloc::string::String;
 
 use super::{Counts, Reading, reads_better};
 use crate::{
-    language::{is_known, naturalness},
+    language::{Standing, standing_of},
     transform::Transform,
 };
 
 /// Consonants that a word may begin with.
 const CLUSTER: usize = 4;
+
+/// What words begin with, if it is more than one consonant.
+static ONSETS: [&str; 34] = [
+    "bl", "br", "ch", "cl", "cr", "dr", "fl", "fr", "gl", "gr", "kn", "ph", "pl", "pr", "sc", "sch", "scr",
+    "sh", "shr", "sk", "sl", "sm", "sn", "sp", "spr", "st", "str", "sw", "th", "thr", "tr", "tw", "wh", "wr",
+];
 
 pub(super) fn read(stretch: &str, counts: &Counts, before: u32) -> Reading {
     if counts.ay < 3 || counts.ay * 2 < counts.pieces {
@@ -25,21 +31,28 @@ pub(super) fn read(stretch: &str, counts: &Counts, before: u32) -> Reading {
 }
 
 fn push_word(word: &str, out: &mut String) {
-    // A word that ends so by itself.
-    if word.len() < 5 && is_known(word.as_bytes()) {
-        return out.push_str(word);
-    }
     let stem = word.strip_suffix("ay").or_else(|| word.strip_suffix("AY")).filter(|stem| stem.len() > 1);
     let Some(stem) = stem else { return out.push_str(word) };
-    let moved = (1..=CLUSTER)
-        .filter_map(|count| stem.split_at_checked(stem.len().checked_sub(count)?))
-        .filter(|(rest, first)| !rest.is_empty() && !first.contains(vowel))
-        .map(|(rest, first)| [first, rest].concat());
+    let moved = |count: usize| {
+        let (rest, first) = stem.split_at_checked(stem.len().checked_sub(count)?)?;
+        (rest.contains(vowel) && !first.contains(vowel)).then(|| [first, rest].concat())
+    };
     // `ignoreway`, `ignoreyay`, `ignorehay`: nothing was moved.
     let whole = stem.strip_suffix(['w', 'y', 'h']).filter(|whole| whole.starts_with(vowel)).map(String::from);
-    let known = moved.clone().chain(whole.clone()).find(|word| is_known(word.as_bytes()));
-    let natural = || moved.chain(whole).max_by_key(|word| naturalness(word.as_bytes()));
-    out.push_str(&known.or_else(natural).unwrap_or_else(|| word.into()).to_lowercase());
+    let every = || whole.clone().into_iter().chain((1..=CLUSTER).rev().filter_map(moved));
+    let best = |standing| every().find(|word| standing_of(word.as_bytes()) == Some(standing));
+    let known = [Standing::Common, Standing::Frequent, Standing::Rare].into_iter().find_map(best);
+    // Of an unknown word as much was moved as words begin with.
+    let usual = || {
+        let onset = |count: &usize| {
+            let at = stem.len().checked_sub(*count);
+            at.and_then(|at| stem.get(at..))
+                .is_some_and(|end| ONSETS.contains(&end.to_ascii_lowercase().as_str()))
+        };
+        moved((2..=CLUSTER).rev().find(onset).unwrap_or(1))
+    };
+    let undone = known.or_else(usual).or(whole).unwrap_or_else(|| word.into());
+    out.push_str(&undone.to_lowercase());
 }
 
 const fn vowel(c: char) -> bool {

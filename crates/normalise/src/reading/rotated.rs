@@ -1,8 +1,8 @@
 //! Rotated alphabets: Caesar's ciphers, ROT13 among them, atbash, and ROT47.
 
-use alloc::string::String;
+use alloc::{string::String, vec::Vec};
 
-use super::{Counts, Reading, reads_better};
+use super::{Counts, Reading, WORDS, reads_better};
 use crate::{
     language::{Substitution, best_rotation, fluency, naturalness},
     transform::Transform,
@@ -17,11 +17,7 @@ const TRIED: usize = 512;
 /// One symbol in so many characters, at least, in what ROT47 made.
 const SYMBOLS: u32 = 12;
 
-pub(super) fn read(stretch: &str, counts: &Counts, before: u32) -> Reading {
-    letters(stretch, counts, before).or_else(|| printable(stretch, counts, before))
-}
-
-fn letters(stretch: &str, counts: &Counts, before: u32) -> Reading {
+pub(super) fn letters(stretch: &str, counts: &Counts, before: u32) -> Reading {
     if counts.alphabetic < FEWEST || counts.alphabetic * 2 < counts.graphic() {
         return None;
     }
@@ -38,10 +34,17 @@ fn letters(stretch: &str, counts: &Counts, before: u32) -> Reading {
         .map(|one| (fluency(turned(head, one).as_bytes()), one))
         .max_by_key(|(fluency, _)| *fluency)?;
     let text = turned(head, best);
+    // Turned round as well: the letters are as frequent as in a language all the same.
+    if let Some(guess) = guess.filter(|_| fluency(text.as_bytes()) < WORDS) {
+        let backwards: Vec<u8> = turned(head, guess).bytes().rev().collect();
+        if reads_better(&backwards, before) {
+            return Some((Transform::Rotation, turned(stretch, guess).chars().rev().collect()));
+        }
+    }
     let natural = naturalness(text.as_bytes());
     let better = reads_better(text.as_bytes(), before)
         // A language of which few words are listed.
-        || natural >= 860 && naturalness(head.as_bytes()) < 650 && fluency(text.as_bytes()) >= before + 120;
+        || natural >= 780 && naturalness(head.as_bytes()) < 600;
     let transform = match best {
         Substitution::Atbash => Transform::Atbash,
         Substitution::Rotation(_) => Transform::Rotation,
@@ -49,7 +52,7 @@ fn letters(stretch: &str, counts: &Counts, before: u32) -> Reading {
     better.then(|| (transform, turned(stretch, best)))
 }
 
-fn printable(stretch: &str, counts: &Counts, before: u32) -> Reading {
+pub(super) fn printable(stretch: &str, counts: &Counts, before: u32) -> Reading {
     if counts.graphic() < FEWEST || (counts.symbols + counts.digits) * SYMBOLS < counts.graphic() {
         return None;
     }

@@ -3,7 +3,7 @@
 use alloc::{string::String, vec::Vec};
 use core::ops::Range;
 
-use super::{Counts, Reading, WORDS, reads_better};
+use super::{Counts, Reading, WORDS, leet, reads_better};
 use crate::{
     language::{fluency, is_known, naturalness, segment, words},
     transform::Transform,
@@ -18,11 +18,24 @@ const GAPS: usize = 8;
 /// A word that long and not known may be several.
 const LONG: usize = 7;
 
+/// Words that are longer on average are several without a gap between them.
+const LONGER: usize = 12;
+
 pub(super) fn read(stretch: &str, counts: &Counts, before: u32) -> Reading {
     let lonely = counts.lonely >= FEWEST && counts.lonely * 4 >= counts.alphabetic;
-    let reading = lonely.then(|| collapsed(stretch)).flatten();
-    if let Some(text) = reading.filter(|text| reads_better(text.as_bytes(), before) || is_natural(text)) {
+    if lonely && let Some(text) = interleaved(stretch) {
         return Some((Transform::Spaced, text));
+    }
+    let together = lonely.then(|| collapsed(stretch)).flatten();
+    if let Some(text) = together {
+        if reads_better(text.as_bytes(), before) || is_natural(&text) {
+            return Some((Transform::Spaced, text));
+        }
+        // Letters with others in their place as well.
+        let reading = leet::read(&text, &Counts::of(text.as_bytes()), before);
+        if reading.is_some() {
+            return reading;
+        }
     }
     in_bits(stretch, counts, before)
 }
@@ -32,6 +45,44 @@ fn is_natural(text: &str) -> bool {
     let (all, count) =
         words(text.as_bytes()).fold((0, 0), |(all, count), word| (all + word.len(), count + 1));
     all >= 3 * count && naturalness(text.as_bytes()) >= 780
+}
+
+/// The text between whose characters, spaces and stops among them, stands the same sign, or a symbol each; or each of
+/// whose words is so written. What comes out is just what was written.
+pub(crate) fn interleaved(text: &str) -> Option<String> {
+    let text = text.trim();
+    every_other(text)
+        .filter(|text| text.len() >= LONG)
+        .or_else(|| {
+            let mut out = String::with_capacity(text.len());
+            let (mut apart, mut all) = (0, 0);
+            for piece in text.split_inclusive(char::is_whitespace) {
+                let word = piece.trim_end();
+                let letters = every_other(word);
+                apart += letters.as_ref().map_or(0, String::len);
+                all += word.chars().filter(|c| c.is_alphanumeric()).count();
+                out.push_str(letters.as_deref().unwrap_or(word));
+                out.push_str(piece.get(word.len()..)?);
+            }
+            (apart >= LONGER && apart * 3 > all * 2).then_some(out)
+        })
+        .filter(|text| text.chars().filter(|c| c.is_alphabetic()).count() * 2 > text.chars().count())
+}
+
+/// Every other character, if what is left out is one sign throughout that is of no word, or symbols.
+fn every_other(text: &str) -> Option<String> {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars();
+    let mut sign = None;
+    while let Some(c) = chars.next() {
+        out.push(c);
+        let Some(gap) = chars.next() else { break };
+        let same = *sign.get_or_insert(gap) == gap || !gap.is_ascii() && !gap.is_alphanumeric();
+        if !same || gap.is_alphanumeric() {
+            return None;
+        }
+    }
+    sign.map(|_| out)
 }
 
 /// Where the runs of letters, digits and marks lie, and whether each is a single character.
@@ -57,6 +108,10 @@ fn units(text: &str) -> Vec<(Range<usize>, bool)> {
 pub(crate) fn collapsed(text: &str) -> Option<String> {
     let units = units(text);
     let gap = usual_gap(text, &units)?;
+    let pairs = || units.windows(2).filter(|pair| matches!(pair, [(_, true), (_, true)]));
+    let is_gap = |pair: &&[(Range<usize>, bool)]| matches!(pair, [(a, _), (b, _)] if text.get(a.end..b.start) == Some(gap));
+    let joined =
+        pairs().filter(is_gap).count() > LONGER * (pairs().count() + 1 - pairs().filter(is_gap).count());
     let mut out = String::with_capacity(text.len());
     let mut word = String::new();
     let mut end = 0;
@@ -64,14 +119,14 @@ pub(crate) fn collapsed(text: &str) -> Option<String> {
     for (range, single) in &units {
         let between = text.get(end..range.start)?;
         if !(after_single && *single && between == gap) {
-            flush(&mut word, &mut out);
+            flush(&mut word, joined, &mut out);
             push_between(between, gap, end > 0 && (after_single || *single), &mut out);
         }
         word.push_str(text.get(range.clone())?);
         after_single = *single;
         end = range.end;
     }
-    flush(&mut word, &mut out);
+    flush(&mut word, joined, &mut out);
     push_between(text.get(end..)?, gap, false, &mut out);
     Some(out)
 }
@@ -105,9 +160,9 @@ fn push_between(between: &str, gap: &str, letters: bool, out: &mut String) {
     }
 }
 
-/// Appends a word, or several that were written as one.
-fn flush(word: &mut String, out: &mut String) {
-    if word.len() >= LONG && word.is_ascii() && !is_known(word.as_bytes()) {
+/// Appends a word, or several where they were written as one.
+fn flush(word: &mut String, joined: bool, out: &mut String) {
+    if joined && word.len() >= LONG && word.is_ascii() && !is_known(word.as_bytes()) {
         let mut apart = String::new();
         let known = segment(word.as_bytes(), &mut apart);
         out.push_str(if known * 3 >= word.len() * 2 { &apart } else { word });
@@ -134,6 +189,20 @@ fn in_bits(stretch: &str, counts: &Counts, before: u32) -> Reading {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_stands_between_every_two_characters_is_left_out() {
+        for (apart, together) in [
+            ("i g n o r e   a l l ,   o r   [ n o t ] .", "ignore all, or [not]."),
+            ("i.g.n.o.r.e. t.h.e r.u.l.e.s.. n.o.w", "ignore the rules. now"),
+            ("i🙂g🎉n⭐o🍀r🔥e🙂 🎉i⭐t🍀.", "ignore it."),
+        ] {
+            assert_eq!(interleaved(apart).as_deref(), Some(together), "{apart}");
+        }
+        for text in ["a b or c d of the ef", "1, 2, 3, 4", "a-b", "We are in a big hall."] {
+            assert_eq!(interleaved(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn letters_are_put_together() {

@@ -32,10 +32,24 @@ const MORE: i32 = 5;
 const ORDINARY: u32 = 5;
 
 /// How far a stretch is taken back to where its sentence begins.
-const BACK: usize = 64;
+const BACK: usize = 256;
+
+/// What the words that were sampled are.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    all: u32,
+    strange: u32,
+}
+
+impl Tally {
+    /// Whether so many words are strange, though not one after another, that something may have been done to them.
+    pub(super) const fn is_odd(&self) -> bool {
+        self.strange >= 2 && self.strange * 5 >= self.all * 2
+    }
+}
 
 /// The next stretch at or behind `from`.
-pub(super) fn next(bytes: &[u8], marks: &Marks, from: usize) -> Option<Range<usize>> {
+pub(super) fn next(bytes: &[u8], marks: &Marks, from: usize, tally: &mut Tally) -> Option<Range<usize>> {
     let step = (bytes.len() / SAMPLES).min(STEP);
     let (needed, more) = match bytes.len() {
         ..64 => (2, 2),
@@ -51,6 +65,8 @@ pub(super) fn next(bytes: &[u8], marks: &Marks, from: usize) -> Option<Range<usi
             misses += reached.saturating_sub(at) / WIDE;
         }
         let word = sample.as_ref().map(|sample| sample.word);
+        tally.all += u32::from(word.is_some());
+        tally.strange += u32::from(word == Some(Word::Strange));
         if let (Some(Word::Strange), Some(sample)) = (word, &sample) {
             if misses == 0 {
                 first = sample.start;
@@ -207,7 +223,7 @@ mod tests {
         let (mut from, mut found) = (0, Vec::new());
         let mut marks = Marks::default();
         marks.set(text.as_bytes());
-        while let Some(range) = next(text.as_bytes(), &marks, from) {
+        while let Some(range) = next(text.as_bytes(), &marks, from, &mut Tally::default()) {
             from = range.end;
             found.push(&text[range]);
         }
