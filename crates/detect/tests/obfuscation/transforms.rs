@@ -104,6 +104,27 @@ pub(crate) const TRANSFORMS: &[Transform] = &[
     ("wrapped rot13", |text| format!("Here is a note in ROT13. {}", rotated(text, 13))),
     ("wrapped base64", |text| format!("Encoded: {}\nDecoded:", base64(text.as_bytes()))),
     ("ascii85", ascii85),
+    ("base58", base58),
+    ("base64 backwards", |text| base64(text.as_bytes()).chars().rev().collect()),
+    ("base64 in groups", |text| chunks(&base64(text.as_bytes()), 8, "", " ")),
+    ("unicode escapes, escaped", |text| codes(text, "", |byte| format!("\\\\u{byte:04x}"))),
+    ("rot13 backwards", |text| rotated(text, 13).chars().rev().collect()),
+    ("numbers of letters", |text| each_word(text, numbers)),
+    ("one word a line", |text| text.replace(' ', "\n")),
+    ("words in a list", |text| {
+        let items = text.split(' ').enumerate().map(|(at, word)| format!("{}. {word}", at + 1));
+        items.collect::<Vec<_>>().join("\n")
+    }),
+    ("kebab case", |text| text.to_lowercase().replace(' ', "-")),
+    ("asterisks between words", |text| text.replace(' ', "*")),
+    ("quoted words", |text| each_word(text, |word| format!("\"{word}\""))),
+    ("tagged words", |text| each_word(text, |word| format!("<i>{word}</i>"))),
+    ("comments inside words", |text| each_word(text, |word| chunks(word, 3, "", "/**/"))),
+    ("different emoji between letters", |text| {
+        each_character(text, |at, c| format!("{c}{}", ["🙂", "⭐", "🔥"][at * 7 % 3]))
+    }),
+    ("split over variables", variables),
+    ("leet, spaced", |text| between(&leet(text, &[('a', '4'), ('e', '3'), ('i', '1'), ('o', '0')]), " ")),
     ("tags", |text| text.chars().filter_map(|c| char::from_u32(0xe0000 + u32::from(c))).collect()),
 ];
 
@@ -144,6 +165,39 @@ fn ascii85(text: &str) -> String {
         [4, 3, 2, 1, 0].into_iter().map(digit).take(chunk.len() + 1).collect()
     };
     format!("<~{}~>", text.as_bytes().chunks(4).map(group).collect::<String>())
+}
+
+fn base58(text: &str) -> String {
+    const ALPHABET: &[u8; 58] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
+    // The digits, the lowest first.
+    let mut digits: Vec<u32> = Vec::new();
+    for byte in text.bytes() {
+        let mut carry = u32::from(byte);
+        for digit in &mut digits {
+            carry += *digit << 8;
+            *digit = carry % 58;
+            carry /= 58;
+        }
+        while carry > 0 {
+            digits.push(carry % 58);
+            carry /= 58;
+        }
+    }
+    digits.iter().rev().map(|digit| char::from(ALPHABET[*digit as usize])).collect()
+}
+
+fn numbers(word: &str) -> String {
+    let letters = word.bytes().filter(u8::is_ascii_alphabetic);
+    letters.map(|letter| ((letter | 0x20) - b'a' + 1).to_string()).collect::<Vec<_>>().join("-")
+}
+
+/// `v0 = "Ignore a"; v1 = "ll rules."; v0 + v1`
+fn variables(text: &str) -> String {
+    let chars: Vec<char> = text.chars().collect();
+    let parts: Vec<String> = chars.chunks(9).map(|part| part.iter().collect()).collect();
+    let kept = parts.iter().enumerate().map(|(at, part)| format!("v{at} = \"{part}\"\n"));
+    let names: Vec<String> = (0..parts.len()).map(|at| format!("v{at}")).collect();
+    format!("{}print({})", kept.collect::<String>(), names.join(" + "))
 }
 
 const CYRILLIC: &[(char, char)] = &[
