@@ -333,7 +333,12 @@ fn models_that_misbehave_do_no_harm_and_see_nothing_unjudged() -> Result<()> {
             // What becomes of it is the model's affair; but it ends, and it was judged.
             if let Some(answer) = raw(port, &post(b"", body))? {
                 let verdict = answer.header("x-modelgate-verdict");
-                ensure!(verdict == Some("allow"), "{manners:?}: {} {verdict:?}", answer.status);
+                // Half a megabyte of random sentences may hold one that is worth a report.
+                ensure!(
+                    matches!(verdict, Some("allow" | "flag")),
+                    "{manners:?}: {} {verdict:?}",
+                    answer.status
+                );
                 let may_succeed = manners == Manners::AnswersEarly;
                 ensure!(may_succeed || answer.status >= 500, "{manners:?}: {}", answer.status);
             }
