@@ -320,7 +320,12 @@ fn models_that_misbehave_do_no_harm_and_see_nothing_unjudged() -> Result<()> {
         given.upstream = format!("http://127.0.0.1:{}", rude.port()).parse().ok();
     })?;
     let port = stack.ports().envoy_unlimited;
-    let long = chat(&Random::default().prose(500_000));
+    // Sentences that say something: among half a megabyte of senseless ones some are worth a report.
+    let parcel = |n: usize| {
+        let (others, day) = (n * 7 % 91, n % 30);
+        format!("Parcel {n} of the morning left the depot with {others} others and arrived on day {day}. ")
+    };
+    let long = chat(&(0..6500).map(parcel).collect::<String>());
     for manners in Manners::BAD {
         rude.behave(manners);
         let before = rude.heads().len();
@@ -333,12 +338,7 @@ fn models_that_misbehave_do_no_harm_and_see_nothing_unjudged() -> Result<()> {
             // What becomes of it is the model's affair; but it ends, and it was judged.
             if let Some(answer) = raw(port, &post(b"", body))? {
                 let verdict = answer.header("x-modelgate-verdict");
-                // Half a megabyte of random sentences may hold one that is worth a report.
-                ensure!(
-                    matches!(verdict, Some("allow" | "flag")),
-                    "{manners:?}: {} {verdict:?}",
-                    answer.status
-                );
+                ensure!(verdict == Some("allow"), "{manners:?}: {} {verdict:?}", answer.status);
                 let may_succeed = manners == Manners::AnswersEarly;
                 ensure!(may_succeed || answer.status >= 500, "{manners:?}: {}", answer.status);
             }
