@@ -4,6 +4,8 @@ use std::{
     fmt,
     net::{Ipv4Addr, TcpListener},
     sync::atomic::{AtomicU16, Ordering},
+    thread,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Result, bail};
@@ -139,8 +141,14 @@ impl Ports {
     /// [`PortInUse`] for the first that is taken.
     pub fn check_free(&self) -> Result<()> {
         for (port, purpose) in self.all() {
-            if !is_free(port) {
-                return Err(PortInUse { port, purpose }.into());
+            // A program that another thread starts just now holds every socket of ours until it runs, those with which
+            // it was tried whether the ports are free too.
+            let patience = Instant::now() + Duration::from_secs(1);
+            while !is_free(port) {
+                if Instant::now() > patience {
+                    return Err(PortInUse { port, purpose }.into());
+                }
+                thread::sleep(Duration::from_millis(20));
             }
         }
         Ok(())
