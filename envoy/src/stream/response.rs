@@ -10,9 +10,6 @@ use crate::{
     port::{Host, Level, Refused, Side},
 };
 
-/// Whether answers are judged at all. Tests do in any case.
-pub(super) const JUDGES: bool = cfg!(any(feature = "answers", test));
-
 /// What is done with the answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Answer {
@@ -55,14 +52,9 @@ impl Stream {
 
     fn open_answer(&mut self, host: &dyn Host, plugin: &Plugin, headers: &HeaderMap, ends: bool) -> Step {
         let head = AnswerHead::new(self.status.unwrap_or(200), headers.iter());
-        let exchange =
-            self.exchange.as_mut().filter(|exchange| JUDGES && !ends && exchange.outcome().is_some());
+        let exchange = self.exchange.as_mut().filter(|exchange| !ends && exchange.outcome().is_some());
         let plan = exchange.map_or(AnswerPlan::Pass, |exchange| {
-            if JUDGES {
-                exchange.open_answer(&plugin.guard, head, &plugin.moment(host))
-            } else {
-                AnswerPlan::Pass
-            }
+            exchange.open_answer(&plugin.guard, head, &plugin.moment(host))
         });
         self.report_answer(host, plugin);
         match plan {
@@ -100,9 +92,6 @@ impl Stream {
         size: usize,
         ends: bool,
     ) -> Step {
-        if !JUDGES {
-            return Step::Continue;
-        }
         match self.answer {
             Answer::Passes => Step::Continue,
             Answer::Streams => self.stream_answer(host, plugin, size, ends),
@@ -125,9 +114,6 @@ impl Stream {
 
     /// The response ends with trailers: then no piece of its body was marked as the last one.
     pub(crate) fn response_trailers(&mut self, host: &dyn Host, plugin: &Plugin) -> Step {
-        if !JUDGES {
-            return Step::Continue;
-        }
         match self.answer {
             Answer::Passes => Step::Continue,
             Answer::Held { seen, .. } => self.judge_answer(host, plugin, seen),

@@ -20,8 +20,6 @@ use xtask::{
     stack::Stack,
 };
 
-/// Envoy's filter judges answers when it is built with its feature `answers`.
-const DOORS: [Door; 1] = [Door::Edge];
 const KEY: &str = "sk-proj-A7VrOQ2QUiejgd0jRY3j1rnEpk0MQCKgUucmk43e9c";
 const CANARY: &str = "Kestrel-7f3a-Harbour";
 const MESSAGES: &str = "/v1/messages";
@@ -84,9 +82,8 @@ fn said(stream: &str) -> Result<(String, Vec<Value>)> {
 }
 
 fn each(stack: &Stack, check: impl Fn(Door, &'static str) -> Result<()>) -> Result<()> {
-    let _ = stack;
     let mut failures = Vec::new();
-    for door in DOORS {
+    for door in Door::ALL {
         for path in [CHAT, MESSAGES] {
             if let Err(error) = check(door, path) {
                 failures.push(format!("{door:?} {path}: {error:#}"));
@@ -186,7 +183,7 @@ fn restored(stack: &Stack, door: Door, path: &str) -> Result<()> {
 #[test]
 fn the_first_byte_of_a_stream_does_not_wait_for_its_text() -> Result<()> {
     let stack = stack("responses-first-byte")?;
-    for door in DOORS {
+    for door in Door::ALL {
         let body = question(CHAT, "What is the word?", true).to_string();
         let mut stream = TcpStream::connect(("127.0.0.1", door.unlimited(&stack.ports())))?;
         stream.set_read_timeout(Some(Duration::from_secs(20)))?;
@@ -220,7 +217,7 @@ fn the_first_byte_of_a_stream_does_not_wait_for_its_text() -> Result<()> {
 fn the_official_client_reads_what_was_masked_and_what_was_cut() -> Result<()> {
     let stack = stack("responses-sdk")?;
     let paths = Paths::find();
-    for door in DOORS {
+    for door in Door::ALL {
         let base = format!("http://127.0.0.1:{}/v1", door.unlimited(&stack.ports()));
         let leak = format!("The key is {KEY}.");
         let canary = format!("{PROSE}The word is {CANARY}.");
