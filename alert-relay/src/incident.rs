@@ -14,7 +14,7 @@ const MAX_THREATS: usize = 32;
 pub(crate) const UNKNOWN_CLIENT: &str = "unknown";
 
 /// What events must share to belong together.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Key {
     /// The guarded model.
     pub(crate) model: String,

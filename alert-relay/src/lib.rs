@@ -39,7 +39,11 @@ use tokio::{
     task::JoinHandle,
 };
 
-use self::{config::Config, metrics::Metrics, store::Store};
+use self::{
+    config::Config,
+    metrics::Metrics,
+    store::{Place, Store},
+};
 
 /// A relay at work.
 pub struct Relay {
@@ -63,28 +67,11 @@ impl Relay {
         let config = Arc::new(config);
         let metrics = Arc::new(Metrics::default());
         let wake = Arc::new(Notify::new());
-        let logged = Arc::new(AtomicU64::new(0));
         let mailer = mail::Mailer::new(&config.mail, &config.transport)?;
         let listener = server::bind(config.listen).await?;
         let address =
             listener.local_addr().map_err(|e| format!("the listening socket has no address: {e}"))?;
-        let pipe = logfile::Pipe::new();
-        let (store, started) = Store::open(
-            &config.database,
-            config.alerts.clone(),
-            Arc::clone(&metrics),
-            pipe.sender(),
-            Arc::clone(&logged),
-            Arc::clone(&wake),
-        )?;
-        let log = logfile::start(
-            &config.log,
-            config.database.clone(),
-            pipe,
-            started,
-            logged,
-            Arc::clone(&metrics),
-        )?;
+        let (store, log) = open(&config, &metrics, &wake).await?;
         let (stop, stopped) = watch::channel(false);
         let dispatcher =
             outbox::Dispatcher::new(Arc::clone(&config), store.clone(), mailer, Arc::clone(&metrics), wake);
@@ -119,10 +106,35 @@ impl Relay {
     }
 }
 
+/// Opens the store and repairs the log, away from the threads that serve: both wait for disk and database.
+async fn open(
+    config: &Arc<Config>,
+    metrics: &Arc<Metrics>,
+    wake: &Arc<Notify>,
+) -> Result<(Store, thread::JoinHandle<()>), String> {
+    let (config, metrics, wake) = (Arc::clone(config), Arc::clone(metrics), Arc::clone(wake));
+    let opening = tokio::task::spawn_blocking(move || {
+        let place = Place::from(&config.database);
+        let pipe = logfile::Pipe::new();
+        let logged = Arc::new(AtomicU64::new(0));
+        let (store, started) = Store::open(
+            place.clone(),
+            config.alerts.clone(),
+            Arc::clone(&metrics),
+            pipe.sender(),
+            Arc::clone(&logged),
+            wake,
+        )?;
+        let log = logfile::start(&config.log, place, pipe, started, logged, metrics)?;
+        Ok((store, log))
+    });
+    opening.await.map_err(|e| format!("the store could not be opened: {e}"))?
+}
+
 fn announce(config: &Config, address: SocketAddr) {
     notice::info!(
         "relay: listening on http://{address}, database {}, log in {}",
-        config.database.display(),
+        Place::from(&config.database),
         config.log.path.display()
     );
     let recipients = config.mail.recipients.len();

@@ -21,7 +21,7 @@ usage: alert-relay [--config FILE] [--check]
   --version       print the version
   --help          print this
 
-The environment wins over the file: RELAY_LISTEN, RELAY_DATABASE, RELAY_PUBLIC_URL, RELAY_API_TOKEN,
+The environment wins over the file: RELAY_LISTEN, RELAY_NAME, RELAY_DATABASE, DATABASE_URL, DATABASE_CA_FILE, RELAY_PUBLIC_URL, RELAY_API_TOKEN,
 MODELGATE_WEBHOOK_KEY, SECURITY_LOG_PATH, ALERT_SENDER, ALERT_RECIPIENTS, SMTP_SERVER, SMTP_PORT, SMTP_TLS,
 SMTP_USERNAME, SMTP_PASSWORD; the mail settings also as ALERT_SMTP_…, which win over SMTP_…; secrets also as
 …_FILE, naming a file. alert-relay.toml shows every setting.

@@ -88,7 +88,7 @@ impl Dispatcher {
                 store::due_incidents(db, now, INCIDENTS)?
                     .into_iter()
                     .map(|incident| Ok((store::events_of(db, incident.id, EVENTS)?, incident)))
-                    .collect::<rusqlite::Result<Vec<_>>>()
+                    .collect::<Result<Vec<_>, store::DbError>>()
             })
             .await?;
         for (events, incident) in due {
@@ -106,6 +106,7 @@ impl Dispatcher {
     async fn enqueue(&self, letter: &Letter, incident: Option<&Incident>) -> Result<(), StoreError> {
         let about = incident.map(|incident| Told {
             incident: incident.id,
+            key: incident.key.clone(),
             sequence: incident.notify.sequence,
             count: incident.count,
             severity: incident.severity,

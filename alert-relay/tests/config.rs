@@ -6,7 +6,7 @@ mod common;
 use std::{collections::HashMap, fs, path::PathBuf, process::Command, time::Duration};
 
 use alert_relay::automatic::About;
-use alert_relay::config::{Config, ConfigErrors, Source, Tls, Transport};
+use alert_relay::config::{Config, ConfigErrors, Database, Source, Tls, Transport};
 use common::{KEY, Scratch};
 
 /// Loads `text` with these variables.
@@ -74,7 +74,8 @@ fn the_shipped_example_names_every_setting_with_its_default() {
     let config =
         Config::load(&Source { file: Some(&path), env: &|_| None }).unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(config.listen.to_string(), "127.0.0.1:9600");
-    assert_eq!(config.database, scratch.join("data/alert-relay.sqlite"));
+    let Database::Postgres(database) = &config.database else { panic!("the example names a server") };
+    assert_eq!(database.to_string(), "postgresql://db.example.org:5432/relay as relay relay-1");
     assert_eq!(config.public_url, "http://127.0.0.1:9600");
     assert_eq!(config.log.path, scratch.join("logs"));
     assert_eq!(config.log.max_files_per_day, 200);
@@ -121,7 +122,8 @@ fn the_environment_wins_over_the_file() {
         ],
     );
     assert_eq!(config.listen.to_string(), "127.0.0.1:2");
-    assert_eq!(config.database, PathBuf::from("env.sqlite"));
+    let Database::Sqlite(file) = &config.database else { panic!("no server is named") };
+    assert_eq!(*file, PathBuf::from("env.sqlite"));
     assert_eq!(config.public_url, "https://relay.example.org");
     assert!(config.api_token.as_ref().is_some_and(|token| token.matches("token")));
     assert_eq!(config.log.path, PathBuf::from("/var/log/x"));

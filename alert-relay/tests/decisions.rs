@@ -153,7 +153,7 @@ async fn a_long_list_comes_in_parts() {
         WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 12000) \
         SELECT i, 'user', 'user' || i, 'block', 0, 4000000000, 'r', 0, 0 FROM n; \
         UPDATE meta SET value = 12000 WHERE key = 'decision_serial'";
-    scratch.db().execute_batch(rows).unwrap();
+    scratch.db.run(rows);
     let (mut epoch, mut since, mut sizes) = (String::new(), 0, Vec::new());
     loop {
         let (_, feed, _) = pull(address, &format!("?epoch={epoch}&since={since}"), "").await;
@@ -278,7 +278,8 @@ fn a_wrong_rule_for_automatic_decisions_is_named() {
         ("events = 1\naction = \"block\"\ncategory = \"weather\"", "category"),
     ] {
         let path = scratch.join("relay.toml");
-        std::fs::write(&path, common::toml(&format!("[[automatic_decisions]]\n{wrong}\n"))).unwrap();
+        std::fs::write(&path, common::toml(&scratch, &format!("[[automatic_decisions]]\n{wrong}\n")))
+            .unwrap();
         let errors = Config::load(&Source { file: Some(&path), env: &|_| None }).unwrap_err();
         assert!(errors.to_string().contains(word), "{wrong}: {errors}");
     }

@@ -65,15 +65,15 @@ async fn lines_lost_in_a_crash_are_written_at_the_next_start() {
     {
         let end = if kept == 0 { 0 } else { line_end(kept) } + torn;
         fs::write(&path, &whole[..end]).unwrap();
-        scratch.db().execute("UPDATE meta SET value = ?1 WHERE key = 'logged'", [cursor]).unwrap();
+        scratch.db.run(&format!("UPDATE meta SET value = {cursor} WHERE key LIKE 'logged:%'"));
         start(&scratch, "").await.shut_down().await;
         let lines = scratch.log_lines();
         assert_eq!(ids_of(&lines), ids, "{kept} lines and {torn} bytes kept, cursor {cursor}");
         assert_eq!(fs::read_to_string(&path).unwrap(), whole, "to the byte");
-        assert_eq!(scratch.count("SELECT value FROM meta WHERE key = 'logged'"), 50);
+        assert_eq!(scratch.count("SELECT value FROM meta WHERE key LIKE 'logged:%'"), 50);
     }
     fs::remove_file(&path).unwrap();
-    scratch.db().execute("DELETE FROM meta WHERE key = 'logged'", []).unwrap();
+    scratch.db.run("DELETE FROM meta WHERE key LIKE 'logged:%'");
     start(&scratch, "").await.shut_down().await;
     assert_eq!(fs::read_to_string(&path).unwrap(), whole, "after the whole file was lost");
 }
@@ -135,8 +135,10 @@ async fn hostile_model_names_stay_in_the_directory() {
     let written = files(&scratch.join("logs"));
     assert_eq!(written.len(), hostile.len());
     assert!(written.iter().all(|path| path.is_file()));
-    let mut around: Vec<String> =
-        files(&scratch.0).iter().map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect();
+    let mut around: Vec<String> = files(&scratch.join(""))
+        .iter()
+        .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
+        .collect();
     around.retain(|name| !name.starts_with("relay."));
     assert_eq!(around, ["logs", "mail-out"]);
     assert_eq!(scratch.log_lines().len(), hostile.len());

@@ -39,10 +39,8 @@ async fn one_event(scratch: &Scratch, smtp: &Smtp, recipients: &[&str], more: &s
 }
 
 fn state(scratch: &Scratch, recipient: &str) -> String {
-    scratch
-        .db()
-        .query_row("SELECT state FROM outbox WHERE recipient = ?1", [recipient], |row| row.get(0))
-        .unwrap_or_default()
+    let states = scratch.db.texts(&format!("SELECT state FROM outbox WHERE recipient = '{recipient}'"));
+    states.into_iter().next().unwrap_or_default()
 }
 
 async fn settled(scratch: &Scratch) {
@@ -207,10 +205,7 @@ async fn a_refused_recipient_does_not_keep_the_mail_from_the_other() {
     assert_eq!(smtp.received()[0].to, ["<ops@example.org>"]);
     assert_eq!(state(&scratch, "gone@example.org"), "parked");
     assert_eq!(state(&scratch, "ops@example.org"), "sent");
-    let error: String = scratch
-        .db()
-        .query_row("SELECT error FROM outbox WHERE state = 'parked'", [], |row| row.get(0))
-        .unwrap();
+    let error = scratch.text("SELECT error FROM outbox WHERE state = 'parked'");
     assert!(error.contains("550") && error.contains("no such user"), "{error}");
     assert_eq!(smtp.reached(Stage::Rcpt), 2, "a refusal is not tried again");
 }
@@ -252,7 +247,7 @@ async fn a_lease_of_an_earlier_life_is_void() {
     until("a try", || scratch.count("SELECT COUNT(*) FROM outbox WHERE attempts > 0") == 1).await;
     relay.shut_down().await;
     // As if it had been killed while sending.
-    scratch.db().execute("UPDATE outbox SET lease_ms = 9000000000000, due_ms = 0", []).unwrap();
+    scratch.db.run("UPDATE outbox SET lease_ms = 9000000000000, due_ms = 0");
     let relay = start(&scratch, &smtp.toml(ONE, "")).await;
     settled(&scratch).await;
     relay.shut_down().await;
@@ -330,7 +325,7 @@ async fn mail_never_goes_where_encryption_cannot_be_had() {
         until("some tries", || scratch.count("SELECT COALESCE(MAX(attempts), 0) FROM outbox") >= 2).await;
         relay.shut_down().await;
         assert_eq!(smtp.reached(Stage::Mail), 0, "{word}");
-        let error: String = scratch.db().query_row("SELECT error FROM outbox", [], |row| row.get(0)).unwrap();
+        let error = scratch.text("SELECT error FROM outbox");
         assert!(error.contains(expected), "{word}: {error}");
         assert_eq!(
             state(&scratch, "ops@example.org"),

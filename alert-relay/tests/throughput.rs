@@ -78,7 +78,7 @@ async fn events_a_second() {
         let scratch = Scratch::new();
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let path = scratch.join("relay.toml");
-        fs::write(&path, toml("").replace("127.0.0.1:0", &address.to_string())).unwrap();
+        fs::write(&path, toml(&scratch, "").replace("127.0.0.1:0", &address.to_string())).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_alert-relay"))
             .arg("--config")
             .arg(&path)

@@ -35,16 +35,23 @@ pub(super) fn checked(source: &Source<'_>) -> Result<Config, ConfigErrors> {
 }
 
 /// The check under way.
-struct Check<'a> {
-    source: &'a Source<'a>,
-    errors: Vec<String>,
-    warnings: Vec<String>,
+pub(super) struct Check<'a> {
+    pub(super) source: &'a Source<'a>,
+    pub(super) errors: Vec<String>,
+    pub(super) warnings: Vec<String>,
 }
 
 impl Check<'_> {
     fn config(&mut self, raw: Raw) -> Option<Config> {
         let listen = self.listen(raw.listen.as_deref());
-        let database = self.path("RELAY_DATABASE", raw.database.as_deref(), "data/alert-relay.sqlite");
+        let file = self.path("RELAY_DATABASE", raw.database.as_deref(), "data/alert-relay.sqlite");
+        let database = self.database(
+            file.clone(),
+            raw.database_url,
+            raw.database_url_file.as_deref(),
+            raw.database_ca_file.as_deref(),
+            raw.name,
+        );
         let public_url = self.public_url(raw.public_url, listen);
         let webhook_keys = self.webhook_keys(
             raw.webhook_keys,
@@ -77,14 +84,14 @@ impl Check<'_> {
         let transport = match smtp {
             Some(smtp) => Transport::Smtp(smtp),
             None => Transport::Files(raw.mail.directory.as_deref().map_or_else(
-                || database.parent().unwrap_or(Path::new("")).join("mail-out"),
+                || file.parent().unwrap_or(Path::new("")).join("mail-out"),
                 |directory| self.source.beside_file(directory),
             )),
         };
         let outbox = self.outbox(&raw.outbox);
         Some(Config {
             listen: listen?,
-            database,
+            database: database?,
             public_url: public_url?,
             webhook_keys,
             api_token,

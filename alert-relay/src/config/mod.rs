@@ -4,6 +4,7 @@
 //! files, and whatever would leave the relay open or mute refused with all the reasons at once.
 
 mod check;
+mod database;
 mod duration;
 mod raw;
 mod secret;
@@ -11,6 +12,7 @@ mod source;
 
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
+pub use database::{Database, Postgres};
 pub use secret::Secret;
 pub use source::Source;
 
@@ -19,8 +21,8 @@ pub use source::Source;
 pub struct Config {
     /// Where the HTTP server listens.
     pub listen: SocketAddr,
-    /// The SQLite file.
-    pub database: PathBuf,
+    /// Where events are kept.
+    pub database: Database,
     /// The address people reach the relay under, without a slash at its end; links in mails start with it.
     pub public_url: String,
     /// Keys a batch may be signed with; empty only with `allow_unsigned` on loopback.

@@ -9,7 +9,11 @@ use super::duration::Written;
 #[serde(deny_unknown_fields)]
 pub(super) struct Raw {
     pub(super) listen: Option<String>,
+    pub(super) name: Option<String>,
     pub(super) database: Option<String>,
+    pub(super) database_url: Option<String>,
+    pub(super) database_url_file: Option<String>,
+    pub(super) database_ca_file: Option<String>,
     pub(super) public_url: Option<String>,
     pub(super) webhook_keys: Option<Vec<String>>,
     pub(super) webhook_keys_file: Option<String>,

@@ -3,7 +3,7 @@
 //! **Form.** `timestamp - level - message`; the moment of storing, UTC; the date in the file's name is that of the
 //! line. Files are only appended to, and made durable group by group.
 //!
-//! **Recovery.** `meta.logged` in the database says up to which event (in the order of storing) the lines are
+//! **Recovery.** `meta` in the database says up to which event (in the order of storing) the lines are
 //! durable; it lags behind by some groups. At start, and after any failure to write, everything after it is read from
 //! the database and compared with the last lines of its file, by event id: a torn line is cut off, missing lines are
 //! appended, none is written twice.
@@ -15,7 +15,6 @@ mod name;
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
     io,
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -25,11 +24,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rusqlite::Connection;
 use wire::{Event, EventId};
 
 use self::dir::{Dir, Lines};
-use crate::{config, metrics::Metrics, notice, store};
+use crate::{
+    config,
+    metrics::Metrics,
+    notice,
+    store::{self, Db, DbError, Place},
+};
 
 /// Groups that may wait to be written; then the store waits too.
 const QUEUE: usize = 4;
@@ -49,10 +52,19 @@ pub(crate) struct Entry {
     pub(crate) event: Event,
 }
 
+/// What one commit stored.
+#[derive(Debug)]
+pub(crate) struct Group {
+    /// The last event before these; none if others may have been stored that nobody told the log of.
+    pub(crate) after: Option<u64>,
+    /// The events, in the order of their numbers.
+    pub(crate) entries: Vec<Entry>,
+}
+
 /// The way to the log's thread, before it runs.
 pub(crate) struct Pipe {
-    sender: SyncSender<Vec<Entry>>,
-    entries: Receiver<Vec<Entry>>,
+    sender: SyncSender<Group>,
+    entries: Receiver<Group>,
 }
 
 impl Pipe {
@@ -65,7 +77,7 @@ impl Pipe {
 
     /// The end that the store writes to.
     #[must_use]
-    pub(crate) fn sender(&self) -> SyncSender<Vec<Entry>> {
+    pub(crate) fn sender(&self) -> SyncSender<Group> {
         self.sender.clone()
     }
 }
@@ -82,7 +94,7 @@ impl Default for Pipe {
 /// When the directory cannot be made or written.
 pub(crate) fn start(
     config: &config::Log,
-    database: PathBuf,
+    place: Place,
     pipe: Pipe,
     started: store::Started,
     logged: Arc<AtomicU64>,
@@ -92,7 +104,7 @@ pub(crate) fn start(
     let failed =
         |e: &dyn std::fmt::Display| format!("cannot write the log in {}: {e}", config.path.display());
     dir.create().map_err(|e| failed(&e))?;
-    let mut keeper = Keeper { dir, database, cursor: started.logged, logged, metrics, behind: None };
+    let mut keeper = Keeper { dir, place, cursor: started.logged, logged, metrics, behind: None };
     if started.last > started.logged {
         let written = keeper.catch_up().map_err(|e| failed(&e))?;
         if written > 0 {
@@ -111,7 +123,7 @@ pub(crate) fn start(
 #[derive(Debug)]
 enum Failure {
     Io(io::Error),
-    Store(rusqlite::Error),
+    Store(DbError),
 }
 
 impl std::fmt::Display for Failure {
@@ -129,15 +141,15 @@ impl From<io::Error> for Failure {
     }
 }
 
-impl From<rusqlite::Error> for Failure {
-    fn from(e: rusqlite::Error) -> Self {
+impl From<DbError> for Failure {
+    fn from(e: DbError) -> Self {
         Self::Store(e)
     }
 }
 
 struct Keeper {
     dir: Dir,
-    database: PathBuf,
+    place: Place,
     cursor: u64,
     logged: Arc<AtomicU64>,
     metrics: Arc<Metrics>,
@@ -146,10 +158,10 @@ struct Keeper {
 }
 
 impl Keeper {
-    fn run(mut self, entries: &Receiver<Vec<Entry>>) {
+    fn run(mut self, entries: &Receiver<Group>) {
         loop {
             match entries.recv_timeout(RETRY) {
-                Ok(entries) => self.take(entries),
+                Ok(group) => self.take(group),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -162,19 +174,16 @@ impl Keeper {
         }
     }
 
-    fn take(&mut self, mut entries: Vec<Entry>) {
-        entries.retain(|entry| entry.seq > self.cursor);
-        let Some((first, last)) = entries.first().zip(entries.last()).map(|(a, b)| (a.seq, b.seq)) else {
-            return;
-        };
+    fn take(&mut self, Group { after, mut entries }: Group) {
         if self.behind.is_some() {
             return;
         }
-        let result = if first == self.cursor + 1 {
-            self.write(entries.iter().map(|entry| (&entry.event, entry.received_ms)))
-        } else {
-            Err(Failure::Io(io::Error::other("a group is missing")))
-        };
+        if after.is_none_or(|after| after > self.cursor) {
+            return self.fell_behind(&Failure::Io(io::Error::other("a group is missing")));
+        }
+        entries.retain(|entry| entry.seq > self.cursor);
+        let Some(last) = entries.last().map(|entry| entry.seq) else { return };
+        let result = self.write(entries.iter().map(|entry| (&entry.event, entry.received_ms)));
         match result {
             Ok(written) => self.advance(last, written),
             Err(e) => self.fell_behind(&e),
@@ -230,11 +239,11 @@ impl Keeper {
     /// Writes what the database has after the cursor and the files have not.
     fn catch_up(&mut self) -> Result<usize, Failure> {
         self.dir.create()?;
-        let db = store::open_reader(&self.database)?;
+        let db = self.place.open_reader()?;
         let present = self.present(&db)?;
         let mut total = 0;
         loop {
-            let page = store::events_after(&db, self.cursor, PAGE)?;
+            let page = store::events_after(&db, self.place.relay(), self.cursor, PAGE)?;
             let Some(last) = page.last().map(|stored| stored.seq) else { return Ok(total) };
             let missing = page
                 .iter()
@@ -247,11 +256,11 @@ impl Keeper {
     }
 
     /// The events after the cursor that have their line already.
-    fn present(&mut self, db: &Connection) -> Result<HashSet<EventId>, Failure> {
+    fn present(&mut self, db: &Db) -> Result<HashSet<EventId>, Failure> {
         let mut files = BTreeSet::new();
         let (mut from, mut pending) = (self.cursor, 0);
         loop {
-            let page = store::events_after(db, from, PAGE)?;
+            let page = store::events_after(db, self.place.relay(), from, PAGE)?;
             let Some(last) = page.last() else { break };
             from = last.seq;
             pending += page.len() as u64;

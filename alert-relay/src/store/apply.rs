@@ -1,46 +1,27 @@
 //! What each command does inside a group's transaction.
+//!
+//! Several relays may be at it on one PostgreSQL. Whoever changes incidents holds the locks of their keys from the
+//! beginning of the transaction, taken in one order; then come decisions, then the outbox, then counters in the order
+//! of their keys. So relays wait for each other, and not in a circle.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use rusqlite::{Connection, params};
 use wire::EventId;
 
 use super::{
-    Command, Incoming, NewNotification, Reply, StoreError, Stored,
-    codec::{int, severity_code, verdict_code},
-    decisions, incidents, outbox,
+    Claimed, Command, Incoming, NewNotification, StoredDecision,
+    codec::{severity_code, verdict_code},
+    db::{Db, DbError},
+    decisions,
+    events::{self, NewEvent, Storing},
+    incidents, outbox,
 };
 use crate::{
     clock,
     config::Alerts,
     entropy,
     incident::{self, Incident, Key},
-    logfile::Entry,
 };
-
-/// Tells one who waits how the commit went.
-type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
-
-/// Those who wait for the commit.
-#[derive(Default)]
-pub(super) struct Answers(Vec<Answer>);
-
-impl Answers {
-    /// Keeps an answer until the commit is known.
-    fn keep<T: Send + 'static>(&mut self, reply: Reply<T>, value: Option<T>) {
-        self.0.push(Box::new(move |result| {
-            let missing = || StoreError::Failed("not done".to_owned());
-            let _ = reply.send(result.and_then(|()| value.ok_or_else(missing)));
-        }));
-    }
-
-    /// Answers all.
-    pub(super) fn send(self, result: Result<(), StoreError>) {
-        for answer in self.0 {
-            answer(result.clone());
-        }
-    }
-}
 
 /// What a group brought, for the metrics.
 #[derive(Debug, Default)]
@@ -53,164 +34,186 @@ pub(crate) struct Counts {
     pub(crate) opened: u64,
 }
 
+/// What a command did.
+#[derive(Debug)]
+pub(super) enum Done {
+    /// The number of each event of the batch; none if it was there already.
+    Ingested(Vec<Option<u64>>),
+    /// Whether the mail was still wanted.
+    Enqueued(bool),
+    Claimed(Vec<Claimed>),
+    Settled,
+    Decided(Option<StoredDecision>),
+    Lifted(bool),
+    Probed,
+}
+
 /// One group under way.
 pub(super) struct Group<'a> {
-    db: &'a Connection,
+    db: &'a Db,
     alerts: &'a Alerts,
-    now_ms: u64,
-    pub(super) next_seq: u64,
-    pub(super) entries: Vec<Entry>,
+    storing: Storing<'a>,
     pub(super) counts: Counts,
     /// Every incident this group touches: the one copy that is changed, and written at the end.
     incidents: HashMap<EventId, Incident>,
     /// The one of each key that takes new events.
     open: HashMap<Key, EventId>,
-    threats: HashMap<(u64, String), u64>,
+    threats: BTreeMap<(u64, String), u64>,
 }
 
 impl<'a> Group<'a> {
-    pub(super) fn new(db: &'a Connection, alerts: &'a Alerts, now_ms: u64, next_seq: u64) -> Self {
+    pub(super) fn new(db: &'a Db, alerts: &'a Alerts, storing: Storing<'a>) -> Self {
         Self {
             db,
             alerts,
-            now_ms,
-            next_seq,
-            entries: Vec::new(),
+            storing,
             counts: Counts::default(),
             incidents: HashMap::new(),
             open: HashMap::new(),
-            threats: HashMap::new(),
+            threats: BTreeMap::new(),
         }
     }
 
-    /// Does one command, or only notes who waits if the transaction is lost already.
-    pub(super) fn apply(
-        &mut self,
-        command: Command,
-        alive: bool,
-        answers: &mut Answers,
-    ) -> rusqlite::Result<()> {
-        match command {
-            Command::Ingest { events, permit, reply } => {
-                // The permit goes back only now, when the bytes leave the queue.
-                let _permit = permit;
-                keep(answers, reply, alive, || self.ingest(events))
+    /// Does all commands, in an order in which relays do not block each other; what each did, in their own order.
+    pub(super) fn run(&mut self, commands: &[Command]) -> Result<Vec<Done>, DbError> {
+        let keyed = Keyed::of(commands);
+        self.lock(&keyed)?;
+        let mut done = self.ingest(keyed)?;
+        let mut others: Vec<(usize, &Command)> = commands.iter().enumerate().collect();
+        others.sort_by_key(|(_, command)| rank(command));
+        for (at, command) in others {
+            if let Some(did) = self.apply(command)? {
+                done.push((at, did));
             }
-            Command::Enqueue { notification, reply } => {
-                keep(answers, reply, alive, || self.enqueue(&notification))
+        }
+        self.flush()?;
+        done.sort_by_key(|(at, _)| *at);
+        Ok(done.into_iter().map(|(_, did)| did).collect())
+    }
+
+    /// Keeps other relays from the incidents of these keys until the commit. The keys share few locks, as a server has
+    /// room for some thousands.
+    fn lock(&self, keyed: &Keyed<'_>) -> Result<(), DbError> {
+        let Db::Postgres(session) = self.db else { return Ok(()) };
+        let buckets: Vec<i64> = keyed.buckets.iter().copied().collect();
+        if buckets.is_empty() {
+            return Ok(());
+        }
+        session
+            .select(
+                "SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || ':incidents', bucket)) \
+                 FROM unnest(?1::bigint[]) AS bucket",
+                &[&buckets],
+                |_| Ok(()),
+            )
+            .map(drop)
+    }
+
+    /// Every command but the batches, which are stored all at once.
+    fn apply(&mut self, command: &Command) -> Result<Option<Done>, DbError> {
+        let (db, Storing { relay, now_ms, .. }) = (self.db, self.storing);
+        Ok(Some(match command {
+            Command::Ingest { .. } | Command::Stop { .. } => return Ok(None),
+            Command::Enqueue { notification, .. } => Done::Enqueued(self.enqueue(notification)?),
+            Command::Claim { now_ms, lease_ms, limit, .. } => {
+                Done::Claimed(outbox::claim(db, relay, *now_ms, *lease_ms, *limit)?)
             }
-            Command::Claim { now_ms, lease_ms, limit, reply } => {
-                let db = self.db;
-                keep(answers, reply, alive, || outbox::claim(db, now_ms, lease_ms, limit))
+            Command::Settle { id, outcome, .. } => {
+                outbox::settle(db, *id, outcome, now_ms)?;
+                Done::Settled
             }
-            Command::Settle { id, outcome, reply } => {
-                let (db, now_ms) = (self.db, self.now_ms);
-                keep(answers, reply, alive, || outbox::settle(db, id, &outcome, now_ms))
+            Command::Decide { decision, .. } => Done::Decided(decisions::decide(db, decision, now_ms)?),
+            Command::Lift { id, .. } => Done::Lifted(decisions::lift(db, *id, now_ms)?),
+            Command::Probe { .. } => {
+                save_number(db, &format!("probe:{relay}"), clock::now_ms().max(now_ms))?;
+                Done::Probed
             }
-            Command::Decide { decision, reply } => {
-                let (db, now_ms) = (self.db, self.now_ms);
-                keep(answers, reply, alive, || decisions::decide(db, &decision, now_ms))
+        }))
+    }
+
+    fn ingest(&mut self, keyed: Keyed<'_>) -> Result<Vec<(usize, Done)>, DbError> {
+        self.open_incidents(keyed.events.iter().filter_map(|(_, key)| key.as_ref()))?;
+        let rows: Vec<NewEvent<'_>> =
+            keyed.events.iter().map(|(incoming, key)| self.row(incoming, key.as_ref())).collect();
+        let numbers = events::insert(self.db, self.storing, &rows)?;
+        for (number, row, (incoming, _)) in
+            numbers.iter().zip(&rows).zip(&keyed.events).map(|((number, row), event)| (number, row, event))
+        {
+            match number {
+                Some(_) => self.count(row, incoming)?,
+                None => self.counts.duplicates += 1,
             }
-            Command::Lift { id, reply } => {
-                let (db, now_ms) = (self.db, self.now_ms);
-                keep(answers, reply, alive, || decisions::lift(db, id, now_ms))
+        }
+        let mut numbers = numbers.into_iter();
+        Ok(keyed
+            .batches
+            .into_iter()
+            .map(|(at, length)| (at, Done::Ingested(numbers.by_ref().take(length).collect())))
+            .collect())
+    }
+
+    /// The open incident of each key: of the database, or a new one.
+    fn open_incidents<'k>(&mut self, keys: impl Iterator<Item = &'k Key>) -> Result<(), DbError> {
+        let keys: BTreeSet<&Key> = keys.collect();
+        let keys: Vec<&Key> = keys.into_iter().collect();
+        let now_ms = self.storing.now_ms;
+        for found in incidents::latest(self.db, &keys)? {
+            if found.is_open(now_ms, self.alerts) {
+                self.open.insert(found.key.clone(), found.id);
+                self.incidents.insert(found.id, found);
             }
-            Command::Probe { reply } => {
-                let (db, now_ms) = (self.db, self.now_ms);
-                keep(answers, reply, alive, || probe(db, now_ms))
+        }
+        for key in keys {
+            if !self.open.contains_key(key) {
+                let new = Incident::open(entropy::uuid(now_ms), key.clone(), now_ms);
+                self.open.insert(key.clone(), new.id);
+                self.incidents.insert(new.id, new);
             }
-            Command::Stop { reply } => {
-                let _ = reply.send(());
-                Ok(())
-            }
+        }
+        Ok(())
+    }
+
+    fn row<'e>(&self, incoming: &'e Incoming, key: Option<&Key>) -> NewEvent<'e> {
+        let event = &incoming.event;
+        NewEvent {
+            id: event.id,
+            time_ms: event.time_ms.min(self.storing.now_ms),
+            severity: severity_code(event.severity),
+            verdict: verdict_code(event.verdict),
+            client: incident::client_of(event),
+            address: event.client.address.as_deref(),
+            incident: key.and_then(|key| self.open.get(key)).copied(),
+            body: &incoming.body,
         }
     }
 
-    fn ingest(&mut self, events: Vec<Incoming>) -> rusqlite::Result<Stored> {
-        let mut stored = Stored::default();
-        for incoming in events {
-            if self.store(incoming)? {
-                stored.accepted += 1;
-            } else {
-                stored.duplicates += 1;
-                self.counts.duplicates += 1;
-            }
-        }
-        Ok(stored)
-    }
-
-    /// Stores one event. False if it was there already.
-    fn store(&mut self, incoming: Incoming) -> rusqlite::Result<bool> {
-        let Incoming { event, body } = incoming;
-        let incident = match Key::of(&event) {
-            Some(key) => Some(self.incident(&key)?),
-            None => None,
-        };
-        let time_ms = event.time_ms.min(self.now_ms);
-        let new = self
-            .db
-            .prepare_cached(
-                "INSERT OR IGNORE INTO events \
-                 (seq, id, received_ms, time_ms, severity, verdict, client, incident, body) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-            )?
-            .execute(params![
-                int(self.next_seq),
-                event.id.to_bytes(),
-                int(self.now_ms),
-                int(time_ms),
-                severity_code(event.severity),
-                verdict_code(event.verdict),
-                incident::client_of(&event),
-                incident.map(EventId::to_bytes),
-                body,
-            ])?;
-        if new == 0 {
-            return Ok(false);
-        }
-        if let Some(incident) = incident.and_then(|id| self.incidents.get_mut(&id)) {
+    /// Counts an event that was new wherever it counts.
+    fn count(&mut self, row: &NewEvent<'_>, incoming: &Incoming) -> Result<(), DbError> {
+        let (event, now_ms) = (&incoming.event, self.storing.now_ms);
+        if let Some(incident) = row.incident.and_then(|id| self.incidents.get_mut(&id)) {
             self.counts.opened += u64::from(incident.count == 0);
-            incident.add(&event, self.now_ms, self.alerts);
+            incident.add(event, now_ms, self.alerts);
             let automatic = &self.alerts.automatic_decisions;
-            let new = automatic.iter().find_map(|rule| rule.decide(incident, &event, self.now_ms));
+            let new = automatic.iter().find_map(|rule| rule.decide(incident, event, now_ms));
             if let Some(new) = new
-                && !decisions::is_decided(self.db, &new.subject, self.now_ms)?
+                && !decisions::is_decided(self.db, &new.subject, now_ms)?
             {
-                decisions::decide(self.db, &new, self.now_ms)?;
+                decisions::decide(self.db, &new, now_ms)?;
             }
         }
-        let minute = time_ms / 60_000;
         let mut seen: Vec<&str> = Vec::new();
         for finding in &event.findings {
             if !seen.contains(&finding.rule.as_str()) {
                 seen.push(&finding.rule);
-                *self.threats.entry((minute, finding.rule.clone())).or_default() += 1;
+                *self.threats.entry((row.time_ms / 60_000, finding.rule.clone())).or_default() += 1;
             }
         }
-        let codes = (severity_code(event.severity), verdict_code(event.verdict));
-        *self.counts.accepted.entry(codes).or_default() += 1;
-        self.entries.push(Entry { seq: self.next_seq, received_ms: self.now_ms, event });
-        self.next_seq += 1;
-        Ok(true)
-    }
-
-    /// The open incident of a key: of this group, of the database, or a new one.
-    fn incident(&mut self, key: &Key) -> rusqlite::Result<EventId> {
-        if let Some(id) = self.open.get(key) {
-            return Ok(*id);
-        }
-        let found = incidents::latest(self.db, key)?
-            .filter(|incident| incident.is_open(self.now_ms, self.alerts))
-            .unwrap_or_else(|| Incident::open(entropy::uuid(self.now_ms), key.clone(), self.now_ms));
-        let id = found.id;
-        // A copy that this group has changed already is newer than the row.
-        self.incidents.entry(id).or_insert(found);
-        self.open.insert(key.clone(), id);
-        Ok(id)
+        *self.counts.accepted.entry((row.severity, row.verdict)).or_default() += 1;
+        Ok(())
     }
 
     /// Puts a mail into the outbox, unless the incident's mail of that number exists already.
-    fn enqueue(&mut self, notification: &NewNotification) -> rusqlite::Result<bool> {
+    fn enqueue(&mut self, notification: &NewNotification) -> Result<bool, DbError> {
         if let Some(told) = &notification.about {
             if !self.incidents.contains_key(&told.incident)
                 && let Some(loaded) = incidents::get(self.db, told.incident)?
@@ -221,48 +224,84 @@ impl<'a> Group<'a> {
             let Some(incident) = known.filter(|incident| incident.notify.sequence == told.sequence) else {
                 return Ok(false);
             };
-            incident.notified(told.count, told.severity, self.now_ms, self.alerts);
+            incident.notified(told.count, told.severity, self.storing.now_ms, self.alerts);
         }
-        outbox::insert(self.db, notification, self.now_ms)?;
+        outbox::insert(self.db, notification, self.storing.now_ms)?;
         Ok(true)
     }
 
     /// Writes what was gathered in memory.
-    pub(super) fn flush(&mut self) -> rusqlite::Result<()> {
-        for incident in self.incidents.values().filter(|incident| incident.count > 0) {
-            incidents::save(self.db, incident)?;
-        }
-        let mut statement = self.db.prepare_cached(
+    fn flush(&self) -> Result<(), DbError> {
+        incidents::save(self.db, self.incidents.values().filter(|incident| incident.count > 0))?;
+        let threats: Vec<_> = self
+            .threats
+            .iter()
+            .map(|((minute, rule), count)| vec![(*minute).into(), rule.into(), (*count).into()])
+            .collect();
+        self.db.execute_each(
             "INSERT INTO threats (minute, rule, count) VALUES (?1, ?2, ?3) \
-             ON CONFLICT (minute, rule) DO UPDATE SET count = count + ?3",
-        )?;
-        for ((minute, rule), count) in &self.threats {
-            statement.execute(params![int(*minute), rule, int(*count)])?;
-        }
-        Ok(())
+             ON CONFLICT (minute, rule) DO UPDATE SET count = threats.count + ?3",
+            &threats,
+        )
     }
 }
 
-/// Does the work if the transaction still lives, and keeps the answer.
-fn keep<T: Send + 'static>(
-    answers: &mut Answers,
-    reply: Reply<T>,
-    alive: bool,
-    work: impl FnOnce() -> rusqlite::Result<T>,
-) -> rusqlite::Result<()> {
-    let (value, result) = match alive.then(work) {
-        None => (None, Ok(())),
-        Some(Ok(value)) => (Some(value), Ok(())),
-        Some(Err(e)) => (None, Err(e)),
-    };
-    answers.keep(reply, value);
-    result
+/// The events of a group with the incidents they belong to.
+struct Keyed<'a> {
+    events: Vec<(&'a Incoming, Option<Key>)>,
+    /// Where each batch stands among the commands, and how many events it has.
+    batches: Vec<(usize, usize)>,
+    /// The locks of all incidents that the group may change, each once and in order.
+    buckets: BTreeSet<i64>,
 }
 
-fn probe(db: &Connection, now_ms: u64) -> rusqlite::Result<()> {
-    db.prepare_cached(
-        "INSERT INTO meta (key, value) VALUES ('probe', ?1) ON CONFLICT (key) DO UPDATE SET value = ?1",
-    )?
-    .execute(params![int(clock::now_ms().max(now_ms))])?;
-    Ok(())
+impl<'a> Keyed<'a> {
+    fn of(commands: &'a [Command]) -> Self {
+        let mut keyed = Self { events: Vec::new(), batches: Vec::new(), buckets: BTreeSet::new() };
+        for (at, command) in commands.iter().enumerate() {
+            match command {
+                Command::Ingest { events, .. } => {
+                    keyed.batches.push((at, events.len()));
+                    keyed.events.extend(events.iter().map(|incoming| (incoming, Key::of(&incoming.event))));
+                }
+                Command::Enqueue { notification, .. } => {
+                    keyed.buckets.extend(notification.about.as_ref().map(|told| bucket(&told.key)));
+                }
+                _ => {}
+            }
+        }
+        let keys = keyed.events.iter().filter_map(|(_, key)| key.as_ref());
+        let buckets: Vec<i64> = keys.map(bucket).collect();
+        keyed.buckets.extend(buckets);
+        keyed
+    }
+}
+
+/// The lock of a key: FNV-1a, the same in every build, folded to 64 locks.
+fn bucket(key: &Key) -> i64 {
+    const BASIS: u64 = 0xcbf2_9ce4_8422_2325;
+    const PRIME: u64 = 0x0100_0000_01b3;
+    let parts = [key.model.as_bytes(), key.category.as_str().as_bytes(), key.client.as_bytes()];
+    let bytes = parts.iter().flat_map(|part| part.iter().chain(&[0]));
+    let hash = bytes.fold(BASIS, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(PRIME));
+    super::codec::int((hash ^ (hash >> 32)) % 64)
+}
+
+/// The order in which a group does its commands.
+fn rank(command: &Command) -> u8 {
+    match command {
+        Command::Ingest { .. } | Command::Enqueue { .. } => 0,
+        Command::Decide { .. } | Command::Lift { .. } => 1,
+        Command::Claim { .. } | Command::Settle { .. } => 2,
+        Command::Probe { .. } | Command::Stop { .. } => 3,
+    }
+}
+
+/// Writes a number into `meta`.
+pub(super) fn save_number(db: &Db, key: &str, number: u64) -> Result<(), DbError> {
+    db.execute(
+        "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2",
+        &[key.into(), number.into()],
+    )
+    .map(drop)
 }

@@ -1,9 +1,8 @@
 //! How values stand in columns.
 
-use rusqlite::{Row, types::Type};
-use wire::{Category, EventId, Severity, Verdict};
+use wire::{Category, Severity, Verdict};
 
-/// SQLite's integers are signed.
+/// The databases' integers are signed.
 pub(super) fn int(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
@@ -11,11 +10,6 @@ pub(super) fn int(value: u64) -> i64 {
 /// Back from [`int`].
 pub(super) fn uint(value: i64) -> u64 {
     u64::try_from(value).unwrap_or(0)
-}
-
-/// A column written by [`int`].
-pub(super) fn uint_at(row: &Row<'_>, at: usize) -> rusqlite::Result<u64> {
-    row.get(at).map(uint)
 }
 
 /// Severities sort as numbers.
@@ -26,11 +20,6 @@ pub(super) const fn severity_code(severity: Severity) -> i64 {
         Severity::High => 2,
         Severity::Critical => 3,
     }
-}
-
-/// Back from [`severity_code`].
-pub(super) fn severity_at(row: &Row<'_>, at: usize) -> rusqlite::Result<Severity> {
-    severity_of(row.get(at)?).ok_or_else(|| broken(at, Type::Integer, "no severity"))
 }
 
 /// Back from [`severity_code`].
@@ -70,17 +59,6 @@ pub(super) const fn verdict_of(code: i64) -> Option<Verdict> {
 /// A category's word back to the category; a word of a newer relay is `Other`.
 pub(super) fn category_of(word: &str) -> Category {
     serde_json::from_value(serde_json::Value::from(word)).unwrap_or(Category::Other)
-}
-
-/// A UUID column.
-pub(super) fn id_at(row: &Row<'_>, at: usize) -> rusqlite::Result<EventId> {
-    let bytes: [u8; 16] = row.get(at)?;
-    EventId::from_bytes(bytes).map_err(|_| broken(at, Type::Blob, "no UUIDv7"))
-}
-
-/// A column that does not hold what this relay writes there.
-pub(super) fn broken(at: usize, kind: Type, what: &str) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(at, kind, what.into())
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! Rows of `incidents`.
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use wire::EventId;
 
 use super::{
     StoredEvent,
-    codec::{broken, category_of, id_at, int, severity_at, severity_code, severity_of, uint, uint_at},
+    codec::{category_of, int, severity_code, severity_of},
+    db::{Db, DbError, Row},
     read::event_row,
 };
 use crate::incident::{Incident, Key, Notify};
@@ -15,96 +15,100 @@ pub(super) const COLUMNS: &str = "id, model, category, client, severity, first_m
      refused, threats, due_ms, notify_sequence, notify_last_ms, notify_count, notify_severity";
 
 /// One row.
-pub(super) fn row(row: &Row<'_>) -> rusqlite::Result<Incident> {
-    let category: String = row.get(2)?;
-    let threats: String = row.get(10)?;
-    let told: Option<i64> = row.get(15)?;
+pub(super) fn row(row: &Row<'_>) -> Result<Incident, DbError> {
     Ok(Incident {
-        id: id_at(row, 0)?,
-        key: Key { model: row.get(1)?, category: category_of(&category), client: row.get(3)? },
-        severity: severity_at(row, 4)?,
-        first_ms: uint_at(row, 5)?,
-        last_ms: uint_at(row, 6)?,
-        updated_ms: uint_at(row, 7)?,
-        count: uint_at(row, 8)?,
-        refused: uint_at(row, 9)?,
-        threats: serde_json::from_str(&threats)
-            .map_err(|e| broken(10, rusqlite::types::Type::Text, &e.to_string()))?,
+        id: row.id(0)?,
+        key: Key { model: row.text(1)?, category: category_of(&row.text(2)?), client: row.text(3)? },
+        severity: row.severity(4)?,
+        first_ms: row.uint(5)?,
+        last_ms: row.uint(6)?,
+        updated_ms: row.uint(7)?,
+        count: row.uint(8)?,
+        refused: row.uint(9)?,
+        threats: row.json(10)?,
         notify: Notify {
-            due_ms: row.get::<_, Option<i64>>(11)?.map(uint),
-            sequence: uint_at(row, 12)?,
-            last_ms: uint_at(row, 13)?,
-            count: uint_at(row, 14)?,
-            severity: told.and_then(severity_of),
+            due_ms: row.opt_uint(11)?,
+            sequence: row.uint(12)?,
+            last_ms: row.uint(13)?,
+            count: row.uint(14)?,
+            severity: row.opt_uint(15)?.and_then(|code| severity_of(int(code))),
         },
     })
 }
 
 /// The incident with this id.
-pub(crate) fn get(db: &Connection, id: EventId) -> rusqlite::Result<Option<Incident>> {
-    db.prepare_cached(&format!("SELECT {COLUMNS} FROM incidents WHERE id = ?1"))?
-        .query_row(params![id.to_bytes()], row)
-        .optional()
+pub(crate) fn get(db: &Db, id: EventId) -> Result<Option<Incident>, DbError> {
+    db.query_opt(&format!("SELECT {COLUMNS} FROM incidents WHERE id = ?1"), &[id.into()], row)
 }
 
-/// The latest incident of a key, open or not.
-pub(super) fn latest(db: &Connection, key: &Key) -> rusqlite::Result<Option<Incident>> {
-    db.prepare_cached(&format!(
+/// The latest incident of each key that has one, open or not.
+pub(super) fn latest(db: &Db, keys: &[&Key]) -> Result<Vec<Incident>, DbError> {
+    let sql = format!(
         "SELECT {COLUMNS} FROM incidents WHERE model = ?1 AND category = ?2 AND client = ?3 \
          ORDER BY updated_ms DESC LIMIT 1"
-    ))?
-    .query_row(params![key.model, key.category.as_str(), key.client], row)
-    .optional()
+    );
+    let keys: Vec<_> = keys
+        .iter()
+        .map(|key| vec![(&key.model).into(), key.category.as_str().into(), (&key.client).into()])
+        .collect();
+    db.query_each(&sql, &keys, row)
 }
 
 /// Incidents whose next mail is due.
-pub(crate) fn due(db: &Connection, now_ms: u64, limit: usize) -> rusqlite::Result<Vec<Incident>> {
-    db.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM incidents WHERE due_ms <= ?1 ORDER BY severity DESC, due_ms LIMIT ?2"
-    ))?
-    .query_map(params![int(now_ms), int(limit as u64)], row)?
-    .collect()
+pub(crate) fn due(db: &Db, now_ms: u64, limit: usize) -> Result<Vec<Incident>, DbError> {
+    let sql =
+        format!("SELECT {COLUMNS} FROM incidents WHERE due_ms <= ?1 ORDER BY severity DESC, due_ms LIMIT ?2");
+    db.query(&sql, &[now_ms.into(), limit.into()], row)
 }
 
 /// The latest events of an incident, newest first.
-pub(crate) fn events_of(db: &Connection, id: EventId, limit: usize) -> rusqlite::Result<Vec<StoredEvent>> {
-    db.prepare_cached(
+pub(crate) fn events_of(db: &Db, id: EventId, limit: usize) -> Result<Vec<StoredEvent>, DbError> {
+    db.query(
         "SELECT seq, received_ms, body FROM events WHERE incident = ?1 ORDER BY seq DESC LIMIT ?2",
-    )?
-    .query_map(params![id.to_bytes(), int(limit as u64)], event_row)?
-    .collect()
+        &[id.into(), limit.into()],
+        event_row,
+    )
 }
 
-/// Writes an incident, new or not.
-pub(super) fn save(db: &Connection, incident: &Incident) -> rusqlite::Result<()> {
-    // A list of plain structs: serialising it cannot fail.
-    let threats = serde_json::to_string(&incident.threats).unwrap_or_else(|_| "[]".to_owned());
-    let notify = &incident.notify;
-    db.prepare_cached(
+/// Writes incidents, new or not.
+pub(super) fn save<'a>(db: &Db, incidents: impl Iterator<Item = &'a Incident>) -> Result<(), DbError> {
+    let incidents: Vec<(&Incident, String)> = incidents
+        // A list of plain structs: serialising it cannot fail.
+        .map(|incident| {
+            (incident, serde_json::to_string(&incident.threats).unwrap_or_else(|_| "[]".to_owned()))
+        })
+        .collect();
+    let rows: Vec<_> = incidents
+        .iter()
+        .map(|(incident, threats)| {
+            let Incident { key, notify, .. } = incident;
+            vec![
+                incident.id.into(),
+                (&key.model).into(),
+                key.category.as_str().into(),
+                (&key.client).into(),
+                severity_code(incident.severity).into(),
+                incident.first_ms.into(),
+                incident.last_ms.into(),
+                incident.updated_ms.into(),
+                incident.count.into(),
+                incident.refused.into(),
+                threats.into(),
+                notify.due_ms.into(),
+                notify.sequence.into(),
+                notify.last_ms.into(),
+                notify.count.into(),
+                notify.severity.map(severity_code).into(),
+            ]
+        })
+        .collect();
+    db.execute_each(
         "INSERT INTO incidents (id, model, category, client, severity, first_ms, last_ms, updated_ms, count, \
          refused, threats, due_ms, notify_sequence, notify_last_ms, notify_count, notify_severity) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) \
          ON CONFLICT (id) DO UPDATE SET severity = ?5, first_ms = ?6, last_ms = ?7, updated_ms = ?8, \
          count = ?9, refused = ?10, threats = ?11, due_ms = ?12, notify_sequence = ?13, \
          notify_last_ms = ?14, notify_count = ?15, notify_severity = ?16",
-    )?
-    .execute(params![
-        incident.id.to_bytes(),
-        incident.key.model,
-        incident.key.category.as_str(),
-        incident.key.client,
-        severity_code(incident.severity),
-        int(incident.first_ms),
-        int(incident.last_ms),
-        int(incident.updated_ms),
-        int(incident.count),
-        int(incident.refused),
-        threats,
-        notify.due_ms.map(int),
-        int(notify.sequence),
-        int(notify.last_ms),
-        int(notify.count),
-        notify.severity.map(severity_code),
-    ])?;
-    Ok(())
+        &rows,
+    )
 }

@@ -1,19 +1,26 @@
-//! The store: one SQLite file, one thread that writes, short reads beside it.
+//! The store: one SQLite file or one PostgreSQL, one thread that writes, short reads beside it.
 //!
-//! **Form.** WAL with `synchronous=FULL`: a commit is on disk when it returns. The tables are in `schema`. A lock
-//! file `<database>.lock` keeps a second relay away.
+//! **Form.** The tables are in `schema`, how either database is spoken to in `db`; everything above is the same code.
+//! SQLite: WAL with `synchronous=FULL`, a commit is on disk when it returns; a lock file `<database>.lock` keeps a
+//! second relay away. PostgreSQL: `synchronous_commit` is on; any number of relays, each with a name of its own.
 //!
 //! **Writing.** Everything that changes goes as a [`Command`] through a bounded queue to one thread, which takes what
 //! has gathered (at most [`writer::GROUP_TIME`] or [`writer::GROUP_EVENTS`]) into one transaction, commits, and only
 //! then answers. A full queue is told to the sender, not waited for.
 //!
-//! **Recovery.** SQLite rolls an unfinished transaction back by itself; its senders had no answer and send again,
-//! where `INSERT OR IGNORE` on the event id makes repetition harmless. Incident, notification and outbox rows change
-//! in the same transaction as the events that cause them. Log lines are repaired from `meta.logged`, see `logfile`.
+//! **Several relays.** What one changes is locked for the others in one order, see `apply`; mails are leased, and what
+//! another one takes is skipped. Each relay writes the lines of the events it took into its own log.
+//!
+//! **Recovery.** The database rolls an unfinished transaction back by itself; its senders had no answer and send again,
+//! where the unique event id makes repetition harmless. Incident, notification and outbox rows change
+//! in the same transaction as the events that cause them. Log lines are repaired from `meta`, see `logfile`.
 
 mod apply;
 mod codec;
+mod connect;
+mod db;
 mod decisions;
+mod events;
 mod incidents;
 mod lock;
 mod outbox;
@@ -24,7 +31,6 @@ mod writer;
 
 use std::{
     fmt,
-    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::AtomicU64,
@@ -33,11 +39,10 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 use wire::{Event, EventId, Severity};
 
-use crate::{config::Alerts, logfile::Entry, metrics::Metrics};
+use crate::{config::Alerts, incident::Key, logfile, metrics::Metrics};
 
 pub(crate) use outbox::{Claimed, Outcome};
 pub(crate) use read::{Delivery, IncidentFilter, OutboxState, StoredEvent};
@@ -50,8 +55,6 @@ const QUEUE_BYTES: usize = 8 << 20;
 const QUEUE_COMMANDS: usize = 1024;
 /// Reading connections.
 const READERS: usize = 2;
-/// How long a statement waits for a lock of the other side.
-const BUSY: Duration = Duration::from_secs(5);
 
 /// An event on its way into the store.
 #[derive(Debug)]
@@ -83,10 +86,12 @@ pub(crate) struct NewNotification {
 }
 
 /// What a mail told of an incident.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Told {
     /// The incident.
     pub(crate) incident: EventId,
+    /// What its events share.
+    pub(crate) key: Key,
     /// Its number among the incident's mails, from 0.
     pub(crate) sequence: u64,
     /// Events counted in it.
@@ -123,8 +128,13 @@ pub(crate) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
 /// What the writing thread does.
 pub(crate) enum Command {
-    /// Store a batch.
-    Ingest { events: Vec<Incoming>, permit: Option<OwnedSemaphorePermit>, reply: Reply<Stored> },
+    /// Store a batch. The permit is for its bytes, and goes back with them.
+    Ingest {
+        events: Vec<Incoming>,
+        #[expect(dead_code, reason = "held, not read: dropping it makes room in the queue")]
+        permit: Option<OwnedSemaphorePermit>,
+        reply: Reply<Stored>,
+    },
     /// Put a composed mail into the outbox. Answers whether it was still wanted.
     Enqueue { notification: NewNotification, reply: Reply<bool> },
     /// Take mails that are due, for as long as the lease runs.
@@ -156,15 +166,15 @@ impl Store {
     /// # Errors
     /// When the file cannot be opened or locked, or was made by a newer relay.
     pub(crate) fn open(
-        path: &Path,
+        place: Place,
         alerts: Alerts,
         metrics: Arc<Metrics>,
-        log: SyncSender<Vec<Entry>>,
+        log: SyncSender<logfile::Group>,
         logged: Arc<AtomicU64>,
         wake: Arc<Notify>,
     ) -> Result<(Self, Started), String> {
         let (started, commands) = writer::start(writer::Setup {
-            path: path.to_owned(),
+            place: place.clone(),
             alerts,
             metrics: Arc::clone(&metrics),
             log,
@@ -172,7 +182,7 @@ impl Store {
             wake,
         })?;
         let readers = Arc::new(Readers {
-            path: path.to_owned(),
+            place,
             permits: Arc::new(Semaphore::new(READERS)),
             idle: Mutex::new(Vec::new()),
         });
@@ -262,13 +272,13 @@ impl Store {
         }
     }
 
-    /// Queries. Keep them short: a long reader makes the write-ahead log grow.
+    /// Queries. Keep them short: a long reader makes SQLite's write-ahead log grow.
     ///
     /// # Errors
     /// What the database says.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
-        query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        query: impl Fn(&Db) -> Result<T, DbError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let readers = Arc::clone(&self.readers);
         let permit = Arc::clone(&readers.permits).acquire_owned().await.map_err(|_| StoreError::Closed)?;
@@ -308,38 +318,79 @@ impl Store {
 
 /// Connections that only read.
 struct Readers {
-    path: PathBuf,
+    place: Place,
     permits: Arc<Semaphore>,
-    idle: Mutex<Vec<Connection>>,
+    idle: Mutex<Vec<Db>>,
 }
 
 impl Readers {
-    fn with<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+    fn with<T>(&self, query: impl Fn(&Db) -> Result<T, DbError>) -> Result<T, DbError> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let db = match idle {
-            Some(db) => db,
-            None => open_reader(&self.path)?,
-        };
-        // One read transaction, so that what is read together fits together.
-        db.execute_batch("BEGIN")?;
-        let result = query(&db);
-        db.execute_batch("COMMIT")?;
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(db);
+        if let Some(db) = idle {
+            match read_once(&db, &query) {
+                // The server was restarted, perhaps long ago.
+                Err(e) if e.is_lost() => {}
+                result => return self.keep(db, result),
+            }
+        }
+        let db = self.place.open_reader()?;
+        let result = read_once(&db, &query);
+        self.keep(db, result)
+    }
+
+    fn keep<T>(&self, db: Db, result: Result<T, DbError>) -> Result<T, DbError> {
+        if result.is_ok() {
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(db);
+        }
         result
     }
 }
 
-/// A connection that cannot change anything.
-pub(crate) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
-    let db = Connection::open_with_flags(
-        path,
-        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-    )?;
-    db.busy_timeout(BUSY)?;
-    Ok(db)
+/// In one read transaction, so that what is read together fits together.
+fn read_once<T>(db: &Db, query: &impl Fn(&Db) -> Result<T, DbError>) -> Result<T, DbError> {
+    db.begin_reading()?;
+    let result = query(db)?;
+    db.batch("COMMIT")?;
+    Ok(result)
+}
+
+impl Command {
+    /// Answers who waits, after the commit, with what was done; what the log has to write goes into `entries`.
+    fn succeeded(self, done: Done, received_ms: u64, entries: &mut Vec<logfile::Entry>) {
+        match (self, done) {
+            (Self::Ingest { events, reply, .. }, Done::Ingested(numbers)) => {
+                let accepted = numbers.iter().flatten().count();
+                let _ = reply.send(Ok(Stored { accepted, duplicates: events.len() - accepted }));
+                entries.extend(events.into_iter().zip(numbers).filter_map(
+                    |(Incoming { event, .. }, seq)| Some(logfile::Entry { seq: seq?, received_ms, event }),
+                ));
+            }
+            (Self::Enqueue { reply, .. }, Done::Enqueued(wanted)) => drop(reply.send(Ok(wanted))),
+            (Self::Claim { reply, .. }, Done::Claimed(claimed)) => drop(reply.send(Ok(claimed))),
+            (Self::Settle { reply, .. }, Done::Settled) => drop(reply.send(Ok(()))),
+            (Self::Decide { reply, .. }, Done::Decided(decision)) => drop(reply.send(Ok(decision))),
+            (Self::Lift { reply, .. }, Done::Lifted(lifted)) => drop(reply.send(Ok(lifted))),
+            (Self::Probe { reply }, Done::Probed) => drop(reply.send(Ok(()))),
+            (command, _) => command.failed(&StoreError::Failed("not done".to_owned())),
+        }
+    }
+
+    /// Answers who waits that it was not done.
+    fn failed(self, error: &StoreError) {
+        match self {
+            Self::Ingest { reply, .. } => drop(reply.send(Err(error.clone()))),
+            Self::Enqueue { reply, .. } | Self::Lift { reply, .. } => drop(reply.send(Err(error.clone()))),
+            Self::Claim { reply, .. } => drop(reply.send(Err(error.clone()))),
+            Self::Settle { reply, .. } | Self::Probe { reply } => drop(reply.send(Err(error.clone()))),
+            Self::Decide { reply, .. } => drop(reply.send(Err(error.clone()))),
+            Self::Stop { reply } => drop(reply.send(())),
+        }
+    }
 }
 
 pub(crate) use apply::Counts;
+use apply::Done;
+pub(crate) use db::{Db, DbError, Place};
 pub(crate) use decisions::{NewDecision, StoredDecision, decision_page};
 pub(crate) use incidents::{due as due_incidents, events_of, get as get_incident};
 pub(crate) use read::{events_after, incident_page, notifications_of, outbox_is_due, outbox_state};

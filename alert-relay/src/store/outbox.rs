@@ -1,10 +1,8 @@
 //! Rows of `notifications` and `outbox`: what must still be told to whom.
 
-use rusqlite::{Connection, params};
-
 use super::{
     NewNotification,
-    codec::{int, uint_at},
+    db::{Db, DbError, Dialect, Value},
 };
 
 /// A mail taken from the outbox to be sent now.
@@ -43,66 +41,77 @@ pub(crate) enum Outcome {
 
 /// Takes what is due, oldest first. Nobody else gets it until the lease has run out.
 pub(super) fn claim(
-    db: &Connection,
+    db: &Db,
+    holder: &str,
     now_ms: u64,
     lease_ms: u64,
     limit: usize,
-) -> rusqlite::Result<Vec<Claimed>> {
-    let claimed: Vec<Claimed> = db
-        .prepare_cached(
-            "SELECT outbox.id, message, recipient, attempts, outbox.created_ms \
-             FROM outbox JOIN notifications ON notifications.id = notification \
-             WHERE state = 'pending' AND due_ms <= ?1 AND lease_ms <= ?1 ORDER BY due_ms LIMIT ?2",
-        )?
-        .query_map(params![int(now_ms), int(limit as u64)], |row| {
-            Ok(Claimed {
-                id: row.get(0)?,
-                message: row.get(1)?,
-                recipient: row.get(2)?,
-                attempts: uint_at(row, 3)?,
-                created_ms: uint_at(row, 4)?,
-            })
-        })?
-        .collect::<rusqlite::Result<_>>()?;
-    let mut lease = db.prepare_cached("UPDATE outbox SET lease_ms = ?2 WHERE id = ?1")?;
-    for one in &claimed {
-        lease.execute(params![one.id, int(now_ms.saturating_add(lease_ms))])?;
-    }
+) -> Result<Vec<Claimed>, DbError> {
+    // What another relay takes at this moment is not waited for.
+    let apart = match db.dialect() {
+        Dialect::Sqlite => "",
+        Dialect::Postgres => " FOR UPDATE OF outbox SKIP LOCKED",
+    };
+    let sql = format!(
+        "SELECT outbox.id, message, recipient, attempts, outbox.created_ms \
+         FROM outbox JOIN notifications ON notifications.id = notification \
+         WHERE state = 'pending' AND due_ms <= ?1 AND lease_ms <= ?1 ORDER BY due_ms LIMIT ?2{apart}"
+    );
+    let claimed = db.query(&sql, &[now_ms.into(), limit.into()], |row| {
+        Ok(Claimed {
+            id: row.int(0)?,
+            message: row.text(1)?,
+            recipient: row.text(2)?,
+            attempts: row.uint(3)?,
+            created_ms: row.uint(4)?,
+        })
+    })?;
+    let until = now_ms.saturating_add(lease_ms);
+    let leases: Vec<_> = claimed.iter().map(|one| vec![one.id.into(), until.into(), holder.into()]).collect();
+    db.execute_each("UPDATE outbox SET lease_ms = ?2, holder = ?3 WHERE id = ?1", &leases)?;
     Ok(claimed)
 }
 
+/// Gives up the leases of an earlier life of this relay: whoever had them is gone.
+pub(super) fn void_leases(db: &Db, holder: &str) -> Result<(), DbError> {
+    let sql = "UPDATE outbox SET lease_ms = 0 WHERE state = 'pending' AND holder IN (?1, '')";
+    db.execute(sql, &[holder.into()]).map(drop)
+}
+
 /// Notes how sending one went.
-pub(super) fn settle(db: &Connection, id: i64, outcome: &Outcome, now_ms: u64) -> rusqlite::Result<()> {
+pub(super) fn settle(db: &Db, id: i64, outcome: &Outcome, now_ms: u64) -> Result<(), DbError> {
     let (state, due_ms, settled_ms, error) = match outcome {
         Outcome::Sent => ("sent", None, Some(now_ms), None),
         Outcome::Retry { at_ms, error } => ("pending", Some(*at_ms), None, Some(error)),
         Outcome::Parked { error } => ("parked", None, Some(now_ms), Some(error)),
     };
-    db.prepare_cached(
+    db.execute(
         "UPDATE outbox SET state = ?2, attempts = attempts + 1, due_ms = COALESCE(?3, due_ms), lease_ms = 0, \
          settled_ms = ?4, error = ?5 WHERE id = ?1 AND state = 'pending'",
-    )?
-    .execute(params![id, state, due_ms.map(int), settled_ms.map(int), error])?;
-    Ok(())
+        &[id.into(), state.into(), due_ms.into(), settled_ms.into(), error.into()],
+    )
+    .map(drop)
 }
 
 /// One notification, and a row for each recipient.
-pub(super) fn insert(db: &Connection, notification: &NewNotification, now_ms: u64) -> rusqlite::Result<()> {
+pub(super) fn insert(db: &Db, notification: &NewNotification, now_ms: u64) -> Result<(), DbError> {
     let (incident, sequence) = match &notification.about {
-        Some(told) => (Some(told.incident.to_bytes()), told.sequence),
-        None => (None, 0),
+        Some(told) => (Value::from(told.incident), told.sequence),
+        None => (Value::Null, 0),
     };
-    db.prepare_cached(
-        "INSERT INTO notifications (incident, sequence, created_ms, message) VALUES (?1, ?2, ?3, ?4)",
-    )?
-    .execute(params![incident, int(sequence), int(now_ms), notification.message])?;
-    let id = db.last_insert_rowid();
-    let mut statement = db.prepare_cached(
+    let id = db.query_one(
+        "INSERT INTO notifications (incident, sequence, created_ms, message) VALUES (?1, ?2, ?3, ?4) RETURNING id",
+        &[incident, sequence.into(), now_ms.into(), (&notification.message).into()],
+        |row| row.int(0),
+    )?;
+    let rows: Vec<_> = notification
+        .recipients
+        .iter()
+        .map(|recipient| vec![id.into(), recipient.into(), now_ms.into()])
+        .collect();
+    db.execute_each(
         "INSERT INTO outbox (notification, channel, recipient, state, due_ms, created_ms) \
          VALUES (?1, 'mail', ?2, 'pending', ?3, ?3)",
-    )?;
-    for recipient in &notification.recipients {
-        statement.execute(params![id, recipient, int(now_ms)])?;
-    }
-    Ok(())
+        &rows,
+    )
 }

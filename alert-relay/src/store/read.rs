@@ -1,10 +1,10 @@
 //! Short queries.
 
-use rusqlite::{Connection, Row, ToSql, params, params_from_iter, types::Type};
 use wire::{Category, Event, EventId, Severity};
 
 use super::{
-    codec::{broken, int, severity_code, uint_at},
+    codec::severity_code,
+    db::{Db, DbError, Row, Value},
     incidents,
 };
 use crate::incident::Incident;
@@ -21,20 +21,22 @@ pub(crate) struct StoredEvent {
 }
 
 /// A row of `seq, received_ms, body`.
-pub(super) fn event_row(row: &Row<'_>) -> rusqlite::Result<StoredEvent> {
-    let body: String = row.get(2)?;
-    Ok(StoredEvent {
-        seq: uint_at(row, 0)?,
-        received_ms: uint_at(row, 1)?,
-        event: serde_json::from_str(&body).map_err(|e| broken(2, Type::Text, &e.to_string()))?,
-    })
+pub(super) fn event_row(row: &Row<'_>) -> Result<StoredEvent, DbError> {
+    Ok(StoredEvent { seq: row.uint(0)?, received_ms: row.uint(1)?, event: row.json(2)? })
 }
 
-/// Events in the order of storing, after a sequence number.
-pub(crate) fn events_after(db: &Connection, seq: u64, limit: usize) -> rusqlite::Result<Vec<StoredEvent>> {
-    db.prepare_cached("SELECT seq, received_ms, body FROM events WHERE seq > ?1 ORDER BY seq LIMIT ?2")?
-        .query_map(params![int(seq), int(limit as u64)], event_row)?
-        .collect()
+/// Events that one relay took, in the order of storing, after a sequence number.
+pub(crate) fn events_after(
+    db: &Db,
+    relay: &str,
+    seq: u64,
+    limit: usize,
+) -> Result<Vec<StoredEvent>, DbError> {
+    db.query(
+        "SELECT seq, received_ms, body FROM events WHERE seq > ?1 AND relay = ?3 ORDER BY seq LIMIT ?2",
+        &[seq.into(), limit.into(), relay.into()],
+        event_row,
+    )
 }
 
 /// Which incidents to list.
@@ -62,45 +64,39 @@ pub(crate) struct IncidentPage {
 }
 
 /// A page of incidents by keyset: as fast at the end as at the beginning.
-pub(crate) fn incident_page(
-    db: &Connection,
-    filter: &IncidentFilter,
-    limit: usize,
-) -> rusqlite::Result<IncidentPage> {
-    let mut conditions: Vec<&str> = Vec::new();
-    let mut values: Vec<Box<dyn ToSql>> = Vec::new();
-    if let Some(model) = &filter.model {
-        conditions.push("model = ?");
-        values.push(Box::new(model.clone()));
-    }
+pub(crate) fn incident_page(db: &Db, filter: &IncidentFilter, limit: usize) -> Result<IncidentPage, DbError> {
+    let mut conditions: Vec<String> = Vec::new();
+    let mut values: Vec<Value<'_>> = Vec::new();
+    let mut hold = |condition: &str, value: Value<'static>| {
+        values.push(value);
+        conditions.push(format!("{condition} ?{}", values.len()));
+    };
     if let Some(severity) = filter.min_severity {
-        conditions.push("severity >= ?");
-        values.push(Box::new(severity_code(severity)));
+        hold("severity >=", severity_code(severity).into());
     }
     if let Some(category) = filter.category {
-        conditions.push("category = ?");
-        values.push(Box::new(category.as_str()));
+        hold("category =", category.as_str().into());
     }
     if let Some(since) = filter.since_ms {
-        conditions.push("last_ms >= ?");
-        values.push(Box::new(int(since)));
+        hold("last_ms >=", since.into());
+    }
+    if let Some(model) = &filter.model {
+        values.push(model.into());
+        conditions.push(format!("model = ?{}", values.len()));
     }
     if let Some((last_ms, id)) = filter.before {
-        conditions.push("(last_ms, id) < (?, ?)");
-        values.push(Box::new(int(last_ms)));
-        values.push(Box::new(id.to_bytes()));
+        values.extend([Value::from(last_ms), id.into()]);
+        conditions.push(format!("(last_ms, id) < (?{}, ?{})", values.len() - 1, values.len()));
     }
     let condition =
         if conditions.is_empty() { String::new() } else { format!("WHERE {}", conditions.join(" AND ")) };
-    values.push(Box::new(int(limit as u64 + 1)));
+    values.push((limit + 1).into());
     let sql = format!(
-        "SELECT {} FROM incidents {condition} ORDER BY last_ms DESC, id DESC LIMIT ?",
-        incidents::COLUMNS
+        "SELECT {} FROM incidents {condition} ORDER BY last_ms DESC, id DESC LIMIT ?{}",
+        incidents::COLUMNS,
+        values.len()
     );
-    let mut found: Vec<Incident> = db
-        .prepare_cached(&sql)?
-        .query_map(params_from_iter(values), incidents::row)?
-        .collect::<rusqlite::Result<_>>()?;
+    let mut found = db.query(&sql, &values, incidents::row)?;
     let more = found.len() > limit;
     found.truncate(limit);
     Ok(IncidentPage { incidents: found, more })
@@ -124,23 +120,23 @@ pub(crate) struct Delivery {
 }
 
 /// What was mailed of an incident.
-pub(crate) fn notifications_of(db: &Connection, incident: EventId) -> rusqlite::Result<Vec<Delivery>> {
-    db.prepare_cached(
+pub(crate) fn notifications_of(db: &Db, incident: EventId) -> Result<Vec<Delivery>, DbError> {
+    db.query(
         "SELECT sequence, recipient, state, attempts, outbox.created_ms, error \
          FROM notifications JOIN outbox ON outbox.notification = notifications.id \
          WHERE incident = ?1 ORDER BY sequence, outbox.id LIMIT 500",
-    )?
-    .query_map(params![incident.to_bytes()], |row| {
-        Ok(Delivery {
-            sequence: uint_at(row, 0)?,
-            recipient: row.get(1)?,
-            state: row.get(2)?,
-            attempts: uint_at(row, 3)?,
-            created_ms: uint_at(row, 4)?,
-            error: row.get(5)?,
-        })
-    })?
-    .collect()
+        &[incident.into()],
+        |row| {
+            Ok(Delivery {
+                sequence: row.uint(0)?,
+                recipient: row.text(1)?,
+                state: row.text(2)?,
+                attempts: row.uint(3)?,
+                created_ms: row.uint(4)?,
+                error: row.opt_text(5)?,
+            })
+        },
+    )
 }
 
 /// How the outbox stands.
@@ -155,24 +151,18 @@ pub(crate) struct OutboxState {
 }
 
 /// Counts the outbox; both parts are partial indexes.
-pub(crate) fn outbox_state(db: &Connection) -> rusqlite::Result<OutboxState> {
-    let (pending, oldest): (i64, Option<i64>) = db
-        .prepare_cached("SELECT COUNT(*), MIN(created_ms) FROM outbox WHERE state = 'pending'")?
-        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let parked = db
-        .prepare_cached("SELECT COUNT(*) FROM outbox WHERE state = 'parked'")?
-        .query_row([], |row| uint_at(row, 0))?;
-    Ok(OutboxState {
-        pending: super::codec::uint(pending),
-        oldest_ms: oldest.map(super::codec::uint),
-        parked,
-    })
+pub(crate) fn outbox_state(db: &Db) -> Result<OutboxState, DbError> {
+    let (pending, oldest_ms) =
+        db.query_one("SELECT COUNT(*), MIN(created_ms) FROM outbox WHERE state = 'pending'", &[], |row| {
+            Ok((row.uint(0)?, row.opt_uint(1)?))
+        })?;
+    let parked =
+        db.query_one("SELECT COUNT(*) FROM outbox WHERE state = 'parked'", &[], |row| row.uint(0))?;
+    Ok(OutboxState { pending, oldest_ms, parked })
 }
 
 /// Whether a mail waits that may be sent now.
-pub(crate) fn outbox_is_due(db: &Connection, now_ms: u64) -> rusqlite::Result<bool> {
-    db.prepare_cached(
-        "SELECT EXISTS (SELECT 1 FROM outbox WHERE state = 'pending' AND due_ms <= ?1 AND lease_ms <= ?1)",
-    )?
-    .query_row(params![int(now_ms)], |row| row.get(0))
+pub(crate) fn outbox_is_due(db: &Db, now_ms: u64) -> Result<bool, DbError> {
+    let sql = "SELECT id FROM outbox WHERE state = 'pending' AND due_ms <= ?1 AND lease_ms <= ?1 LIMIT 1";
+    Ok(db.query_opt(sql, &[now_ms.into()], |_| Ok(()))?.is_some())
 }

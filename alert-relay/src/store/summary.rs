@@ -1,14 +1,16 @@
 //! What happened in the last hours.
 
-use rusqlite::{Connection, params};
 use wire::{Severity, Verdict};
 
-use super::codec::{int, severity_of, uint, uint_at, verdict_of};
+use super::{
+    codec::{severity_of, verdict_of},
+    db::{Db, DbError},
+};
 
 /// The longest time a summary covers: a year.
 pub(crate) const MAX_HOURS: u64 = 24 * 366;
 /// Rules named in a summary.
-const THREATS: u32 = 10;
+const THREATS: u64 = 10;
 
 /// Counts over a stretch of time, by the moment the guard decided.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,37 +30,35 @@ pub(crate) struct Summary {
 }
 
 /// Counts everything since `since_ms`, rounded down to a full minute (rules are counted by the minute).
-pub(crate) fn summary(db: &Connection, since_ms: u64) -> rusqlite::Result<Summary> {
+pub(crate) fn summary(db: &Db, since_ms: u64) -> Result<Summary, DbError> {
     let minute = since_ms / 60_000;
-    let since = int(minute * 60_000);
-    let mut summary = Summary { since_ms: minute * 60_000, ..Summary::default() };
-    let mut statement = db.prepare_cached(
+    let since = minute * 60_000;
+    let mut summary = Summary { since_ms: since, ..Summary::default() };
+    let groups = db.query(
         "SELECT severity, verdict, COUNT(*) FROM events WHERE time_ms >= ?1 GROUP BY severity, verdict",
+        &[since.into()],
+        |row| Ok((severity_of(row.int(0)?), verdict_of(row.int(1)?), row.uint(2)?)),
     )?;
-    let mut rows = statement.query(params![since])?;
-    while let Some(row) = rows.next()? {
-        let count = uint_at(row, 2)?;
+    for (severity, verdict, count) in groups {
         summary.total += count;
-        if let Some(severity) = severity_of(row.get(0)?) {
+        if let Some(severity) = severity {
             add(&mut summary.severities, severity, count);
         }
-        if let Some(verdict) = verdict_of(row.get(1)?) {
+        if let Some(verdict) = verdict {
             add(&mut summary.verdicts, verdict, count);
         }
     }
-    summary.clients = db
-        .prepare_cached(
-            "SELECT COUNT(DISTINCT client) FROM events WHERE time_ms >= ?1 AND client <> 'unknown'",
-        )?
-        .query_row(params![since], |row| row.get(0))
-        .map(uint)?;
-    summary.threats = db
-        .prepare_cached(
-            "SELECT rule, SUM(count) AS n FROM threats WHERE minute >= ?1 GROUP BY rule \
-             ORDER BY n DESC, rule LIMIT ?2",
-        )?
-        .query_map(params![int(minute), THREATS], |row| Ok((row.get(0)?, uint_at(row, 1)?)))?
-        .collect::<rusqlite::Result<_>>()?;
+    summary.clients = db.query_one(
+        "SELECT COUNT(DISTINCT client) FROM events WHERE time_ms >= ?1 AND client <> 'unknown'",
+        &[since.into()],
+        |row| row.uint(0),
+    )?;
+    summary.threats = db.query(
+        "SELECT rule, CAST(SUM(count) AS BIGINT) AS n FROM threats WHERE minute >= ?1 GROUP BY rule \
+         ORDER BY n DESC, rule LIMIT ?2",
+        &[minute.into(), THREATS.into()],
+        |row| Ok((row.text(0)?, row.uint(1)?)),
+    )?;
     Ok(summary)
 }
 

@@ -1,7 +1,8 @@
-use std::time::Duration;
+use std::{sync::atomic::AtomicU64, time::Duration};
 
 use super::{
-    apply::{Answers, Group},
+    apply::{Done, Group},
+    events::Storing,
     *,
 };
 use crate::{
@@ -19,10 +20,48 @@ fn alerts() -> Alerts {
     }
 }
 
-fn database() -> Connection {
-    let mut db = Connection::open_in_memory().unwrap();
-    schema::migrate(&mut db).unwrap();
-    db
+/// An empty database: in memory, or a schema of its own on the server that the environment names, which goes with it.
+struct Fresh {
+    db: Db,
+    schema: Option<(String, String)>,
+}
+
+impl std::ops::Deref for Fresh {
+    type Target = Db;
+
+    fn deref(&self) -> &Db {
+        &self.db
+    }
+}
+
+impl Drop for Fresh {
+    fn drop(&mut self) {
+        if let Some((server, schema)) = &self.schema {
+            connect(server).batch(&format!("DROP SCHEMA {schema} CASCADE")).unwrap();
+        }
+    }
+}
+
+fn connect(url: &str) -> Db {
+    let config = url.parse().unwrap();
+    let config = crate::config::Postgres { config, ca: None, relay: "one".to_owned() };
+    Place::Postgres(Box::new(config)).open_reader().unwrap()
+}
+
+fn database() -> Fresh {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let fresh = match std::env::var("ALERT_RELAY_TEST_POSTGRES") {
+        Err(_) => Fresh { db: Db::Sqlite(rusqlite::Connection::open_in_memory().unwrap()), schema: None },
+        Ok(server) => {
+            let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let schema = format!("unit_{}_{number}", std::process::id());
+            connect(&server).batch(&format!("CREATE SCHEMA {schema}")).unwrap();
+            let db = connect(&format!("{server}?options=-csearch_path%3D{schema}"));
+            Fresh { db, schema: Some((server, schema)) }
+        }
+    };
+    schema::migrate(&fresh.db).unwrap();
+    fresh
 }
 
 fn ingest(events: Vec<Event>) -> (Command, oneshot::Receiver<Result<Stored, StoreError>>) {
@@ -37,6 +76,7 @@ fn ingest(events: Vec<Event>) -> (Command, oneshot::Receiver<Result<Stored, Stor
 fn enqueue(incident: &Incident) -> (Command, oneshot::Receiver<Result<bool, StoreError>>) {
     let about = Some(Told {
         incident: incident.id,
+        key: incident.key.clone(),
         sequence: incident.notify.sequence,
         count: incident.count,
         severity: incident.severity,
@@ -51,22 +91,20 @@ fn enqueue(incident: &Incident) -> (Command, oneshot::Receiver<Result<bool, Stor
 }
 
 /// Runs commands as one group and commits.
-fn commit(db: &Connection, commands: Vec<Command>, now_ms: u64) {
+fn commit(db: &Db, commands: Vec<Command>, now_ms: u64) {
     let alerts = alerts();
-    let next: i64 =
-        db.query_row("SELECT COALESCE(MAX(seq), 0) + 1 FROM events", [], |row| row.get(0)).unwrap();
-    let mut answers = Answers::default();
-    let mut group = Group::new(db, &alerts, now_ms, codec::uint(next));
-    db.execute_batch("BEGIN").unwrap();
-    for command in commands {
-        group.apply(command, true, &mut answers).unwrap();
+    let next_seq =
+        db.query_one("SELECT COALESCE(MAX(seq), 0) + 1 FROM events", &[], |row| row.uint(0)).unwrap();
+    db.begin_writing().unwrap();
+    let done: Vec<Done> =
+        Group::new(db, &alerts, Storing { relay: "one", now_ms, next_seq }).run(&commands).unwrap();
+    db.batch("COMMIT").unwrap();
+    for (command, done) in commands.into_iter().zip(done) {
+        command.succeeded(done, now_ms, &mut Vec::new());
     }
-    group.flush().unwrap();
-    db.execute_batch("COMMIT").unwrap();
-    answers.send(Ok(()));
 }
 
-fn incidents(db: &Connection) -> Vec<Incident> {
+fn incidents(db: &Db) -> Vec<Incident> {
     incident_page(db, &IncidentFilter::default(), 100).unwrap().incidents
 }
 
@@ -106,7 +144,7 @@ fn the_same_mail_is_put_into_the_outbox_once() {
     assert_eq!(taken.blocking_recv().unwrap(), Ok(true));
     assert_eq!(refused.blocking_recv().unwrap(), Ok(false));
     assert_eq!(refused_later.blocking_recv().unwrap(), Ok(false));
-    let rows: i64 = db.query_row("SELECT COUNT(*) FROM outbox", [], |row| row.get(0)).unwrap();
+    let rows = db.query_one("SELECT COUNT(*) FROM outbox", &[], |row| row.int(0)).unwrap();
     assert_eq!(rows, 2, "one for each recipient");
 }
 
@@ -139,13 +177,13 @@ fn a_claimed_mail_is_nobody_elses_until_its_lease_ends() {
     let (mail, _told) = enqueue(&incidents(&db).remove(0));
     commit(&db, vec![mail], MOMENT + 5000);
     let now = MOMENT + 6000;
-    let mine = outbox::claim(&db, now, 1000, 1).unwrap();
+    let mine = outbox::claim(&db, "one", now, 1000, 1).unwrap();
     assert_eq!(mine.len(), 1);
-    let theirs = outbox::claim(&db, now, 1000, 10).unwrap();
+    let theirs = outbox::claim(&db, "one", now, 1000, 10).unwrap();
     assert_eq!(theirs.len(), 1);
     assert_ne!(mine[0].id, theirs[0].id);
-    assert!(outbox::claim(&db, now + 999, 1000, 10).unwrap().is_empty());
-    assert_eq!(outbox::claim(&db, now + 1000, 1000, 10).unwrap().len(), 2, "whoever had them is gone");
+    assert!(outbox::claim(&db, "one", now + 999, 1000, 10).unwrap().is_empty());
+    assert_eq!(outbox::claim(&db, "one", now + 1000, 1000, 10).unwrap().len(), 2, "whoever had them is gone");
 }
 
 #[test]
@@ -154,60 +192,87 @@ fn a_mail_is_settled_once() {
     commit(&db, vec![ingest(vec![event(1)]).0], MOMENT);
     let (mail, _told) = enqueue(&incidents(&db).remove(0));
     commit(&db, vec![mail], MOMENT + 5000);
-    let claimed = outbox::claim(&db, MOMENT + 6000, 1000, 1).unwrap().remove(0);
+    let claimed = outbox::claim(&db, "one", MOMENT + 6000, 1000, 1).unwrap().remove(0);
     let retry = Outcome::Retry { at_ms: MOMENT + 9000, error: "450".to_owned() };
     outbox::settle(&db, claimed.id, &retry, MOMENT + 6100).unwrap();
-    let again = outbox::claim(&db, MOMENT + 9000, 1000, 10).unwrap();
+    let again = outbox::claim(&db, "one", MOMENT + 9000, 1000, 10).unwrap();
     let again = again.iter().find(|other| other.id == claimed.id).expect("due again");
     assert_eq!((again.attempts, again.created_ms), (1, MOMENT + 5000));
     outbox::settle(&db, claimed.id, &Outcome::Sent, MOMENT + 9100).unwrap();
     // A late word about an earlier try does not bring it back.
     outbox::settle(&db, claimed.id, &retry, MOMENT + 9200).unwrap();
-    let state: String =
-        db.query_row("SELECT state FROM outbox WHERE id = ?1", [claimed.id], |row| row.get(0)).unwrap();
+    let sql = "SELECT state FROM outbox WHERE id = ?1";
+    let state = db.query_one(sql, &[claimed.id.into()], |row| row.text(0)).unwrap();
     assert_eq!(state, "sent");
 }
 
 #[test]
 fn migrations_run_once_and_a_newer_database_is_refused() {
-    let mut db = database();
-    schema::migrate(&mut db).unwrap();
-    db.pragma_update(None, "user_version", 99).unwrap();
-    let error = schema::migrate(&mut db).unwrap_err().to_string();
+    let db = database();
+    schema::migrate(&db).unwrap();
+    match db.dialect() {
+        db::Dialect::Sqlite => db.batch("PRAGMA user_version = 99").unwrap(),
+        db::Dialect::Postgres => db.batch("UPDATE meta SET value = 99 WHERE key = 'schema'").unwrap(),
+    }
+    let error = schema::migrate(&db).unwrap_err().to_string();
     assert!(error.contains("schema version 99"), "{error}");
 }
 
 #[test]
 fn queries_use_their_indexes() {
     let db = database();
+    let postgres = db.dialect() == db::Dialect::Postgres;
+    if postgres {
+        // Empty tables are read faster without any.
+        db.batch("SET enable_seqscan = off; SET enable_bitmapscan = off").unwrap();
+    }
     let plans = [
-        ("SELECT * FROM events WHERE seq > 5 ORDER BY seq LIMIT 9", "PRIMARY KEY"),
+        ("SELECT * FROM events WHERE seq > 5 ORDER BY seq LIMIT 9", "PRIMARY KEY", "events_pkey"),
         (
             "SELECT severity, verdict, COUNT(*) FROM events WHERE time_ms >= 1 GROUP BY 1, 2",
             "COVERING INDEX events_time",
+            "Index Only Scan using events_time",
         ),
-        ("SELECT * FROM events WHERE incident = x'00' ORDER BY seq DESC LIMIT 9", "events_incident"),
-        ("SELECT * FROM incidents ORDER BY last_ms DESC, id DESC LIMIT 9", "incidents_last"),
+        (
+            "SELECT * FROM events WHERE incident = x'00' ORDER BY seq DESC LIMIT 9",
+            "events_incident",
+            "events_incident",
+        ),
+        (
+            "SELECT * FROM events WHERE address = 'a' ORDER BY seq DESC LIMIT 9",
+            "events_address",
+            "events_address",
+        ),
+        (
+            "SELECT * FROM incidents ORDER BY last_ms DESC, id DESC LIMIT 9",
+            "incidents_last",
+            "incidents_last",
+        ),
         (
             "SELECT * FROM incidents WHERE (last_ms, id) < (5, x'00') ORDER BY last_ms DESC, id DESC LIMIT 9",
+            "incidents_last",
             "incidents_last",
         ),
         (
             "SELECT * FROM incidents WHERE model = 'a' AND category = 'b' AND client = 'c' ORDER BY updated_ms DESC LIMIT 1",
             "incidents_key",
+            "incidents_key",
         ),
-        ("SELECT * FROM incidents WHERE due_ms <= 5", "incidents_due"),
-        ("SELECT 1 FROM outbox WHERE state = 'pending' AND due_ms <= 5", "outbox_due"),
-        ("SELECT COUNT(*) FROM outbox WHERE state = 'parked'", "outbox_parked"),
+        ("SELECT * FROM incidents WHERE due_ms <= 5", "incidents_due", "incidents_due"),
+        ("SELECT 1 FROM outbox WHERE state = 'pending' AND due_ms <= 5", "outbox_due", "outbox_due"),
+        ("SELECT COUNT(*) FROM outbox WHERE state = 'parked'", "outbox_parked", "outbox_parked"),
         (
             "SELECT * FROM notifications JOIN outbox ON outbox.notification = notifications.id WHERE incident = x'00'",
             "sqlite_autoindex_outbox_1",
+            "outbox_notification_channel_recipient_key",
         ),
     ];
-    for (sql, index) in plans {
-        let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-        let steps: Vec<String> =
-            statement.query_map([], |row| row.get::<_, String>(3)).unwrap().map(Result::unwrap).collect();
+    for (sql, in_sqlite, in_postgres) in plans {
+        let (sql, index) = match postgres {
+            true => (format!("EXPLAIN {}", sql.replace("x'00'", "'\\x00'::bytea")), in_postgres),
+            false => (format!("EXPLAIN QUERY PLAN {sql}"), in_sqlite),
+        };
+        let steps = db.query(&sql, &[], |row| row.text(if postgres { 0 } else { 3 })).unwrap();
         assert!(steps.iter().any(|step| step.contains(index)), "{sql}\n{steps:#?}");
     }
 }

@@ -1,7 +1,6 @@
 //! The one thread that writes.
 
 use std::{
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -10,17 +9,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rusqlite::{Connection, OpenFlags, config::DbConfig, params};
 use tokio::sync::Notify;
 
 use super::{
-    BUSY, Command, QUEUE_COMMANDS, StoreError,
-    apply::{Answers, Group},
-    codec::{int, uint},
-    lock::{self, Lock},
-    schema,
+    Command, QUEUE_COMMANDS, StoreError,
+    apply::{Done, Group, save_number},
+    connect::{self, Held},
+    db::{Db, DbError, Place},
+    events::Storing,
 };
-use crate::{clock, config::Alerts, logfile::Entry, metrics::Metrics, notice};
+use crate::{clock, config::Alerts, logfile, metrics::Metrics, notice};
 
 /// Longest time a group gathers before its commit.
 pub(super) const GROUP_TIME: Duration = Duration::from_millis(10);
@@ -32,17 +30,15 @@ const IDLE: Duration = Duration::from_millis(500);
 const LOG_PATIENCE: Duration = Duration::from_secs(2);
 /// At most so long between two cuts of the write-ahead log.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
-/// Memory for pages of the database: the inner pages of its indexes.
-const CACHE_KIB: i64 = 16 * 1024;
-/// Pages after which SQLite moves the write-ahead log into the database by itself: 16 MiB.
-const AUTOCHECKPOINT_PAGES: i64 = 4096;
+/// A group that other relays were in the way of is tried so often.
+const ATTEMPTS: usize = 4;
 
 /// What the thread needs.
 pub(super) struct Setup {
-    pub(super) path: PathBuf,
+    pub(super) place: Place,
     pub(super) alerts: Alerts,
     pub(super) metrics: Arc<Metrics>,
-    pub(super) log: SyncSender<Vec<Entry>>,
+    pub(super) log: SyncSender<logfile::Group>,
     pub(super) logged: Arc<AtomicU64>,
     pub(super) wake: Arc<Notify>,
 }
@@ -50,7 +46,7 @@ pub(super) struct Setup {
 /// What was found at start.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Started {
-    /// The last sequence number in the database.
+    /// The last sequence number of this relay's events in the database.
     pub(crate) last: u64,
     /// The last sequence number known to be in the log files.
     pub(crate) logged: u64,
@@ -58,20 +54,20 @@ pub(crate) struct Started {
 
 /// Opens the database and starts the thread.
 pub(super) fn start(setup: Setup) -> Result<(Started, SyncSender<Command>), String> {
-    let shown = setup.path.display().to_string();
-    if let Some(parent) = setup.path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        std::fs::create_dir_all(parent).map_err(|e| format!("cannot make {}: {e}", parent.display()))?;
-    }
-    let lock = lock::take(&setup.path)?;
-    let db = open(&setup.path).map_err(|e| format!("cannot open the database {shown}: {e}"))?;
-    let started = read_started(&db).map_err(|e| format!("cannot read the database {shown}: {e}"))?;
+    let (db, held) = connect::writer(&setup.place).map_err(|e| match e {
+        DbError::Taken(_) => e.to_string(),
+        _ => format!("cannot open the database {}: {e}", setup.place),
+    })?;
+    let started = read_started(&db, setup.place.relay())
+        .map_err(|e| format!("cannot read the database {}: {e}", setup.place))?;
     setup.logged.store(started.logged, Ordering::Release);
     let (sender, commands) = sync_channel(QUEUE_COMMANDS);
     let writer = Writer {
-        db,
-        _lock: lock,
+        db: Some(db),
+        _held: held,
         commands,
-        next_seq: started.last + 1,
+        last_seq: started.last,
+        after: Some(started.last),
         saved_cursor: started.logged,
         checkpointed: Instant::now(),
         dirty: false,
@@ -84,55 +80,34 @@ pub(super) fn start(setup: Setup) -> Result<(Started, SyncSender<Command>), Stri
     Ok((started, sender))
 }
 
-/// Opens the file for writing, in the mode this module promises.
-fn open(path: &std::path::Path) -> rusqlite::Result<Connection> {
-    // Only the writing thread uses this connection; SQLite need not guard it.
-    let flags =
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut db = Connection::open_with_flags(path, flags)?;
-    keep_private(path);
-    db.busy_timeout(BUSY)?;
-    // A statement is planned once, whatever values it is given.
-    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    db.pragma_update(None, "cache_size", -CACHE_KIB)?;
-    db.pragma_update(None, "journal_mode", "WAL")?;
-    db.pragma_update(None, "synchronous", "FULL")?;
-    db.pragma_update(None, "wal_autocheckpoint", AUTOCHECKPOINT_PAGES)?;
-    db.pragma_update(None, "journal_size_limit", 4 * AUTOCHECKPOINT_PAGES * 4096)?;
-    schema::migrate(&mut db)?;
-    db.set_prepared_statement_cache_capacity(32);
-    // This relay alone owns the file (see `lock`), so leases of an earlier life are void.
-    db.execute("UPDATE outbox SET lease_ms = 0 WHERE state = 'pending'", [])?;
-    Ok(db)
-}
-
-/// Events tell who called what: nobody but the relay's own user reads the file. SQLite gives the files beside it the
-/// same mode.
-fn keep_private(path: &std::path::Path) {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        if let Err(e) = std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)) {
-            notice::warning!("store: cannot make {} private: {e}", path.display());
-        }
-    }
-}
-
-fn read_started(db: &Connection) -> rusqlite::Result<Started> {
-    let stored: i64 = db.query_row("SELECT COALESCE(MAX(seq), 0) FROM events", [], |row| row.get(0))?;
-    let logged: i64 =
-        db.query_row("SELECT COALESCE((SELECT value FROM meta WHERE key = 'logged'), 0)", [], |row| {
-            row.get(0)
-        })?;
+fn read_started(db: &Db, relay: &str) -> Result<Started, DbError> {
+    let key = cursor_key(relay);
+    let logged =
+        db.query_opt("SELECT value FROM meta WHERE key = ?1", &[(&key).into()], |row| row.uint(0))?;
+    let logged = logged.unwrap_or(0);
     // After all events were deleted, numbers go on from the cursor.
-    Ok(Started { last: uint(stored.max(logged)), logged: uint(logged) })
+    let last = db.query_one(
+        "SELECT COALESCE(MAX(seq), ?1) FROM events WHERE seq > ?1 AND relay = ?2",
+        &[logged.into(), relay.into()],
+        |row| row.uint(0),
+    )?;
+    Ok(Started { last, logged })
+}
+
+/// Where in `meta` it stands up to which event the lines of a relay are in its log files.
+fn cursor_key(relay: &str) -> String {
+    format!("logged:{relay}")
 }
 
 struct Writer {
-    db: Connection,
-    _lock: Lock,
+    /// None while the server is away.
+    db: Option<Db>,
+    _held: Held,
     commands: Receiver<Command>,
-    next_seq: u64,
+    /// The number of this relay's last event.
+    last_seq: u64,
+    /// The last number told to the log; none if a commit may have succeeded that was not told.
+    after: Option<u64>,
     saved_cursor: u64,
     checkpointed: Instant,
     dirty: bool,
@@ -190,64 +165,119 @@ impl Writer {
 
     fn commit(&mut self, commands: Vec<Command>, events: usize) {
         let begun = Instant::now();
-        let mut answers = Answers::default();
-        let result = self.transact(commands, &mut answers);
-        match result {
-            Ok((entries, next_seq)) => {
-                self.next_seq = next_seq;
+        let cursor = self.setup.logged.load(Ordering::Acquire);
+        match self.transact(&commands, cursor) {
+            Ok((done, storing_ms)) => {
+                self.saved_cursor = cursor;
                 self.dirty = true;
                 let metrics = &self.setup.metrics;
                 metrics.commits.add(1);
                 metrics.commit_seconds.observe(begun.elapsed());
-                answers.send(Ok(()));
-                if !entries.is_empty() {
-                    metrics.group_events.add(events);
+                let mut entries = Vec::new();
+                for (command, done) in commands.into_iter().zip(done) {
+                    command.succeeded(done, storing_ms, &mut entries);
+                }
+                entries.sort_by_key(|entry| entry.seq);
+                if let Some(last) = entries.last().map(|entry| entry.seq) {
+                    self.setup.metrics.group_events.add(events);
                     self.setup.wake.notify_one();
-                    // A log that cannot keep up slows ingest down here; a log thread that is gone is repaired at
-                    // the next start.
-                    let _ = self.setup.log.send(entries);
+                    self.last_seq = last;
+                    let after = self.after.replace(last);
+                    self.tell_log(logfile::Group { after, entries });
                 }
             }
             Err(e) => {
-                let _ = self.db.execute_batch("ROLLBACK");
                 self.setup.metrics.commit_errors.add(1);
                 notice::error!("store: a transaction failed: {e}");
-                answers.send(Err(StoreError::Failed(e.to_string())));
+                for command in commands {
+                    command.failed(&StoreError::Failed(e.to_string()));
+                }
+                if self.db.is_none() {
+                    // The commit may have succeeded all the same: what it stored is in the database, if so.
+                    self.after = None;
+                    self.tell_log(logfile::Group { after: None, entries: Vec::new() });
+                }
             }
         }
     }
 
-    /// The whole group in one transaction. The answers are kept even if it fails, to be told so.
-    fn transact(
-        &mut self,
-        commands: Vec<Command>,
-        answers: &mut Answers,
-    ) -> rusqlite::Result<(Vec<Entry>, u64)> {
-        let cursor = self.setup.logged.load(Ordering::Acquire);
-        let mut group = Group::new(&self.db, &self.setup.alerts, clock::now_ms(), self.next_seq);
-        let mut result = self.db.execute_batch("BEGIN IMMEDIATE");
-        for command in commands {
-            // Go on after a failure only to collect who waits for an answer.
-            let applied = group.apply(command, result.is_ok(), answers);
-            result = result.and(applied);
+    /// A log that cannot keep up slows ingest down here; a log thread that is gone is repaired at the next start.
+    fn tell_log(&self, group: logfile::Group) {
+        let _ = self.setup.log.send(group);
+    }
+
+    /// The whole group in one transaction: what each command did, and the moment of storing.
+    fn transact(&mut self, commands: &[Command], cursor: u64) -> Result<(Vec<Done>, u64), DbError> {
+        let mut attempt = 1;
+        loop {
+            match self.try_transact(commands, cursor) {
+                Err(e) if e.is_conflict() && attempt < ATTEMPTS => attempt += 1,
+                result => return result,
+            }
         }
-        result?;
-        group.flush()?;
-        if cursor != self.saved_cursor {
-            save_cursor(&self.db, cursor)?;
+    }
+
+    fn try_transact(&mut self, commands: &[Command], cursor: u64) -> Result<(Vec<Done>, u64), DbError> {
+        let db = self.begin()?;
+        let relay = self.setup.place.relay();
+        let storing = Storing { relay, now_ms: clock::now_ms(), next_seq: self.last_seq + 1 };
+        let mut group = Group::new(&db, &self.setup.alerts, storing);
+        let result = group.run(commands).and_then(|done| {
+            if cursor != self.saved_cursor {
+                save_number(&db, &cursor_key(relay), cursor)?;
+            }
+            db.batch("COMMIT").map(|()| done)
+        });
+        let counts = group.counts;
+        match result {
+            Ok(done) => {
+                self.setup.metrics.accepted(&counts);
+                self.db = Some(db);
+                Ok((done, storing.now_ms))
+            }
+            Err(e) => {
+                // A connection that is gone takes its transaction with it; another one is made for the next group.
+                if !e.is_lost() && db.batch("ROLLBACK").is_ok() {
+                    self.db = Some(db);
+                }
+                Err(e)
+            }
         }
-        self.db.execute_batch("COMMIT")?;
-        self.saved_cursor = cursor;
-        self.setup.metrics.accepted(&group.counts);
-        Ok((group.entries, group.next_seq))
+    }
+
+    /// A connection with a transaction begun: the one at hand, or, if that is gone, another.
+    fn begin(&mut self) -> Result<Db, DbError> {
+        if let Some(db) = self.db.take() {
+            match db.begin_writing() {
+                Ok(()) => return Ok(db),
+                Err(e) if e.is_lost() => {
+                    notice::warning!("store: the connection to the database is gone: {e}")
+                }
+                Err(e) => {
+                    self.db = Some(db);
+                    return Err(e);
+                }
+            }
+        }
+        let db = connect::again(&self.setup.place)?;
+        db.begin_writing()?;
+        notice::info!("store: connected to the database again");
+        Ok(db)
     }
 
     fn idle(&mut self) {
         let cursor = self.setup.logged.load(Ordering::Acquire);
-        if cursor != self.saved_cursor {
-            match save_cursor(&self.db, cursor) {
+        if cursor != self.saved_cursor
+            && let Some(db) = &self.db
+        {
+            match save_number(db, &cursor_key(self.setup.place.relay()), cursor) {
                 Ok(()) => self.saved_cursor = cursor,
-                Err(e) => notice::warning!("store: cannot save the cursor of the log: {e}"),
+                Err(e) => {
+                    notice::warning!("store: cannot save the cursor of the log: {e}");
+                    if e.is_lost() {
+                        self.db = None;
+                    }
+                }
             }
         }
         if self.dirty && self.checkpointed.elapsed() >= CHECKPOINT_EVERY {
@@ -255,35 +285,19 @@ impl Writer {
         }
     }
 
-    /// Cuts the write-ahead log. Readers are not waited for: another time will do.
     fn checkpoint(&mut self) {
         self.checkpointed = Instant::now();
-        let _ = self.db.busy_timeout(Duration::from_millis(50));
-        let busy: rusqlite::Result<i64> =
-            self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
-        let _ = self.db.busy_timeout(BUSY);
-        match busy {
-            Ok(0) => self.dirty = false,
-            Ok(_) => {}
-            Err(e) => notice::warning!("store: cannot cut the write-ahead log: {e}"),
+        if let Some(Db::Sqlite(db)) = &self.db {
+            self.dirty = !connect::cut_write_ahead_log(db);
         }
     }
 
     fn close(&mut self) {
         let begun = Instant::now();
-        while self.setup.logged.load(Ordering::Acquire) + 1 < self.next_seq && begun.elapsed() < LOG_PATIENCE
-        {
+        while self.setup.logged.load(Ordering::Acquire) < self.last_seq && begun.elapsed() < LOG_PATIENCE {
             std::thread::sleep(Duration::from_millis(1));
         }
         self.idle();
         self.checkpoint();
     }
-}
-
-fn save_cursor(db: &Connection, cursor: u64) -> rusqlite::Result<()> {
-    db.prepare_cached(
-        "INSERT INTO meta (key, value) VALUES ('logged', ?1) ON CONFLICT (key) DO UPDATE SET value = ?1",
-    )?
-    .execute(params![int(cursor)])?;
-    Ok(())
 }

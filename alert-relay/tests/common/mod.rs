@@ -9,6 +9,7 @@
 )]
 
 pub(crate) mod client;
+pub(crate) mod database;
 pub(crate) mod smtp;
 
 use std::{
@@ -22,15 +23,19 @@ use alert_relay::{
     Relay,
     config::{Config, Source},
 };
-use rusqlite::Connection;
 use serde_json::{Value, json};
 use wire::EventId;
+
+use self::database::Database;
 
 /// The key that tests sign with.
 pub(crate) const KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
-/// A directory that goes when the test ends well.
-pub(crate) struct Scratch(pub(crate) PathBuf);
+/// A directory and a database that go when the test ends well.
+pub(crate) struct Scratch {
+    path: PathBuf,
+    pub(crate) db: Database,
+}
 
 impl Scratch {
     pub(crate) fn new() -> Self {
@@ -39,11 +44,12 @@ impl Scratch {
         let path = std::env::temp_dir().join(format!("modelgate-relay-{}-{number}", std::process::id()));
         let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(&path).unwrap();
-        Self(path)
+        let db = Database::new(&path, number);
+        Self { path, db }
     }
 
     pub(crate) fn join(&self, name: &str) -> PathBuf {
-        self.0.join(name)
+        self.path.join(name)
     }
 
     /// Every line of the incident log, file by file.
@@ -55,22 +61,22 @@ impl Scratch {
         lines
     }
 
-    pub(crate) fn db(&self) -> Connection {
-        let db = Connection::open(self.join("relay.sqlite")).unwrap();
-        db.busy_timeout(Duration::from_secs(10)).unwrap();
-        db
-    }
-
     /// A number from the database.
     pub(crate) fn count(&self, sql: &str) -> i64 {
-        self.db().query_row(sql, [], |row| row.get(0)).unwrap()
+        let text = self.text(sql);
+        text.parse().unwrap_or_else(|e| panic!("{sql}: {text:?}: {e}"))
+    }
+
+    /// A text from the database.
+    pub(crate) fn text(&self, sql: &str) -> String {
+        self.db.texts(sql).into_iter().next().unwrap_or_else(|| panic!("{sql}: no row"))
     }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            let _ = fs::remove_dir_all(&self.0);
+            let _ = fs::remove_dir_all(&self.path);
         }
     }
 }
@@ -85,13 +91,14 @@ pub(crate) fn files(path: &Path) -> Vec<PathBuf> {
 }
 
 /// A configuration for tests: everything in `scratch`, quick mails, and what `more` says (TOML).
-pub(crate) fn toml(more: &str) -> String {
+pub(crate) fn toml(scratch: &Scratch, more: &str) -> String {
     let (top, tables) = match more.find('[') {
         Some(at) if more[..at].trim().is_empty() || more[..at].ends_with('\n') => more.split_at(at),
         _ => (more, ""),
     };
     let mut text = format!(
-        "listen = \"127.0.0.1:0\"\ndatabase = \"relay.sqlite\"\npublic_url = \"https://relay.example.org\"\n{top}\n"
+        "listen = \"127.0.0.1:0\"\n{}public_url = \"https://relay.example.org\"\n{top}\n",
+        scratch.db.toml()
     );
     if !top.contains("webhook_keys") {
         text.push_str(&format!("webhook_keys = [\"{KEY}\"]\n"));
@@ -110,7 +117,7 @@ pub(crate) fn toml(more: &str) -> String {
 /// Writes and checks a configuration.
 pub(crate) fn config(scratch: &Scratch, more: &str) -> Config {
     let path = scratch.join("relay.toml");
-    fs::write(&path, toml(more)).unwrap();
+    fs::write(&path, toml(scratch, more)).unwrap();
     Config::load(&Source { file: Some(&path), env: &|_| None }).expect("a good configuration")
 }
 
@@ -119,11 +126,11 @@ pub(crate) async fn start(scratch: &Scratch, more: &str) -> Relay {
     Relay::start(config(scratch, more)).await.expect("a relay that starts")
 }
 
-/// Waits until something is so, for ten seconds at the most.
+/// Waits until something is so, for half a minute at the most.
 pub(crate) async fn until(what: &str, mut so: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !so() {
-        assert!(begun.elapsed() < Duration::from_secs(10), "waited in vain: {what}");
+        assert!(begun.elapsed() < Duration::from_secs(30), "waited in vain: {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

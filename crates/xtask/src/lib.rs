@@ -11,6 +11,7 @@ pub mod digits;
 pub mod http;
 pub mod interrupt;
 pub mod paths;
+pub mod postgres;
 pub mod setup;
 pub mod soak;
 pub mod stack;

@@ -1,6 +1,9 @@
 //! `cargo xtask`: see [`USAGE`].
 
-use std::{path::Path, process::ExitCode};
+use std::{
+    path::Path,
+    process::{Command, ExitCode},
+};
 
 use anyhow::{Result, bail};
 use xtask::{
@@ -8,7 +11,7 @@ use xtask::{
     demo::{self, Afterwards},
     digits,
     interrupt::{self, Interrupted},
-    setup, soak,
+    postgres, setup, soak,
     stack::{PortInUse, Upstream},
     step, train,
 };
@@ -24,6 +27,9 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   bench       measure what the filter costs in Envoy, against an empty one
   soak [--requests N]
               send a million mixed requests, or N, through Envoy; fail if its memory grows
+  postgres COMMAND…
+              run a command with a PostgreSQL server at hand, its address in ALERT_RELAY_TEST_POSTGRES, such as
+              cargo test -p alert-relay
   digits      measure the tensor checks on adversarial digits
   build       build all into target/dist
   dist        the same, and show what it weighs
@@ -84,6 +90,15 @@ fn run(arguments: &[String]) -> Result<bool> {
             _ => bail!(Usage("soak takes --requests N".to_owned())),
         };
         return soak::run(&paths, requests).map(|()| true);
+    }
+    if command == "postgres" {
+        let Some((program, arguments)) = options.split_first() else {
+            bail!(Usage("postgres takes a command".to_owned()));
+        };
+        let mut command = Command::new(program);
+        command.args(arguments);
+        postgres::with(&paths, &mut [command])?;
+        return Ok(true);
     }
     if command == "train" {
         match options {

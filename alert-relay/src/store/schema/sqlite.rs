@@ -1,11 +1,7 @@
-//! The tables, as a list of migrations. `user_version` counts those already run.
-
-use rusqlite::Connection;
-
-use super::codec::int;
+//! The tables in SQLite, as a list of migrations. `user_version` counts those already run.
 
 /// Each runs once, in order, in a transaction of its own. Never edit one that was released: add another.
-const MIGRATIONS: &[&str] = &[
+pub(super) const MIGRATIONS: &[&str] = &[
     // 1: events, incidents, notifications, outbox.
     "
     CREATE TABLE meta (
@@ -103,23 +99,19 @@ const MIGRATIONS: &[&str] = &[
     -- Names this database: filters that knew another one begin anew.
     INSERT INTO meta (key, value) VALUES ('decision_epoch', (random() & 0x7ffffffffffffffe) + 1);
     ",
-];
+    // 3: several relays, and the caller's address.
+    "
+    ALTER TABLE events ADD COLUMN relay TEXT NOT NULL DEFAULT 'relay';
+    ALTER TABLE events ADD COLUMN address TEXT;
+    CREATE INDEX events_address ON events (address, seq) WHERE address IS NOT NULL;
+    ALTER TABLE outbox ADD COLUMN holder TEXT NOT NULL DEFAULT '';
+    UPDATE meta SET key = 'logged:relay' WHERE key = 'logged';
+    DELETE FROM meta WHERE key = 'probe';
 
-/// Brings the tables up to date.
-pub(super) fn migrate(db: &mut Connection) -> rusqlite::Result<()> {
-    let version: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    let done = usize::try_from(version).unwrap_or(usize::MAX);
-    if done > MIGRATIONS.len() {
-        return Err(rusqlite::Error::InvalidParameterName(format!(
-            "the database has schema version {done}, made by a newer relay; this one knows {}",
-            MIGRATIONS.len()
-        )));
-    }
-    for (at, sql) in MIGRATIONS.iter().enumerate().skip(done) {
-        let transaction = db.transaction()?;
-        transaction.execute_batch(sql)?;
-        transaction.pragma_update(None, "user_version", int(at as u64 + 1))?;
-        transaction.commit()?;
-    }
-    Ok(())
-}
+    CREATE TABLE leases (                   -- work that one relay does for all
+        name TEXT PRIMARY KEY,
+        holder TEXT NOT NULL,
+        until_ms INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    ",
+];

@@ -1,0 +1,51 @@
+//! The tables, as a list of migrations for each database.
+
+mod postgres;
+mod sqlite;
+
+use super::db::{Db, DbError, Dialect};
+
+/// The advisory lock that relays take while they bring the tables up to date: "migrate" in ASCII.
+const MIGRATING: i64 = 0x6d69_6772_6174_65;
+
+/// Brings the tables up to date. Relays that start together wait for each other.
+///
+/// # Errors
+/// What the database says, or that a newer relay made it.
+pub(super) fn migrate(db: &Db) -> Result<(), DbError> {
+    match db.dialect() {
+        Dialect::Sqlite => run(db, sqlite::MIGRATIONS),
+        Dialect::Postgres => {
+            db.query("SELECT pg_advisory_lock(?1)", &[MIGRATING.into()], |_| Ok(()))?;
+            let result = db.batch(postgres::COUNT).and_then(|()| run(db, postgres::MIGRATIONS));
+            db.query("SELECT pg_advisory_unlock(?1)", &[MIGRATING.into()], |_| Ok(()))?;
+            result
+        }
+    }
+}
+
+fn run(db: &Db, migrations: &[&str]) -> Result<(), DbError> {
+    let version = db.query_one(read_version(db), &[], |row| row.uint(0))?;
+    let (done, known) = (usize::try_from(version).unwrap_or(usize::MAX), migrations.len() as u64);
+    if done > migrations.len() {
+        return Err(DbError::Newer { version, known });
+    }
+    for (sql, number) in migrations.iter().zip(1_u64..).skip(done) {
+        let count = match db.dialect() {
+            Dialect::Sqlite => format!("PRAGMA user_version = {number}"),
+            Dialect::Postgres => format!("UPDATE meta SET value = {number} WHERE key = 'schema'"),
+        };
+        if let Err(e) = db.batch(&format!("BEGIN; {sql}; {count}; COMMIT")) {
+            let _ = db.batch("ROLLBACK");
+            return Err(e);
+        }
+    }
+    Ok(())
+}
+
+fn read_version(db: &Db) -> &'static str {
+    match db.dialect() {
+        Dialect::Sqlite => "PRAGMA user_version",
+        Dialect::Postgres => "SELECT value FROM meta WHERE key = 'schema'",
+    }
+}

@@ -1,0 +1,141 @@
+//! What only a server has: several relays on one PostgreSQL, and connections that break.
+//!
+//! `cargo xtask postgres cargo test -p alert-relay --test shared -- --ignored`
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that fails here fails as it should"
+)]
+
+mod common;
+
+use std::{collections::BTreeSet, fs};
+
+use alert_relay::{
+    Relay,
+    config::{Config, Source},
+};
+use common::{Scratch, client::post, event, files, ids_of, smtp::Smtp, start, toml, until};
+use serde_json::{Value, json};
+
+/// Another relay on the same database, with a log of its own.
+async fn start_another(scratch: &Scratch, name: &str, more: &str) -> Relay {
+    let text = toml(scratch, more)
+        .replace("name = \"one\"", &format!("name = \"{name}\""))
+        .replace("path = \"logs\"", &format!("path = \"logs-{name}\""));
+    let path = scratch.join(&format!("{name}.toml"));
+    fs::write(&path, text).unwrap();
+    Relay::start(Config::load(&Source { file: Some(&path), env: &|_| None }).unwrap()).await.unwrap()
+}
+
+fn lines_of(scratch: &Scratch, folder: &str) -> Vec<String> {
+    let paths = files(&scratch.join(folder));
+    paths
+        .iter()
+        .flat_map(|path| fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect::<Vec<_>>())
+        .collect()
+}
+
+fn some_events(n: usize) -> Vec<Value> {
+    (0..10)
+        .map(|m| {
+            let mut event = event(&format!("203.0.113.{}", (n + m) % 5), "high");
+            event["model"] = json!(format!("model-{}", m % 2));
+            event
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a PostgreSQL server: cargo xtask test brings one"]
+async fn relays_share_events_incidents_and_mails() {
+    let scratch = Scratch::new();
+    let smtp = Smtp::start().await;
+    let more = smtp.toml(&["ops@example.org", "sec@example.org"], "");
+    let (one, two) = (start(&scratch, &more).await, start_another(&scratch, "two", &more).await);
+    let (first, second) = (one.address(), two.address());
+    let posts: Vec<_> = (0..40)
+        .map(|n| {
+            tokio::spawn(async move {
+                let events = some_events(n);
+                // Each batch to both at once, as a sender does that had no answer in time.
+                let (a, b) = tokio::join!(post(first, &events), post(second, &events));
+                assert_eq!((a.status, b.status), (202, 202), "{a:?} {b:?}");
+                a.json()["accepted"].as_u64().unwrap() + b.json()["accepted"].as_u64().unwrap()
+            })
+        })
+        .collect();
+    for post in posts {
+        assert_eq!(post.await.unwrap(), 10, "each event is new to one of them");
+    }
+    until("all is told", || {
+        scratch.count("SELECT COUNT(*) FROM incidents WHERE due_ms IS NOT NULL") == 0
+            && scratch.count("SELECT COUNT(*) FROM outbox WHERE state <> 'sent'") == 0
+    })
+    .await;
+    one.shut_down().await;
+    two.shut_down().await;
+    assert_eq!(scratch.count("SELECT COUNT(*) FROM events"), 400);
+    assert_eq!(scratch.count("SELECT COUNT(*) FROM incidents"), 10, "five callers of two models");
+    assert_eq!(scratch.count("SELECT CAST(SUM(count) AS BIGINT) FROM incidents"), 400);
+    assert_eq!(scratch.count("SELECT CAST(SUM(count) AS BIGINT) FROM threats"), 400);
+    assert_eq!(scratch.count("SELECT COUNT(*) FROM incidents WHERE notify_count <> count"), 0);
+    let mails = usize::try_from(scratch.count("SELECT COUNT(*) FROM outbox")).unwrap();
+    let received: BTreeSet<String> =
+        smtp.received().iter().map(|mail| format!("{:?} {:?}", mail.to, mail.header("Message-ID"))).collect();
+    assert_eq!((smtp.received().len(), received.len()), (mails, mails), "each mail once");
+    let (ours, theirs) = (lines_of(&scratch, "logs"), lines_of(&scratch, "logs-two"));
+    assert!(!ours.is_empty() && !theirs.is_empty(), "both took some");
+    let ids: BTreeSet<String> = ids_of(&[ours, theirs].concat()).into_iter().collect();
+    assert_eq!(ids.len(), 400, "each line is in the log of the relay that took the event");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a PostgreSQL server: cargo xtask test brings one"]
+async fn connections_that_break_are_made_anew_and_nothing_acknowledged_is_lost() {
+    let scratch = Scratch::new();
+    let name = format!("breaking-{}", std::process::id());
+    let text = toml(&scratch, "").replace("?options", &format!("?application_name={name}&options"));
+    let path = scratch.join("relay.toml");
+    fs::write(&path, text).unwrap();
+    let config = Config::load(&Source { file: Some(&path), env: &|_| None }).unwrap();
+    let relay = Relay::start(config).await.unwrap();
+    let address = relay.address();
+    let sender = tokio::spawn(async move {
+        let mut acknowledged = BTreeSet::new();
+        let mut refused = 0;
+        for n in 0..120 {
+            let events = some_events(n);
+            match post(address, &events).await.status {
+                202 => {
+                    acknowledged.extend(events.iter().map(|event| event["id"].as_str().unwrap().to_owned()))
+                }
+                503 => refused += 1,
+                other => panic!("{other}"),
+            }
+        }
+        (acknowledged, refused)
+    });
+    for _ in 0..12 {
+        tokio::time::sleep(std::time::Duration::from_millis(40)).await;
+        let all = format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{name}'"
+        );
+        scratch.db.run(&all);
+    }
+    let (acknowledged, refused) = sender.await.unwrap();
+    let ready = common::client::get(address, "/readyz").await;
+    assert_eq!(ready.status, 200, "{ready:?}");
+    until("the log is whole", || {
+        scratch.log_lines().len() as i64 == scratch.count("SELECT COUNT(*) FROM events")
+    })
+    .await;
+    relay.shut_down().await;
+    let id = |body: String| serde_json::from_str::<Value>(&body).unwrap()["id"].as_str().unwrap().to_owned();
+    let stored: BTreeSet<String> = scratch.db.texts("SELECT body FROM events").into_iter().map(id).collect();
+    assert!(acknowledged.is_subset(&stored), "{} lost", acknowledged.difference(&stored).count());
+    assert!(acknowledged.len() > 100, "{refused} batches refused");
+    let logged: BTreeSet<String> = ids_of(&scratch.log_lines()).into_iter().collect();
+    assert_eq!(logged, stored, "what was stored without a word has its line too");
+}
