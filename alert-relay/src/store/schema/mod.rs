@@ -6,7 +6,7 @@ mod sqlite;
 use super::db::{Db, DbError, Dialect};
 
 /// The advisory lock that relays take while they bring the tables up to date: "migrate" in ASCII.
-const MIGRATING: i64 = 0x6d69_6772_6174_65;
+const MIGRATING: i64 = 0x006d_6967_7261_7465;
 
 /// Brings the tables up to date. Relays that start together wait for each other.
 ///
