@@ -16,6 +16,8 @@ pub mod automatic;
 mod clock;
 pub mod config;
 mod entropy;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 mod incident;
 mod ingest;
 mod logfile;

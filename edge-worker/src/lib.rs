@@ -6,6 +6,8 @@
 mod answer;
 mod courier;
 mod failure;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod headers;
 mod memory;
 mod shell;

@@ -15,6 +15,8 @@ mod abi;
 mod address;
 mod feed;
 mod filter;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 mod headers;
 #[cfg(target_family = "wasm")]
 mod host;

@@ -32,7 +32,7 @@ const MAX_VMS: usize = 256;
 /// How often a compare and swap is tried; then the next tick does it.
 const ATTEMPTS: usize = 16;
 const NUMBER: usize = 8;
-const ENTRY: usize = 4 * NUMBER;
+pub(crate) const ENTRY: usize = 4 * NUMBER;
 
 /// One signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,6 +168,16 @@ fn read(bytes: &[u8]) -> Vec<Entry> {
 fn write(roll: &[Entry]) -> Vec<u8> {
     let numbers = |entry: &Entry| [entry.id, entry.at_ms, entry.memory, entry.serves];
     roll.iter().flat_map(numbers).flat_map(u64::to_le_bytes).collect()
+}
+
+/// The longest roll in bytes.
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) const LONGEST: usize = MAX_VMS * ENTRY;
+
+/// What a roll of these bytes is written as.
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) fn rewritten(bytes: &[u8]) -> Vec<u8> {
+    write(&read(bytes))
 }
 
 #[cfg(test)]

@@ -120,12 +120,16 @@ pub(super) async fn create(State(shared): State<Shared>, request: Request) -> Re
     let body: Bytes = to_bytes(request.into_body(), MAX_BODY).await.map_err(|_| {
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("a decision has at most {MAX_BODY} bytes"))
     })?;
-    let asked: Asked = serde_json::from_slice(&body).map_err(|e| Problem::bad_request(e.to_string()))?;
-    let new = checked(asked, now_ms())?;
-    let stored = shared.store.decide(new).await?.ok_or_else(|| {
+    let stored = shared.store.decide(read(&body, now_ms())?).await?.ok_or_else(|| {
         Problem::new(StatusCode::CONFLICT, "there are too many decisions; take some back".to_owned())
     })?;
     Ok((StatusCode::CREATED, Json(shape(&stored))).into_response())
+}
+
+/// Reads and checks the body of a decision.
+pub(super) fn read(body: &[u8], now_ms: u64) -> Result<NewDecision, Problem> {
+    let asked = serde_json::from_slice(body).map_err(|e| Problem::bad_request(e.to_string()))?;
+    checked(asked, now_ms)
 }
 
 fn checked(asked: Asked, now_ms: u64) -> Result<NewDecision, Problem> {

@@ -1,6 +1,8 @@
 //! The HTTP interface. What it offers is listed once, in [`operation`]; router and OpenAPI both follow that list.
 
 mod decisions;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 mod incidents;
 mod openapi;
 mod operation;

@@ -41,6 +41,14 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Events read from the database at a time.
 const PAGE: usize = 1000;
 
+/// The name of an event's file, its line, and the id that is read back from the line.
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) fn written(event: &Event) -> (String, String, Option<EventId>) {
+    let line = line::line(event, event.time_ms);
+    let id = line::event_id(line.as_bytes());
+    (name::file_name(&event.model, "2026-11-20"), line, id)
+}
+
 /// A stored event that wants its line.
 #[derive(Debug)]
 pub(crate) struct Entry {

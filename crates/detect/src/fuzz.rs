@@ -30,3 +30,12 @@ pub fn scan(engine: &Engine, text: &str) -> usize {
     assert_eq!(again, found);
     found.len()
 }
+
+/// Unpacks `data` behind its first two bytes, which say how many bytes it should give: just so many, or none.
+pub fn unpack(data: &[u8]) {
+    let Some((count, packed)) = data.split_first_chunk::<2>() else { return };
+    let count = usize::from(u16::from_le_bytes(*count));
+    if let Some(text) = crate::lzma::expand(packed, count) {
+        assert_eq!(text.len(), count);
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use detect::{Engine, Finding, Options, Role, Scratch};
+use detect::{Category, Engine, Finding, Options, Role, Scratch};
 
 thread_local! {
     static ENGINE: Engine = Engine::new(&Options { paranoia: 4, decode_depth: 3, ..Options::default() });
@@ -12,7 +12,7 @@ thread_local! {
 /// A text, judged in a role that the first byte chooses: spans lie in it, on the boundaries of characters; no more is
 /// found than was asked for; a scratch that was used before gives what a fresh one gives; whatever is found in the
 /// system role is found in the others.
-pub fn detect(data: &[u8]) {
+pub(crate) fn detect(data: &[u8]) {
     let Some((&choice, rest)) = data.split_first() else { return };
     let text = String::from_utf8_lossy(rest);
     let roles = [Role::User, Role::System, Role::Assistant, Role::Tool, Role::Unknown];
@@ -33,6 +33,8 @@ pub fn detect(data: &[u8]) {
         };
         assert_eq!(again(role), found);
         let (system, elsewhere) = (again(Role::System), again(Role::Unknown));
-        assert!(elsewhere.len() == most || system.iter().all(|finding| elsewhere.contains(finding)));
+        // A contact weighs less in what the application says by itself.
+        let mut findings = system.iter().filter(|finding| finding.rule.category != Category::Pii);
+        assert!(elsewhere.len() == most || findings.all(|finding| elsewhere.contains(finding)));
     });
 }

@@ -8,6 +8,7 @@ pub mod build;
 pub mod check;
 pub mod demo;
 pub mod digits;
+pub mod fuzz;
 pub mod http;
 pub mod interrupt;
 pub mod paths;

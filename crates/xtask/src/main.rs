@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use xtask::{
     Paths, bench, build, check,
     demo::{self, Afterwards},
-    digits,
+    digits, fuzz,
     interrupt::{self, Interrupted},
     postgres, setup, soak,
     stack::{PortInUse, Upstream},
@@ -30,6 +30,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   postgres COMMAND…
               run a command with a PostgreSQL server at hand, its address in ALERT_RELAY_TEST_POSTGRES, such as
               cargo test -p alert-relay
+  fuzz [--seconds N] [TARGET…]
+              try what holds for every input on what libFuzzer makes of the fixtures, all targets or some, N seconds each
   digits      measure the tensor checks on adversarial digits
   build       build all into target/dist
   dist        the same, and show what it weighs
@@ -100,6 +102,10 @@ fn run(arguments: &[String]) -> Result<bool> {
         postgres::with(&paths, &mut [command])?;
         return Ok(true);
     }
+    if command == "fuzz" {
+        let (seconds, targets) = fuzz_options(options)?;
+        return fuzz::run(&paths, seconds, targets);
+    }
     if command == "train" {
         match options {
             [option] if option == "--check" => train::check(&paths)?,
@@ -142,6 +148,20 @@ fn demo_options(options: &[String]) -> Result<(Afterwards, Option<Upstream>)> {
         }
     }
     Ok((afterwards, upstream))
+}
+
+fn fuzz_options(options: &[String]) -> Result<(u32, &[String])> {
+    let (seconds, targets) = match options {
+        [option, number, targets @ ..] if option == "--seconds" => match number.parse() {
+            Ok(seconds) if seconds > 0 => (seconds, targets),
+            _ => bail!(Usage(format!("--seconds {number} is no number"))),
+        },
+        targets => (fuzz::SECONDS, targets),
+    };
+    match targets.iter().find(|target| target.starts_with('-')) {
+        Some(option) => bail!(Usage(format!("fuzz has no option {option}"))),
+        None => Ok((seconds, targets)),
+    }
 }
 
 /// The command line makes no sense.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::{Paths, build, step};
 
 /// A crate and those it may depend on. Tests may know more: `dev-dependencies` are not looked at.
-const MAY_KNOW: [(&str, &[&str]); 15] = [
+const MAY_KNOW: [(&str, &[&str]); 16] = [
     ("modelgate-wire", &[]),
     ("modelgate-decode", &[]),
     ("modelgate-normalise", &[]),
@@ -28,6 +28,20 @@ const MAY_KNOW: [(&str, &[&str]); 15] = [
     ("modelgate-edge-worker", &["modelgate-guard"]),
     ("alert-relay", &["modelgate-wire", "modelgate-policy"]),
     ("modelgate-cli", &["modelgate-guard", "modelgate-policy", "modelgate-wire"]),
+    (
+        "modelgate-fuzz",
+        &[
+            "modelgate-wire",
+            "modelgate-decode",
+            "modelgate-normalise",
+            "modelgate-detect",
+            "modelgate-policy",
+            "modelgate-guard",
+            "modelgate-envoy",
+            "modelgate-edge-worker",
+            "alert-relay",
+        ],
+    ),
     ("xtask", &["modelgate-detect", "modelgate-normalise"]),
     ("edge-bindgen", &[]),
     ("stand-in", &[]),
