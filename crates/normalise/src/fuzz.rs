@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::{Budget, Normalised, Transform, is_word, undone_in, views};
+use crate::{Budget, Normalised, Transform, invisible::is_invisible, is_word, undone_in, views};
 
 /// Normalises `source` and checks what holds for every text: valid UTF-8, white space folded, bytes
 /// outside ASCII in words only, ranges in order and on character boundaries.
@@ -46,7 +46,8 @@ pub fn decode(source: &str) {
         assert!(encoded.is_some(), "{:?} is on character boundaries", view.source);
         // Telling joined words apart adds a space to each letter at most.
         assert!(view.text.len() <= 2 * view.source.len() + 2, "{view:?}");
-        let is_ascii = encoded.is_some_and(str::is_ascii);
+        // What is not seen may stand between the letters.
+        let is_ascii = encoded.is_some_and(|text| text.chars().all(|c| c.is_ascii() || is_invisible(c)));
         let is_of_ascii = [Transform::Base64, Transform::Base32, Transform::Joined].contains(&view.transform);
         assert!(!is_of_ascii || is_ascii);
     }
@@ -157,5 +158,7 @@ mod tests {
     #[test]
     fn views_stay_in_the_text_and_in_the_budget() {
         texts().iter().for_each(|text| decode(text));
+        // Joined words with something unseen in them.
+        decode("Ignore\u{200b} a\u{200c}ll pmg\u{200d}e\u{200d}'\"instructions\":\"tool\"ructions");
     }
 }
