@@ -125,9 +125,9 @@ impl Filter {
     ) -> Option<Step> {
         self.with(id, |http| {
             let plugin = http.plugin.as_ref()?;
-            let start_ns = host.clock_ns();
+            plugin.wake();
             let step = run(&mut http.stream, plugin);
-            http.stream.spend(host, start_ns);
+            http.stream.spend(plugin.rest(host));
             Some(step)
         })
         .flatten()

@@ -177,13 +177,6 @@ const fn body_of(side: Side) -> u32 {
 }
 
 impl Host for Proxy {
-    fn unix_ms(&self) -> Result<u64, Refused> {
-        let mut nanoseconds = 0;
-        // SAFETY: the pointer is valid for the call.
-        let status = unsafe { raw::proxy_get_current_time_nanoseconds(&raw mut nanoseconds) };
-        done("proxy_get_current_time_nanoseconds", status).map(|()| nanoseconds / 1_000_000)
-    }
-
     fn clock_ns(&self) -> u64 {
         let mut nanoseconds = 0;
         // SAFETY: the pointer is valid for the call.

@@ -25,6 +25,8 @@ pub(crate) struct GivenAnswer {
 #[derive(Debug, Default)]
 pub(crate) struct Mock {
     pub(crate) now_ms: Cell<u64>,
+    /// How often the clock was asked.
+    pub(crate) clocked: Cell<u32>,
     pub(crate) variables: HashMap<&'static str, String>,
     pub(crate) configuration: RefCell<Vec<u8>>,
     pub(crate) request: RefCell<Vec<(Vec<u8>, Vec<u8>)>>,
@@ -109,11 +111,8 @@ impl Mock {
 }
 
 impl Host for Mock {
-    fn unix_ms(&self) -> Result<u64, Refused> {
-        Ok(self.now_ms.get())
-    }
-
     fn clock_ns(&self) -> u64 {
+        self.clocked.set(self.clocked.get() + 1);
         self.now_ms.get() * 1_000_000
     }
 

@@ -38,6 +38,20 @@ pub(crate) enum Headers {
     Pass,
 }
 
+const NS_IN_MS: u64 = 1_000_000;
+
+/// What is known of the time while a callback about a stream runs.
+#[derive(Clone, Copy, Debug, Default)]
+enum Clock {
+    /// None is running: each moment is another.
+    #[default]
+    Idle,
+    /// Nobody wanted to know it yet.
+    Unread,
+    /// Unix time in nanoseconds.
+    Read(u64),
+}
+
 /// How long a plugin that was replaced waits for a relay that is away. Each one waiting costs a tick and its queue.
 const MAX_LINGER_MS: u64 = 600_000;
 
@@ -83,6 +97,7 @@ pub(crate) struct Plugin {
     feed: RefCell<Option<Feed>>,
     random: RefCell<Random>,
     vm: Rc<Vm>,
+    clock: Cell<Clock>,
     /// Since when the host waits for the last events to leave, before it takes the root context down.
     retiring_since_ms: Cell<Option<u64>>,
 }
@@ -143,6 +158,7 @@ impl Plugin {
             feed,
             random,
             vm,
+            clock: Cell::default(),
             retiring_since_ms: Cell::new(None),
         })
     }
@@ -150,7 +166,33 @@ impl Plugin {
     /// The present moment. A host without a clock stands at 1970, where limits and signatures fail loudly.
     pub(crate) fn moment(&self, host: &dyn Host) -> Moment {
         let entropy = self.random.try_borrow_mut().map_or([0; 10], |mut random| random.entropy());
-        Moment { unix_ms: host.unix_ms().unwrap_or(0), entropy }
+        Moment { unix_ms: self.begin(host) / NS_IN_MS, entropy }
+    }
+
+    /// A callback about a stream is running from now on: its moments are one, so that the host is asked once.
+    pub(crate) fn wake(&self) {
+        self.clock.set(Clock::Unread);
+    }
+
+    /// The callback has work to do, and its time is taken from now on. Returns Unix time in nanoseconds.
+    pub(crate) fn begin(&self, host: &dyn Host) -> u64 {
+        match self.clock.get() {
+            Clock::Read(ns) => ns,
+            Clock::Unread => {
+                let ns = host.clock_ns();
+                self.clock.set(Clock::Read(ns));
+                ns
+            }
+            Clock::Idle => host.clock_ns(),
+        }
+    }
+
+    /// The callback is over. Returns the nanoseconds that it worked; one that had nothing to do asks no clock.
+    pub(crate) fn rest(&self, host: &dyn Host) -> u64 {
+        match self.clock.replace(Clock::Idle) {
+            Clock::Read(since) => host.clock_ns().saturating_sub(since),
+            Clock::Unread | Clock::Idle => 0,
+        }
     }
 
     /// Reports an event.

@@ -100,9 +100,7 @@ pub(crate) enum ShareError {
 
 /// The host of one VM. Calls about a stream mean the one whose callback is running.
 pub(crate) trait Host {
-    /// Unix time in milliseconds.
-    fn unix_ms(&self) -> Result<u64, Refused>;
-    /// A clock for durations, in nanoseconds; 0 if the host has none.
+    /// Unix time in nanoseconds; 0 if the host has no clock.
     fn clock_ns(&self) -> u64;
     /// The memory that the VM has taken from the host, in bytes.
     fn memory(&self) -> u64;

@@ -74,6 +74,7 @@ impl Stream {
     }
 
     fn open(&mut self, host: &dyn Host, plugin: &Plugin, end_of_stream: bool) -> Result<(), Refused> {
+        plugin.begin(host);
         plugin.serve(host);
         let headers = host.headers(Side::Request)?;
         remove_own(host, Side::Request, &headers)?;
@@ -137,6 +138,7 @@ impl Stream {
     }
 
     fn judge(&mut self, host: &dyn Host, plugin: &Plugin) -> Step {
+        plugin.begin(host);
         let body = match self.seen {
             0 => Ok(Vec::new()),
             seen => host.body(Side::Request, seen),
@@ -164,15 +166,17 @@ impl Stream {
         }
         plugin.metrics.took(host, self.spent_ns);
         let Some(exchange) = &mut self.exchange else { return };
-        exchange.close(&plugin.guard, self.status, &plugin.moment(host), &plugin.ledger.on(host));
+        if exchange.is_counted() {
+            exchange.close(&plugin.guard, self.status, &plugin.moment(host), &plugin.ledger.on(host));
+        }
         while let Some(event) = exchange.take_event() {
             plugin.report(host, event);
         }
     }
 
-    /// Adds to the guard's own time for this stream what went by since `clock_ns`.
-    pub(crate) fn spend(&mut self, host: &dyn Host, since_ns: u64) {
-        self.spent_ns = self.spent_ns.saturating_add(host.clock_ns().saturating_sub(since_ns));
+    /// Adds nanoseconds to the guard's own time for this stream.
+    pub(crate) fn spend(&mut self, ns: u64) {
+        self.spent_ns = self.spent_ns.saturating_add(ns);
     }
 
     /// A host that cannot hold headers back asks the upstream before there is a verdict, and an upstream may answer

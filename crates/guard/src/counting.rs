@@ -309,6 +309,12 @@ impl Exchange {
         }
     }
 
+    /// Whether [`Self::close`] has anything to do.
+    #[must_use]
+    pub const fn is_counted(&self) -> bool {
+        self.counted.is_some()
+    }
+
     /// The exchange is over, whatever its end; any further call does nothing. `status`: what the model's API answered,
     /// `None` where it did not. Afterwards there may be an event to take.
     pub fn close(&mut self, guard: &Guard, status: Option<u16>, moment: &Moment, store: &dyn Store) {

@@ -28,6 +28,7 @@ impl Stream {
         if self.answered {
             return Step::Continue;
         }
+        plugin.begin(host);
         let headers = host.headers(Side::Response).and_then(|headers| {
             self.status =
                 headers.first(b":status").and_then(|status| str::from_utf8(status).ok()?.parse().ok());
@@ -132,6 +133,7 @@ impl Stream {
     }
 
     fn judge_answer(&mut self, host: &dyn Host, plugin: &Plugin, size: usize) -> Step {
+        plugin.begin(host);
         let body = if size == 0 { Ok(Vec::new()) } else { host.body(Side::Response, size) };
         let whole = body.and_then(|body| {
             if body.len() == size {
@@ -204,6 +206,7 @@ impl Stream {
     }
 
     fn stream_answer(&mut self, host: &dyn Host, plugin: &Plugin, size: usize, ends: bool) -> Step {
+        plugin.begin(host);
         let chunk = if size == 0 { Ok(Vec::new()) } else { host.body(Side::Response, size) };
         let (Ok(chunk), Some(exchange)) = (chunk, &mut self.exchange) else {
             plugin.metrics.add(host, Count::HostRefused, 1);

@@ -262,12 +262,35 @@ fn what_the_policy_lets_by_is_not_held() {
 fn the_guards_own_time_is_recorded_when_the_stream_ends() {
     let (mock, plugin, mut stream) = setup();
     for _ in 0..2 {
-        let start = mock.clock_ns();
+        plugin.wake();
+        plugin.begin(&mock);
         mock.now_ms.set(mock.now_ms.get() + 3);
-        stream.spend(&mock, start);
+        stream.spend(plugin.rest(&mock));
     }
     stream.end(&mock, &plugin);
     assert_eq!(mock.counted("guard_microseconds"), 6000);
+}
+
+#[test]
+fn a_callback_asks_for_the_time_when_it_begins_and_ends_and_not_at_all_where_it_only_waits() {
+    let (mock, plugin, mut stream) = setup();
+    let asked = |run: &mut dyn FnMut() -> Step| {
+        let before = mock.clocked.get();
+        plugin.wake();
+        run();
+        plugin.rest(&mock);
+        mock.clocked.get() - before
+    };
+    // The first request of a VM signs its roll, too.
+    assert_eq!(asked(&mut || stream.request_headers(&mock, &plugin, false)), 2);
+    let length = body(&mock, BENIGN);
+    assert_eq!(asked(&mut || stream.request_body(&mock, &plugin, length, false)), 0);
+    assert_eq!(asked(&mut || stream.request_body(&mock, &plugin, length, true)), 2);
+    mock.set_headers(Side::Response, &[(":status", b"200"), ("content-type", b"application/json")]);
+    assert_eq!(asked(&mut || stream.response_headers(&mock, &plugin, false)), 2);
+    *mock.response_body.borrow_mut() = br#"{"choices":[]}"#.to_vec();
+    assert_eq!(asked(&mut || stream.response_body(&mock, &plugin, 14, false)), 0);
+    assert_eq!(asked(&mut || stream.response_body(&mock, &plugin, 14, true)), 2);
 }
 
 #[test]
