@@ -340,13 +340,28 @@ pub(super) const STAND_INS: &[&str] = &[
     "your",
 ];
 
+/// The bytes that one of them begins with, a bit each.
+const STAND_IN_STARTS: u128 = {
+    let (mut starts, mut rest) = (0, STAND_INS);
+    while let [word, others @ ..] = rest {
+        if let [first, ..] = word.as_bytes() {
+            starts |= 1 << (*first & 0x7f);
+        }
+        rest = others;
+    }
+    starts
+};
+
 /// Whether a value stands for another, or counts up.
 pub(super) fn is_placeholder(bytes: &[u8]) -> bool {
     // A short word turns up in a long value by chance.
     let least = if bytes.len() <= 48 { 0 } else { 6 };
-    let stands_in = (0..bytes.len()).any(|at| {
+    let stands_in = bytes.iter().enumerate().any(|(at, byte)| {
+        let head = byte.to_ascii_lowercase();
+        if STAND_IN_STARTS >> (head & 0x7f) & 1 == 0 {
+            return false;
+        }
         let rest = bytes.get(at..).unwrap_or_default();
-        let head = rest.first().map_or(0, u8::to_ascii_lowercase);
         let from = STAND_INS.partition_point(|word| word.as_bytes().first() < Some(&head));
         let mut candidates =
             STAND_INS.iter().skip(from).take_while(|word| word.as_bytes().first() == Some(&head));
