@@ -41,6 +41,9 @@ const LONGEST: usize = 8 * 1024;
 /// Bytes of a text that is read as a whole where it is strange here and there.
 const SHORT: usize = 1024;
 
+/// Shorter texts, such as names and ids, have no readings: a trick of writing needs words to show.
+const SHORTEST: usize = 12;
+
 /// A reading has to be words to this share, per mille of its characters …
 const WORDS: u32 = 420;
 
@@ -55,6 +58,9 @@ const NATURAL_IN: usize = 256;
 type Reading = Option<(Transform, String)>;
 
 pub(crate) fn views(source: &str, marks: &Marks, budget: &mut Budget, out: &mut Vec<View>) {
+    if source.len() < SHORTEST {
+        return;
+    }
     if let Some(text) = word_order::read(source) {
         put(Transform::WordOrder, 0..source.len(), text, budget, out);
     }
