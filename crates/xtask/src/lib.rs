@@ -13,6 +13,7 @@ pub mod http;
 pub mod interrupt;
 pub mod paths;
 pub mod postgres;
+pub mod profile;
 pub mod setup;
 pub mod soak;
 pub mod stack;

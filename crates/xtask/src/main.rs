@@ -11,7 +11,7 @@ use xtask::{
     demo::{self, Afterwards},
     digits, fuzz,
     interrupt::{self, Interrupted},
-    postgres, setup, soak,
+    postgres, profile, setup, soak,
     stack::{PortInUse, Upstream},
     step, train,
 };
@@ -25,6 +25,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   test [NAME…]
               run all checks and tests, or those whose names begin so
   bench       measure what the filter costs in Envoy, against an empty one
+  profile     measure what the filter costs in V8 alone, and count its calls to the host
   soak [--requests N]
               send a million mixed requests, or N, through Envoy; fail if its memory grows
   postgres COMMAND…
@@ -126,6 +127,7 @@ fn run(arguments: &[String]) -> Result<bool> {
             .and_then(|()| build::all(&paths))
             .and_then(|()| build::sizes(&paths))?,
         "bench" => bench::run(&paths)?,
+        "profile" => profile::run(&paths)?,
         "digits" => digits::run(&paths)?,
         "help" | "--help" | "-h" => step::print(USAGE),
         other => bail!(Usage(format!("there is no command {other}"))),
