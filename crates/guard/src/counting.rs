@@ -12,7 +12,9 @@ use wire::{DecisionAction, EventKind, Score, Verdict};
 use crate::{
     Exchange, Guard, Inspection, Moment, Store,
     conversation::Past,
-    ledger::{self, Admission, Limit, PaceRules, Refusal as Refused, Sensed, Standing, Turn},
+    ledger::{
+        self, Admission, Answer, Ask, Carried, Limit, Operation, PaceRules, Refusal as Refused, Sensed, Standing, Turn,
+    },
     reason::{self, GuardRule, Judged},
     reply::Refusal,
     settle::Ruling,
@@ -30,6 +32,23 @@ pub(crate) struct Counted {
     used: Option<u32>,
     /// Whether the guard refused it for what it holds.
     pub(crate) failed: bool,
+}
+
+/// A client's ledger that is kept elsewhere, as far as one exchange has to do with it.
+#[derive(Debug, Default)]
+pub(crate) struct Remote {
+    /// What was remembered of the client.
+    carried: Carried,
+    /// What is to be told, and has no reply.
+    operations: Vec<u8>,
+    /// A failed attempt, which has one.
+    failure: Vec<u8>,
+}
+
+impl Remote {
+    pub(crate) fn new(record: Vec<u8>) -> Self {
+        Self { carried: Carried::new(record), ..Self::default() }
+    }
 }
 
 /// What came of comparing a request with those before it.
@@ -65,46 +84,70 @@ impl Remembered {
 
 /// Bytes of text that make a token, about: English in the tokenisers in use has 4 to 5, other languages and code less.
 const BYTES_A_TOKEN: usize = 4;
+/// Requests that a guard takes at once from a ledger that is kept elsewhere.
+const MAX_LEASE: u16 = 16;
 /// The score in thousandths from which a turn is suspicious by itself.
 const SUSPICIOUS: u16 = 300;
 
 impl Exchange {
-    /// Counts the request; refuses it where its client is over a limit.
-    pub(crate) fn admit(&mut self, guard: &Guard, moment: &Moment, store: &dyn Store) {
-        let limits = &guard.policy.document().limits;
-        let throttled = self.decided.filter(|decided| decided.action == DecisionAction::Throttle);
-        let is_counted = limits.enabled && !limits.exempts(&self.head.route, &self.head.path);
-        if !is_counted && throttled.is_none() {
-            return;
+    /// What the ledger has to be asked about the request, once it was looked up what the security team decided about its
+    /// caller.
+    pub(crate) fn ask_for(&mut self, guard: &Guard, moment: &Moment) -> Option<Ask> {
+        if let Ok(decisions) = guard.decisions.try_borrow() {
+            self.decided = decisions.find(&self.client, moment.unix_ms);
         }
-        let mut rules = if is_counted { pace_rules(limits) } else { PaceRules::NONE };
+        let document = guard.policy.document();
+        let is_blocked = self.is_blocked();
+        let is_over = is_blocked && document.mode == Mode::Enforce;
+        let rules = self.rules(guard).filter(|_| !is_over);
+        if rules.is_none() && !is_blocked {
+            return None;
+        }
+        let is_counted = rules.is_some() && self.is_limited(guard);
+        let record = is_counted && (remembers(guard) || document.limits.max_tokens_per_minute.is_some());
+        let lease = if is_blocked || !is_counted { 0 } else { MAX_LEASE };
+        Some(Ask { fingerprint: guard.fingerprint(&self.client), refuse: is_blocked, rules, record, lease })
+    }
+
+    fn is_limited(&self, guard: &Guard) -> bool {
+        let limits = &guard.policy.document().limits;
+        limits.enabled && !limits.exempts(&self.head.route, &self.head.path)
+    }
+
+    /// What the request is held to.
+    fn rules(&self, guard: &Guard) -> Option<PaceRules> {
+        let is_counted = self.is_limited(guard);
+        let throttled = self.decided.filter(|decided| decided.action == DecisionAction::Throttle);
+        let mut rules =
+            if is_counted { pace_rules(&guard.policy.document().limits) } else { PaceRules::NONE };
         if let Some(decided) = throttled {
             rules.requests_per_minute = rules.requests_per_minute.min(decided.rate.max(1));
         }
+        (is_counted || throttled.is_some()).then_some(rules)
+    }
+
+    /// Refuses the request where its client is blocked or over a limit.
+    pub(crate) fn apply_answer(&mut self, guard: &Guard, answer: &Answer, moment: &Moment) {
+        if self.is_blocked() {
+            self.refuse_blocked(guard, answer.refusals, moment);
+        }
+        let Some((admission, rules)) = answer.admission.zip(self.rules(guard)) else { return };
         let fingerprint = guard.fingerprint(&self.client);
         let mut counted = Counted { fingerprint, stretch: None, estimated: 0, used: None, failed: false };
-        let admission = ledger::admit(store, fingerprint, &rules, moment.unix_ms);
         if let Admission::Admitted { standing, stretch } = admission {
             counted.stretch = stretch;
-            if limits.headers == LimitHeaders::Always {
+            if guard.policy.document().limits.headers == LimitHeaders::Always {
                 self.standing = requests_headers(rules.requests_per_minute, standing).into();
             }
         }
-        self.counted = is_counted.then_some(counted);
+        self.counted = self.is_limited(guard).then_some(counted);
         if let Admission::Refused(refused) = admission {
             self.throttle(guard, rules.requests_per_minute, refused, moment);
         }
     }
 
-    /// Looks whether the security team decided about the caller; refuses the request where it did so.
-    pub(crate) fn apply_decision(&mut self, guard: &Guard, moment: &Moment, store: &dyn Store) {
-        let Ok(decisions) = guard.decisions.try_borrow() else { return };
-        self.decided = decisions.find(&self.client, moment.unix_ms);
-        drop(decisions);
-        if self.decided.is_none_or(|decided| decided.action != DecisionAction::Block) {
-            return;
-        }
-        let refused = ledger::count_refusal(store, guard.fingerprint(&self.client), moment.unix_ms);
+    /// Refuses the request as the security team decided. `refused`: how many were in this minute.
+    fn refuse_blocked(&mut self, guard: &Guard, refused: u32, moment: &Moment) {
         let rule = &reason::DECISION_BLOCK;
         let reasons = [self.decided_reason(rule)];
         let message = "Access to this service is blocked.".into();
@@ -127,6 +170,10 @@ impl Exchange {
         self.settle_unless_monitoring(guard, ruling, moment);
     }
 
+    fn is_blocked(&self) -> bool {
+        self.decided.is_some_and(|decided| decided.action == DecisionAction::Block)
+    }
+
     fn is_throttled(&self) -> bool {
         self.decided.is_some_and(|decided| decided.action == DecisionAction::Throttle)
     }
@@ -140,12 +187,7 @@ impl Exchange {
 
     /// The key under which inputs are remembered, where they are.
     pub(crate) fn sketch_key(&self, guard: &Guard) -> Option<u64> {
-        let document = guard.policy.document();
-        let conversation = &document.conversation;
-        let is_wanted = document.limits.repeats != Action::Allow
-            || conversation.risk != Action::Allow
-            || conversation.history != History::Judge;
-        self.counted.filter(|_| is_wanted).map(|counted| guard.secret() ^ counted.fingerprint)
+        self.counted.filter(|_| remembers(guard)).map(|counted| guard.secret() ^ counted.fingerprint)
     }
 
     #[expect(clippy::too_many_arguments, reason = "each is a fact of the one request")]
@@ -200,9 +242,13 @@ impl Exchange {
         if turn.tokens.is_none() && turn.input.is_none() && turn.suspicion.is_none() {
             return Remembered::nothing();
         }
+        let store = self.remote.as_ref().map_or(store, |remote| &remote.carried);
         let Some(sensed) = ledger::sense(store, counted.fingerprint, &turn, moment.unix_ms) else {
             return Remembered::nothing();
         };
+        if let Some(remote) = &mut self.remote {
+            Operation::Sense(turn).write(counted.fingerprint, &mut remote.operations);
+        }
         if let Some((tokens, most)) = turn.tokens {
             if sensed.too_many_tokens.is_none() {
                 counted.estimated = tokens;
@@ -320,22 +366,62 @@ impl Exchange {
     pub fn close(&mut self, guard: &Guard, status: Option<u16>, moment: &Moment, store: &dyn Store) {
         let Some(counted) = self.counted.take() else { return };
         let limits = &guard.policy.document().limits;
-        if let Some(stretch) = counted.stretch {
-            ledger::leave(store, counted.fingerprint, stretch, moment.unix_ms);
-        }
-        if let Some(used) = counted.used.filter(|_| limits.max_tokens_per_minute.is_some()) {
-            ledger::correct(store, counted.fingerprint, counted.estimated, used, moment.unix_ms);
-        }
+        let corrected = counted.used.filter(|_| limits.max_tokens_per_minute.is_some());
         let failed = counted.failed || status.is_some_and(|status| matches!(status, 401 | 403 | 404 | 429));
-        if !failed || limits.failed_attempts == Action::Allow {
+        let failed = failed && limits.failed_attempts != Action::Allow;
+        let (client, now_ms) = (counted.fingerprint, moment.unix_ms);
+        if let Some(remote) = &mut self.remote {
+            if let Some(stretch) = counted.stretch {
+                Operation::Leave { stretch }.write(client, &mut remote.operations);
+            }
+            if let Some(used) = corrected.filter(|used| *used != counted.estimated) {
+                let estimated = counted.estimated;
+                Operation::Correct { estimated, used }.write(client, &mut remote.operations);
+            }
+            if failed {
+                Operation::Fail(pace_rules(limits)).write(client, &mut remote.failure);
+            }
             return;
         }
-        let failures = ledger::fail(store, counted.fingerprint, &pace_rules(limits), moment.unix_ms);
-        if failures.is_some() {
-            let penalised = limits.failed_attempts == Action::Block && limits.penalty > 0;
-            let verdict = if penalised { Verdict::Throttle } else { Verdict::Flag };
-            self.tell(guard, Judged::own(&reason::FAILURES, String::new(), None), verdict, moment);
+        if let Some(stretch) = counted.stretch {
+            ledger::leave(store, client, stretch, now_ms);
         }
+        if let Some(used) = corrected {
+            ledger::correct(store, client, counted.estimated, used, now_ms);
+        }
+        if failed && ledger::fail(store, client, &pace_rules(limits), now_ms).is_some() {
+            self.failed_too_often(guard, moment);
+        }
+    }
+
+    /// What a ledger that is kept elsewhere has to be told, in the bytes that [`crate::operate`] takes; it has no reply.
+    pub fn take_operations(&mut self) -> Vec<u8> {
+        self.remote.as_mut().map(|remote| core::mem::take(&mut remote.operations)).unwrap_or_default()
+    }
+
+    /// The same of a failed attempt, after [`Self::close`]; the reply to it goes to [`Self::told`].
+    pub fn take_failure(&mut self) -> Vec<u8> {
+        self.remote.as_mut().map(|remote| core::mem::take(&mut remote.failure)).unwrap_or_default()
+    }
+
+    /// What the ledger said to [`Self::take_failure`]. Afterwards there may be an event to take.
+    pub fn told(&mut self, guard: &Guard, reply: &[u8], moment: &Moment) {
+        if reply.first_chunk::<4>().is_some_and(|failures| *failures != [0; 4]) {
+            self.failed_too_often(guard, moment);
+        }
+    }
+
+    /// The client's record as the requests before and this one made it; the next one may begin with it.
+    #[must_use]
+    pub fn record(&self) -> Vec<u8> {
+        self.remote.as_ref().map(|remote| remote.carried.record()).unwrap_or_default()
+    }
+
+    fn failed_too_often(&mut self, guard: &Guard, moment: &Moment) {
+        let limits = &guard.policy.document().limits;
+        let penalised = limits.failed_attempts == Action::Block && limits.penalty > 0;
+        let verdict = if penalised { Verdict::Throttle } else { Verdict::Flag };
+        self.tell(guard, Judged::own(&reason::FAILURES, String::new(), None), verdict, moment);
     }
 }
 
@@ -365,6 +451,14 @@ impl Guard {
     fn secret(&self) -> u64 {
         self.identity_key.first_chunk::<8>().map_or(0, |first| u64::from_le_bytes(*first))
     }
+}
+
+/// Whether the policy makes anything of what clients said before.
+fn remembers(guard: &Guard) -> bool {
+    let document = guard.policy.document();
+    document.limits.repeats != Action::Allow
+        || document.conversation.risk != Action::Allow
+        || document.conversation.history != History::Judge
 }
 
 fn pace_rules(limits: &Limits) -> PaceRules {

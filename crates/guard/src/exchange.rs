@@ -12,12 +12,13 @@ use crate::{
     Decisions, Head, Moment, NoStore, Store,
     answer::Answer,
     conversation::Past,
-    counting::Counted,
+    counting::{Counted, Remote},
     decisions::Decided,
     forward::{Forward, Masks},
     head::printable,
     input,
     inspect::Inspector,
+    ledger::{self, Ask},
     mask::Restored,
     reason::{self, GuardRule, Judged},
     reply::{Refusal, Reply},
@@ -62,6 +63,12 @@ pub struct Exchange {
     pub(crate) head: Head,
     pub(crate) client: Client,
     body_limit: usize,
+    /// Whether anything follows the head.
+    has_body: bool,
+    /// What the ledger has to be asked before anything else.
+    ask: Option<Ask>,
+    /// Where the ledger is kept elsewhere: what it said of the client, and what it has to be told.
+    pub(crate) remote: Option<Remote>,
     /// What the security team decided about its caller.
     pub(crate) decided: Option<Decided>,
     /// What the ledger has to know of it; `None` where clients are not counted.
@@ -151,12 +158,23 @@ impl Guard {
     }
 
     /// Starts an exchange once the request's headers are there. `has_body`: whether anything may follow them.
-    pub fn open(&self, mut head: Head, has_body: bool, moment: &Moment, store: &dyn Store) -> Exchange {
+    pub fn open(&self, head: Head, has_body: bool, moment: &Moment, store: &dyn Store) -> Exchange {
+        let mut exchange = self.begin(head, has_body, moment);
+        exchange.count(self, moment, store);
+        exchange
+    }
+
+    /// The same where the ledger may be kept elsewhere: nothing is decided before [`Exchange::count`] or
+    /// [`Exchange::resume`].
+    pub fn begin(&self, mut head: Head, has_body: bool, moment: &Moment) -> Exchange {
         let client = self.client(&mut head);
         let mut exchange = Exchange {
             head,
             client,
             body_limit: usize::try_from(self.policy.document().input.max_size).unwrap_or(usize::MAX),
+            has_body,
+            ask: None,
+            remote: None,
             decided: None,
             counted: None,
             standing: Vec::new(),
@@ -165,27 +183,7 @@ impl Guard {
             outcome: None,
             events: Vec::new(),
         };
-        exchange.apply_decision(self, moment, store);
-        if exchange.outcome.is_none() {
-            exchange.admit(self, moment, store);
-        }
-        if exchange.outcome.is_some() {
-            return exchange;
-        }
-        if exchange.head.opens_tunnel() {
-            let message = "A WebSocket cannot be inspected and is not let through.".into();
-            exchange.own(self, &reason::WEBSOCKET, 0, None, message, "websocket_not_allowed", moment);
-        } else if exchange.head.is_grpc() && self.inspector.protocol_for(&exchange.head.path).is_none() {
-            // On the path of a protocol that is read, whatever calls itself gRPC is a body of the wrong type.
-            let message = "A gRPC stream cannot be inspected and is not let through.".into();
-            exchange.own(self, &reason::GRPC, 0, None, message, "grpc_not_allowed", moment);
-        } else if !has_body {
-            exchange.judge(self, &[], moment);
-        } else if let Some(length) = exchange.head.content_length
-            && length > exchange.body_limit as u64
-        {
-            exchange.too_large(self, length, moment);
-        }
+        exchange.ask = exchange.ask_for(self, moment);
         exchange
     }
 }
@@ -207,6 +205,49 @@ impl Exchange {
     #[must_use]
     pub const fn outcome(&self) -> Option<&Outcome> {
         self.outcome.as_ref()
+    }
+
+    /// What a ledger that is kept elsewhere has to be asked. `None`: nothing, call [`Self::count`] with any store.
+    #[must_use]
+    pub const fn ask(&self) -> Option<Ask> {
+        self.ask
+    }
+
+    /// Asks the ledger in this store, and decides what can be decided without a body.
+    pub fn count(&mut self, guard: &Guard, moment: &Moment, store: &dyn Store) {
+        let ask = self.ask.take().map(|ask| Ask { record: false, lease: 0, ..ask });
+        self.proceed(guard, ask.map(|ask| ask.answer(store, moment.unix_ms)), moment);
+    }
+
+    /// Takes what a ledger said that is kept elsewhere, and decides what can be decided without a body. What the exchange
+    /// adds to the ledger is then not written to a store, but given out by [`Self::take_operations`].
+    pub fn resume(&mut self, guard: &Guard, mut answer: ledger::Answer, moment: &Moment) {
+        let record = mem::take(&mut answer.record);
+        self.remote = self.ask.take().map(|_| Remote::new(record));
+        self.proceed(guard, Some(answer), moment);
+    }
+
+    fn proceed(&mut self, guard: &Guard, answer: Option<ledger::Answer>, moment: &Moment) {
+        if let Some(answer) = answer {
+            self.apply_answer(guard, &answer, moment);
+        }
+        if self.outcome.is_some() {
+            return;
+        }
+        if self.head.opens_tunnel() {
+            let message = "A WebSocket cannot be inspected and is not let through.".into();
+            self.own(guard, &reason::WEBSOCKET, 0, None, message, "websocket_not_allowed", moment);
+        } else if self.head.is_grpc() && guard.inspector.protocol_for(&self.head.path).is_none() {
+            // On the path of a protocol that is read, whatever calls itself gRPC is a body of the wrong type.
+            let message = "A gRPC stream cannot be inspected and is not let through.".into();
+            self.own(guard, &reason::GRPC, 0, None, message, "grpc_not_allowed", moment);
+        } else if !self.has_body {
+            self.judge(guard, &[], moment);
+        } else if let Some(length) = self.head.content_length
+            && length > self.body_limit as u64
+        {
+            self.too_large(guard, length, moment);
+        }
     }
 
     /// The longest body in bytes that the shell has to hold; with more call [`Self::too_large`].

@@ -41,7 +41,7 @@ pub use forward::Forward;
 pub use head::{Head, HeadFacts, is_own_header, route_name};
 pub use input::pins;
 pub use inspect::{Inspection, Inspector, KnownRule};
-pub use ledger::{Conflict, NoStore, SLOTS, Store, Version};
+pub use ledger::{Answer, Ask, Conflict, NoStore, SLOTS, Store, Version, operate};
 pub use notice::Notice;
 pub use reason::Judged;
 pub use reply::Reply;

@@ -20,11 +20,16 @@
 mod pace;
 mod sense;
 mod window;
+mod wire;
 
 use alloc::vec::Vec;
+use core::cell::RefCell;
 
-pub(crate) use pace::{Admission, Limit, PaceRules, Refusal, Standing, admit, count_refusal, fail, leave};
+pub(crate) use pace::{Admission, Limit, PaceRules, Refusal, Standing, count_refusal, fail, leave};
 pub(crate) use sense::{Input, PAST, Sensed, Turn, correct, sense};
+use sense::Sense;
+pub(crate) use wire::Operation;
+pub use wire::{Answer, Ask, operate};
 
 /// Slots of a table.
 const TABLE: u32 = 4096;
@@ -108,7 +113,7 @@ pub(crate) fn update<R: Record, T>(
     now_ms: u64,
     mut change: impl FnMut(&mut R, Option<u64>) -> Change<T>,
 ) -> Option<T> {
-    let slot = R::FIRST_SLOT + u32::try_from(fingerprint % u64::from(TABLE)).unwrap_or(0);
+    let slot = slot_of::<R>(fingerprint);
     let size = HEAD + R::BYTES;
     for _ in 0..MAX_TRIES {
         let (mut bytes, version) = store.load(slot).unwrap_or((Vec::new(), Version(0)));
@@ -133,6 +138,49 @@ pub(crate) fn update<R: Record, T>(
         }
     }
     None
+}
+
+/// A client's record as it is kept, its head in front; empty where there is none.
+fn record_of<R: Record>(store: &dyn Store, fingerprint: u64) -> Vec<u8> {
+    let bytes = store.load(slot_of::<R>(fingerprint)).map(|(bytes, _)| bytes).unwrap_or_default();
+    let found = bytes.chunks_exact(HEAD + R::BYTES).find(|way| {
+        let mut way = Reader(way);
+        way.u64() == fingerprint && way.u64() > 0
+    });
+    found.map(<[u8]>::to_vec).unwrap_or_default()
+}
+
+fn slot_of<R: Record>(fingerprint: u64) -> u32 {
+    R::FIRST_SLOT + u32::try_from(fingerprint % u64::from(TABLE)).unwrap_or(0)
+}
+
+/// The record of one client, brought from a ledger that is kept elsewhere: what is changed here is gone with it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Carried(RefCell<Vec<u8>>);
+
+impl Carried {
+    pub(crate) const fn new(record: Vec<u8>) -> Self {
+        Self(RefCell::new(record))
+    }
+
+    /// The record as it is now.
+    pub(crate) fn record(&self) -> Vec<u8> {
+        self.0.borrow().clone()
+    }
+}
+
+impl Store for Carried {
+    fn load(&self, _: u32) -> Option<(Vec<u8>, Version)> {
+        Some((self.0.borrow().clone(), Version(1)))
+    }
+
+    fn save(&self, _: u32, bytes: &[u8], _: Version) -> Result<(), Conflict> {
+        let mut record = self.0.borrow_mut();
+        record.clear();
+        // The client's own is the first that was there, or took the first place that was free.
+        record.extend(bytes.iter().take(HEAD + Sense::BYTES));
+        Ok(())
+    }
 }
 
 /// The place of a client in a set, and for how long it was silent; `None` if the place is another's, who has to go.
@@ -210,7 +258,7 @@ impl Writer<'_> {
 }
 
 #[cfg(test)]
-use {pace::Pace, sense::Sense};
+use pace::{Pace, admit};
 
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ pub(crate) const MINUTE_MS: u64 = 60_000;
 const STRETCH_MS: u64 = 600_000;
 
 /// What the policy allows, in the units that are counted.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PaceRules {
     pub(crate) requests_per_minute: u32,
     pub(crate) burst: u32,
@@ -52,6 +52,20 @@ pub(crate) enum Limit {
     Concurrent,
     /// A penalty that is not over.
     Penalty,
+}
+
+impl Limit {
+    const ALL: [Self; 4] = [Self::Requests, Self::Interval, Self::Concurrent, Self::Penalty];
+
+    /// Its number where it crosses to another ledger.
+    pub(crate) fn number(self) -> u8 {
+        Self::ALL.iter().zip(0..).find(|(limit, _)| **limit == self).map_or(0, |(_, number)| number)
+    }
+
+    /// The limit of this number.
+    pub(crate) fn numbered(number: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(number)).copied()
+    }
 }
 
 /// A request that its client may not make.
@@ -153,12 +167,44 @@ fn seconds(now_ms: u64) -> u32 {
 }
 
 /// Counts a request of the client with this fingerprint.
+#[cfg(test)]
 pub(crate) fn admit(store: &dyn Store, fingerprint: u64, rules: &PaceRules, now_ms: u64) -> Admission {
+    admit_and_lease(store, fingerprint, rules, 0, now_ms).0
+}
+
+/// Counts a request of the client with this fingerprint, and up to `wanted` further ones that the client may make without asking: only for a client that has used
+/// less than half of what it may and whose requests are held to nothing else, and few enough that those who ask elsewhere
+/// find the rest. They are counted now, so no limit is exceeded by them; [`give_back`] takes back what was not used.
+pub(crate) fn admit_and_lease(
+    store: &dyn Store,
+    fingerprint: u64,
+    rules: &PaceRules,
+    wanted: u16,
+    now_ms: u64,
+) -> (Admission, u16) {
     update(store, fingerprint, now_ms, |pace: &mut Pace, silent| {
         pace.settle(rules, silent, now_ms);
-        Change::Save(pace.admit(rules, now_ms))
+        let admission = pace.admit(rules, now_ms);
+        let leased = if matches!(admission, Admission::Admitted { .. }) {
+            pace.lease(rules, wanted, now_ms)
+        } else {
+            0
+        };
+        Change::Save((admission, leased))
     })
-    .unwrap_or(Admission::Uncounted)
+    .unwrap_or((Admission::Uncounted, 0))
+}
+
+/// Takes back requests that were leased and not made.
+pub(crate) fn give_back(store: &dyn Store, fingerprint: u64, requests: u32, now_ms: u64) {
+    update(store, fingerprint, now_ms, |pace: &mut Pace, silent| {
+        if silent.is_none() {
+            return Change::Keep(());
+        }
+        pace.requests.roll(MINUTE_MS, now_ms);
+        pace.requests.subtract(requests);
+        Change::Save(())
+    });
 }
 
 /// Counts a refusal that has nothing to do with limits, and tells how many there were in this minute.
@@ -237,6 +283,17 @@ impl Pace {
                 Admission::Admitted { standing: self.standing(rules, now_ms), stretch }
             }
         }
+    }
+
+    fn lease(&mut self, rules: &PaceRules, wanted: u16, now_ms: u64) -> u16 {
+        let used = self.requests.estimate(MINUTE_MS, now_ms);
+        let most = u64::from(rules.requests_per_minute);
+        let is_far = used * 2 < most && rules.min_interval_ms == 0 && rules.concurrent.is_none();
+        // A client that asked for little does not need any.
+        let share = if is_far { (most / LEASE_SHARE).min(used) } else { 0 };
+        let leased = wanted.min(u16::try_from(share).unwrap_or(u16::MAX));
+        self.requests.add(u32::from(leased));
+        leased
     }
 
     /// What this request is refused for, and when the next one has a chance.
@@ -321,6 +378,8 @@ impl Pace {
     }
 }
 
+/// What part of its requests in a minute a client is granted at once.
+const LEASE_SHARE: u64 = 16;
 /// Doublings of a penalty; the longest one is reached before.
 const MAX_LEVEL: u32 = 16;
 /// When a client with too many requests under way should try again: nobody knows when one ends.

@@ -60,7 +60,7 @@ pub(crate) struct Repeats {
 }
 
 /// What a judged request adds to its client's record, and what the policy makes of it.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Turn {
     /// Estimated tokens, and the most in a minute.
     pub(crate) tokens: Option<(u32, u32)>,
