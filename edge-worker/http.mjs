@@ -55,6 +55,43 @@ export function readHeaders(headers) {
   return { text, length, dropped };
 }
 
+/**
+ * The answer to a browser's question whether a page may call (Fetch standard, CORS protocol), where `cors` says who may:
+ * `{origins, headers?, max_age?}`. undefined: it is no such question.
+ */
+export function preflight(request, cors) {
+  const origin = request.headers.get("origin");
+  const method = request.headers.get("access-control-request-method");
+  if (!cors || request.method !== "OPTIONS" || !origin || !method) return undefined;
+  const headers = { vary: "origin, access-control-request-method, access-control-request-headers" };
+  if (!mayCall(origin, cors)) return new Response(null, { status: 403, headers });
+  return new Response(null, {
+    status: 204,
+    headers: {
+      ...headers,
+      "access-control-allow-origin": origin,
+      "access-control-allow-methods": "GET, POST, PUT, PATCH, DELETE",
+      "access-control-allow-headers": (cors.headers ?? ["authorization", "content-type", "x-api-key"]).join(", "),
+      "access-control-max-age": String(cors.max_age ?? 600),
+    },
+  });
+}
+
+/** Lets a page whose origin may call read the answer. */
+export function shareWith(request, response, cors) {
+  const origin = request.headers.get("origin");
+  if (!cors || !origin || response.status === 101 || !mayCall(origin, cors)) return response;
+  const shared = new Response(response.body, response);
+  shared.headers.set("access-control-allow-origin", origin);
+  shared.headers.append("vary", "origin");
+  shared.headers.set("access-control-expose-headers", "x-modelgate-verdict, x-modelgate-event, retry-after");
+  return shared;
+}
+
+function mayCall(origin, { origins }) {
+  return origins.includes(origin) || origins.includes("*");
+}
+
 /** A response of ours. */
 export function respond(request, { status, headers, body }, security = []) {
   return new Response(request.method === "HEAD" ? null : body, { status, headers: [...headers, ...security] });

@@ -6,6 +6,33 @@ use serde::Serialize;
 
 use crate::courier::{Errand, Step};
 
+/// What a request has to do for its events.
+#[derive(Debug, Default)]
+pub(crate) struct Todo {
+    /// For those that wait in the queue.
+    pub(crate) errand: Option<Errand>,
+    /// Events in JSON that go to the outbox.
+    pub(crate) urgent: Vec<String>,
+}
+
+impl Todo {
+    /// Whether there is nothing.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.errand.is_none() && self.urgent.is_empty()
+    }
+
+    /// Takes another's work over. One errand does for all.
+    pub(crate) fn join(&mut self, other: Self) {
+        self.urgent.extend(other.urgent);
+        self.errand = match (self.errand.take(), other.errand) {
+            (Some(one), Some(other)) => {
+                Some(Errand { watch: one.watch || other.watch, wait_ms: one.wait_ms.min(other.wait_ms) })
+            }
+            (one, other) => one.or(other),
+        };
+    }
+}
+
 /// An outcome, and what the request has to do for the events.
 #[derive(Serialize)]
 struct Answer<'a> {
@@ -14,6 +41,8 @@ struct Answer<'a> {
     reply: Option<Reply<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     errand: Option<Wait>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    urgent: Vec<String>,
     /// Headers that the model's host gets besides.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     upstream: &'a [(&'static str, String)],
@@ -34,6 +63,8 @@ struct Plan<'a> {
     reply: Option<Reply<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     errand: Option<Wait>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    urgent: Vec<String>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
@@ -52,6 +83,15 @@ struct Reply<'a> {
 struct Wait {
     watch: bool,
     wait: u64,
+}
+
+/// What is to be done for events alone.
+#[derive(Serialize)]
+struct Tasks {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errand: Option<Wait>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    urgent: Vec<String>,
 }
 
 /// A step of an errand; all fields absent: done.
@@ -81,33 +121,35 @@ impl<'a> From<&'a guard::Reply> for Reply<'a> {
     }
 }
 
-/// `{"headers":[[name,value]…],"reply"?:{"status","headers","body"},"errand"?:{"watch","wait"},"upstream"?:[[name,value]…],
+/// `{"headers":[[name,value]…],"reply"?:{"status","headers","body"},"errand"?:{"watch","wait"},"urgent"?:[text…],"upstream"?:[[name,value]…],
 /// "body"?:true}`
-pub(crate) fn outcome(outcome: &Outcome, errand: Option<Errand>) -> String {
+pub(crate) fn outcome(outcome: &Outcome, todo: Todo) -> String {
     json(&Answer {
         headers: &outcome.headers,
         reply: outcome.reply.as_ref().map(Reply::from),
-        errand: errand.map(Wait::from),
+        errand: todo.errand.map(Wait::from),
+        urgent: todo.urgent,
         upstream: &outcome.forward.headers,
         body: outcome.forward.body.is_some(),
     })
 }
 
 /// The same of an answer that was held.
-pub(crate) fn held(outcome: &AnswerOutcome, errand: Option<Errand>) -> String {
+pub(crate) fn held(outcome: &AnswerOutcome, todo: Todo) -> String {
     json(&Answer {
         headers: &outcome.headers,
         reply: outcome.reply.as_ref().map(Reply::from),
-        errand: errand.map(Wait::from),
+        errand: todo.errand.map(Wait::from),
+        urgent: todo.urgent,
         upstream: &[],
         body: outcome.body.is_some(),
     })
 }
 
 /// `{"plan":"pass"|"whole"|"stream"|"refuse","limit"?,"changes"?:true,"reply"?,"errand"?}`
-pub(crate) fn plan(plan: &AnswerPlan, errand: Option<Errand>) -> String {
-    let errand = errand.map(Wait::from);
-    let none = Plan { plan: "pass", limit: None, changes: false, reply: None, errand };
+pub(crate) fn plan(plan: &AnswerPlan, todo: Todo) -> String {
+    let errand = todo.errand.map(Wait::from);
+    let none = Plan { plan: "pass", limit: None, changes: false, reply: None, errand, urgent: todo.urgent };
     json(&match plan {
         AnswerPlan::Pass => none,
         AnswerPlan::Whole { limit } => Plan { plan: "whole", limit: Some(*limit), ..none },
@@ -116,9 +158,14 @@ pub(crate) fn plan(plan: &AnswerPlan, errand: Option<Errand>) -> String {
     })
 }
 
-/// `{"watch","wait"}`
-pub(crate) fn errand(errand: Errand) -> String {
-    json(&Wait::from(errand))
+/// `{"errand"?:{"watch","wait"},"urgent"?:[text…]}`
+pub(crate) fn todo(todo: Todo) -> String {
+    json(&Tasks { errand: todo.errand.map(Wait::from), urgent: todo.urgent })
+}
+
+/// `{"headers":[[name,value]…],"body":text}`
+pub(crate) fn call(headers: &[(&'static str, String)], body: &str) -> String {
+    json(&Next { headers, body: Some(body), ..Next::default() })
 }
 
 /// `[[name,value]…]`

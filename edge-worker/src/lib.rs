@@ -9,9 +9,12 @@ mod failure;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
 mod headers;
+mod leases;
 mod memory;
+mod objects;
 mod shell;
 #[cfg(feature = "trap")]
 mod trap;
 
+pub use objects::{Desk, Ledger};
 pub use shell::{Exchange, Guard};

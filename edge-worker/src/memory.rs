@@ -1,43 +1,65 @@
-//! The ledger's slots in the memory of the isolate.
+//! The ledger's slots in memory: those of the isolate, and those of a Durable Object, which writes down what has changed.
 
 use core::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use guard::{Conflict, SLOTS, Store, Version};
 
 /// Slots that live as long as the instance. Nothing else can change them, so a conflict cannot happen between a load
 /// and the save that follows; the version is checked all the same, since that is the store's contract.
-#[derive(Debug)]
-pub(crate) struct Memory(RefCell<Vec<Slot>>);
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    slots: RefCell<BTreeMap<u32, Slot>>,
+    /// The slots saved since the last [`Memory::take_changed`].
+    changed: RefCell<BTreeSet<u32>>,
+}
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Slot {
     version: u32,
     bytes: Vec<u8>,
 }
 
 impl Memory {
-    pub(crate) fn new() -> Self {
-        Self(RefCell::new(vec![Slot::default(); SLOTS as usize]))
+    /// Puts a slot in that was written down before.
+    pub(crate) fn put(&self, slot: u32, bytes: Vec<u8>) {
+        if slot < SLOTS {
+            self.slots.borrow_mut().insert(slot, Slot { version: 1, bytes });
+        }
+    }
+
+    /// Forgets a slot.
+    pub(crate) fn remove(&self, slot: u32) {
+        self.slots.borrow_mut().remove(&slot);
+    }
+
+    /// The slots saved since this was asked last.
+    pub(crate) fn take_changed(&self) -> Vec<u32> {
+        self.changed.take().into_iter().collect()
     }
 }
 
 impl Store for Memory {
     fn load(&self, slot: u32) -> Option<(Vec<u8>, Version)> {
-        let slots = self.0.borrow();
-        let slot = slots.get(usize::try_from(slot).ok()?)?;
-        (slot.version > 0).then(|| (slot.bytes.clone(), Version(slot.version)))
+        let slots = self.slots.borrow();
+        let slot = slots.get(&slot)?;
+        Some((slot.bytes.clone(), Version(slot.version)))
     }
 
     fn save(&self, slot: u32, bytes: &[u8], version: Version) -> Result<(), Conflict> {
-        let mut slots = self.0.borrow_mut();
-        let slot = usize::try_from(slot).ok().and_then(|slot| slots.get_mut(slot)).ok_or(Conflict)?;
-        if slot.version != version.0 {
+        if slot >= SLOTS {
+            return Err(Conflict);
+        }
+        let mut slots = self.slots.borrow_mut();
+        let known = slots.entry(slot).or_insert_with(|| Slot { version: 0, bytes: Vec::new() });
+        if known.version != version.0 {
             return Err(Conflict);
         }
         // 0 means "never saved", also after four billion requests of one slot.
-        slot.version = slot.version.checked_add(1).unwrap_or(1);
-        slot.bytes.clear();
-        slot.bytes.extend_from_slice(bytes);
+        known.version = known.version.checked_add(1).unwrap_or(1);
+        known.bytes.clear();
+        known.bytes.extend_from_slice(bytes);
+        self.changed.borrow_mut().insert(slot);
         Ok(())
     }
 }
@@ -48,7 +70,7 @@ mod tests {
 
     #[test]
     fn a_slot_is_absent_until_it_is_saved() {
-        let memory = Memory::new();
+        let memory = Memory::default();
         assert_eq!(memory.load(3), None);
         memory.save(3, b"abc", Version(0)).unwrap();
         assert_eq!(memory.load(3), Some((b"abc".to_vec(), Version(1))));
@@ -57,7 +79,7 @@ mod tests {
 
     #[test]
     fn only_the_newest_version_may_be_replaced() {
-        let memory = Memory::new();
+        let memory = Memory::default();
         memory.save(0, b"a", Version(0)).unwrap();
         assert_eq!(memory.save(0, b"b", Version(0)), Err(Conflict));
         memory.save(0, b"b", Version(1)).unwrap();
@@ -66,8 +88,22 @@ mod tests {
 
     #[test]
     fn a_slot_beyond_the_last_one_is_refused() {
-        let memory = Memory::new();
+        let memory = Memory::default();
+        memory.put(SLOTS, b"a".to_vec());
         assert_eq!(memory.load(SLOTS), None);
         assert_eq!(memory.save(SLOTS, b"a", Version(0)), Err(Conflict));
+    }
+
+    #[test]
+    fn what_was_saved_is_told_once_and_what_was_put_in_is_not() {
+        let memory = Memory::default();
+        memory.put(1, b"a".to_vec());
+        memory.save(2, b"b", Version(0)).unwrap();
+        memory.save(2, b"c", Version(1)).unwrap();
+        memory.save(1, b"d", Version(1)).unwrap();
+        assert_eq!(memory.take_changed(), [1, 2]);
+        assert!(memory.take_changed().is_empty());
+        memory.remove(1);
+        assert_eq!(memory.load(1), None);
     }
 }

@@ -4,7 +4,7 @@ use core::cell::RefCell;
 use std::rc::Rc;
 
 use guard::{
-    AnswerHead, AnswerOutcome, CalloutId, HeadFacts, Moment, Reporter,
+    AnswerHead, AnswerOutcome, CalloutId, Decisions, HeadFacts, Moment, Reporter,
     wire::{
         Category, Client, Direction, Event, EventId, EventKind, Finding, Request, Score, Severity, Surface,
         VERSION, Verdict, signature::Key,
@@ -13,11 +13,13 @@ use guard::{
 use wasm_bindgen::{JsError, prelude::wasm_bindgen};
 
 use crate::{
-    answer,
-    courier::{Courier, Errand},
+    answer::{self, Todo},
+    courier::Courier,
     failure::{self, Failure},
     headers,
+    leases::Leases,
     memory::Memory,
+    objects,
 };
 
 /// A guard for one policy, with its ledger and its queue of events.
@@ -29,6 +31,10 @@ pub struct Guard(Rc<Shared>);
 struct Shared {
     guard: guard::Guard,
     memory: Memory,
+    leases: RefCell<Leases>,
+    key: Option<Key>,
+    /// Whether events that must not be lost are given to an outbox.
+    outbox: bool,
     /// Absent without a signing key: nobody would take what is not signed.
     courier: Option<RefCell<Courier>>,
 }
@@ -39,8 +45,12 @@ struct Shared {
 pub struct Exchange {
     shared: Rc<Shared>,
     exchange: guard::Exchange,
-    /// What the opening left to do for the events; given out with the answer.
-    errand: Option<Errand>,
+    /// The caller as the ledger knows them; 0 where it is not asked.
+    client: u64,
+    /// What is left to do for the events; given out with the answer.
+    todo: Todo,
+    /// Entropy for what the head alone decides.
+    opening: [u8; 10],
     /// Entropy for the verdict on the body; the opening's own may already be in an event's id.
     entropy: [u8; 10],
     /// The body that goes on in place of the request's or the answer's, until it is fetched.
@@ -57,13 +67,13 @@ const MAX_PATH: usize = 256;
 #[wasm_bindgen]
 impl Guard {
     /// A guard for a policy in JSON. `key`: the signing key `whsec_…`; without one nothing is reported. `node`: the
-    /// name of this place in events.
+    /// name of this place in events. `outbox`: whether events that must not be lost are given out as `urgent`.
     ///
     /// # Errors
     /// What is wrong with the policy or the key.
     #[wasm_bindgen(constructor)]
-    pub fn new(policy: &str, key: Option<String>, node: &str) -> Result<Guard, JsError> {
-        Shared::new(policy, key.as_deref(), node)
+    pub fn new(policy: &str, key: Option<String>, node: &str, outbox: bool) -> Result<Guard, JsError> {
+        Shared::new(policy, key.as_deref(), node, outbox)
             .map(|shared| Self(Rc::new(shared)))
             .map_err(|e| JsError::new(&e))
     }
@@ -89,15 +99,17 @@ impl Guard {
         self.0.courier.as_ref().map_or(0, |courier| courier.borrow().waiting())
     }
 
-    /// Starts an exchange. `headers`: `name LF value LF` for each; `now`: Unix time in milliseconds; `entropy`: 20
-    /// random bytes.
-    #[expect(clippy::too_many_arguments, reason = "one crossing of the border instead of eight")]
+    /// Starts an exchange; `ask` and what follows it comes next. `headers`: `name LF value LF` for each; `route`: the name
+    /// of the route; `user`: whom a verified token names; `now`: Unix time in milliseconds; `entropy`: 20 random bytes.
+    #[expect(clippy::too_many_arguments, reason = "one crossing of the border instead of ten")]
     #[must_use]
     pub fn open(
         &self,
         method: &str,
         path: &str,
+        route: &str,
         address: Option<String>,
+        user: Option<String>,
         headers: &str,
         has_body: bool,
         now: f64,
@@ -106,20 +118,67 @@ impl Guard {
         #[cfg(feature = "trap")]
         crate::trap::spring(path.as_bytes());
         let (first, second) = entropy.split_at_checked(OPEN_ENTROPY / 2).unwrap_or((entropy, &[]));
-        let facts = HeadFacts { method, path, route: "", address: address.as_deref() };
-        let head = self.0.guard.head(facts, headers::pairs(headers));
-        let moment = moment(now, bytes(first));
-        let mut exchange = self.0.guard.open(head, has_body, &moment, &self.0.memory);
-        // Monitoring reports a caller over the limit here and what the body holds later.
-        let event = exchange.take_event();
-        let errand = self.0.take(event, moment.unix_ms);
+        let facts = HeadFacts { method, path, route, address: address.as_deref() };
+        let head = self.0.guard.head(facts, headers::pairs(headers)).with_user(user.as_deref());
+        let exchange = self.0.guard.begin(head, has_body, &moment(now, bytes(first)));
         Exchange {
             shared: Rc::clone(&self.0),
+            client: exchange.ask().map_or(0, |ask| ask.fingerprint()),
             exchange,
-            errand,
+            todo: Todo::default(),
+            opening: bytes(first),
             entropy: bytes(second),
             body: None,
             ended: false,
+        }
+    }
+
+    /// The claim of a verified token that names the user, if the policy wants one.
+    #[wasm_bindgen(getter, js_name = jwtClaim)]
+    #[must_use]
+    pub fn jwt_claim(&self) -> Option<String> {
+        self.0.guard.policy().document().identity.jwt_claim.clone()
+    }
+
+    /// Whether the policy wants the decisions of the security team.
+    #[wasm_bindgen(getter, js_name = wantsDecisions)]
+    #[must_use]
+    pub fn wants_decisions(&self) -> bool {
+        self.0.key.is_some() && self.0.guard.policy().document().decisions.enabled
+    }
+
+    /// Takes a page of decisions over, which an object pulled at `at`; `first`: it begins anew. Says what was wrong with it,
+    /// if anything was.
+    #[must_use]
+    pub fn decide(
+        &self,
+        first: bool,
+        id: &str,
+        timestamp: &str,
+        signature: &str,
+        body: &[u8],
+        at: f64,
+    ) -> Option<String> {
+        let decisions = self.0.guard.decisions();
+        if first {
+            let most = self.0.guard.policy().document().decisions.max_entries;
+            *decisions.try_borrow_mut().ok()? = Decisions::new(usize::try_from(most).unwrap_or(usize::MAX));
+        }
+        objects::apply(decisions, self.0.key.as_ref()?, [id, timestamp, signature], body, at)
+    }
+
+    /// What a client's lease has left, once it is over, in the bytes that the ledger takes.
+    #[wasm_bindgen(js_name = endLease)]
+    #[must_use]
+    pub fn end_lease(&self, client: u64, now: f64) -> Option<Vec<u8>> {
+        let left = self.0.leases.borrow_mut().end(client, to_millis(now))?;
+        Some(guard::give_back(client, left))
+    }
+
+    /// Counts events that were lost on their way, so that the next batch tells of them.
+    pub fn lose(&self, events: u32) {
+        if let Some(courier) = &self.0.courier {
+            courier.borrow_mut().lose(events);
         }
     }
 
@@ -181,18 +240,125 @@ impl Guard {
         let moment = moment(now, bytes(entropy));
         let event = self.0.trap_event(method, path, address, lost, &moment);
         let outcome = failure::outcome(&self.0.guard, path, self.0.courier.as_ref().map(|_| event.id));
-        let courier = self.0.courier.as_ref();
-        let errand = courier.and_then(|courier| {
-            let mut courier = courier.borrow_mut();
-            courier.lose(lost);
-            courier.take_at_once(event, moment.unix_ms)
-        });
-        answer::outcome(&outcome, errand)
+        answer::outcome(&outcome, self.0.tell_of_failure(event, lost, &moment))
+    }
+
+    /// Tells the relay that the ledger did not answer `requests` requests, which were counted in this isolate alone: what is
+    /// to be done for the event, `{errand?, urgent?}`.
+    #[wasm_bindgen(js_name = ledgerFailed)]
+    #[must_use]
+    pub fn ledger_failed(&self, requests: u32, refused: bool, now: f64, entropy: &[u8]) -> String {
+        let moment = moment(now, bytes(entropy));
+        let what = if refused { "refused" } else { "counted in one isolate alone" };
+        let summary = format!("The ledger did not answer in time; {requests} requests were {what}");
+        let event = self.0.failure_event("guard.edge.ledger", summary, Verdict::Flag, &moment);
+        answer::todo(self.0.tell_of_failure(event, 0, &moment))
+    }
+
+    /// The refusal of a request that could not be counted, where that is wanted: `{headers, reply}`.
+    #[must_use]
+    pub fn uncounted(&self, path: &str) -> String {
+        answer::outcome(&failure::outcome(&self.0.guard, path, None), Todo::default())
     }
 }
 
 #[wasm_bindgen]
 impl Exchange {
+    /// What the ledger has to be asked; nothing: call `count`.
+    #[must_use]
+    pub fn ask(&self) -> Option<Vec<u8>> {
+        self.exchange.ask().map(|ask| ask.to_bytes())
+    }
+
+    /// The caller as the ledger knows them, for `endLease`.
+    #[wasm_bindgen(getter)]
+    #[must_use]
+    pub fn client(&self) -> u64 {
+        self.client
+    }
+
+    /// In which of so many shards the caller is counted.
+    #[must_use]
+    pub fn shard(&self, shards: u32) -> u32 {
+        // The lowest bits choose the slot.
+        u32::try_from((self.client >> 32) % u64::from(shards.max(1))).unwrap_or(0)
+    }
+
+    /// Goes on with a request that was granted before. `false`: there is none, ask.
+    pub fn lease(&mut self, now: f64) -> bool {
+        let takes_one = self.exchange.ask().is_some_and(|ask| ask.takes_lease());
+        let taken =
+            if takes_one { self.shared.leases.borrow_mut().take(self.client, to_millis(now)) } else { None };
+        taken.map(|answer| self.go_on(answer, now)).is_some()
+    }
+
+    /// Counts the request in the memory of this isolate, if it is to be counted at all.
+    pub fn count(&mut self, now: f64) {
+        let moment = moment(now, self.opening);
+        self.exchange.count(&self.shared.guard, &moment, &self.shared.memory);
+        self.begun(moment.unix_ms);
+    }
+
+    /// Monitoring reports a caller over the limit here and what the body holds later. And events may be waiting that nobody
+    /// looks after.
+    fn begun(&mut self, now_ms: u64) {
+        self.report(now_ms);
+        let waiting = self.shared.take(None, now_ms);
+        self.todo.join(waiting);
+    }
+
+    /// Goes on with the ledger's answer: 0 if that is none, 2 if it granted further requests, which end later
+    /// (`Guard::endLease`), else 1.
+    pub fn resume(&mut self, answer: &[u8], now: f64) -> u8 {
+        let Some(answer) = guard::Answer::read(answer) else { return 0 };
+        let leased = answer.leased() > 0;
+        let kept = leased.then(|| answer.clone());
+        self.go_on(answer, now);
+        if let Some(answer) = kept {
+            let record = self.exchange.record();
+            self.shared.leases.borrow_mut().put(self.client, &answer, record, to_millis(now));
+        }
+        1 + u8::from(leased)
+    }
+
+    /// Goes on with the word of somebody who only tells that a client's requests are too many, over `period` milliseconds.
+    pub fn refuse(&mut self, period: f64, now: f64) {
+        self.go_on(guard::Answer::refusal(to_millis(period)), now);
+    }
+
+    fn go_on(&mut self, answer: guard::Answer, now: f64) {
+        let moment = moment(now, self.opening);
+        self.exchange.resume(&self.shared.guard, answer, &moment);
+        self.begun(moment.unix_ms);
+    }
+
+    /// What the ledger has to be told of what was judged; empty where nothing is.
+    #[wasm_bindgen(js_name = takeOperations)]
+    #[must_use]
+    pub fn take_operations(&mut self) -> Vec<u8> {
+        let operations = self.exchange.take_operations();
+        if !operations.is_empty() {
+            self.shared.leases.borrow_mut().note(self.client, self.exchange.record());
+        }
+        operations
+    }
+
+    /// The same of a failed attempt, after `close`; the reply to it goes to `told`.
+    #[wasm_bindgen(js_name = takeFailure)]
+    #[must_use]
+    pub fn take_failure(&mut self) -> Vec<u8> {
+        self.exchange.take_failure()
+    }
+
+    /// What the ledger said to `takeFailure`: what is to be done then, `{errand?, urgent?}`, if anything is.
+    #[must_use]
+    pub fn told(&mut self, reply: &[u8], now: f64, entropy: &[u8]) -> Option<String> {
+        let moment = moment(now, bytes(entropy));
+        self.exchange.told(&self.shared.guard, reply, &moment);
+        self.report(moment.unix_ms);
+        self.take_errand()
+    }
+
     /// The longest body in bytes that has to be read, -1 if the outcome needs none.
     #[wasm_bindgen(getter, js_name = bodyLimit)]
     #[must_use]
@@ -208,8 +374,8 @@ impl Exchange {
     /// The outcome if there is one: `{headers, reply?, errand?}`.
     #[must_use]
     pub fn answer(&mut self) -> Option<String> {
-        let errand = self.errand.take();
-        self.exchange.outcome().map(|outcome| answer::outcome(outcome, errand))
+        let outcome = self.exchange.outcome()?;
+        Some(answer::outcome(outcome, std::mem::take(&mut self.todo)))
     }
 
     /// Judges the whole body.
@@ -233,12 +399,11 @@ impl Exchange {
         self.answer()
     }
 
-    /// The exchange is over. `status`: what the model's API answered. Afterwards `answer` may have an errand once more.
-    pub fn close(&mut self, status: Option<u16>, now: f64, entropy: &[u8]) -> Option<String> {
+    /// The exchange is over. `status`: what the model's API answered. Afterwards ask for `takeErrand` once more.
+    pub fn close(&mut self, status: Option<u16>, now: f64, entropy: &[u8]) {
         let moment = moment(now, bytes(entropy));
         self.exchange.close(&self.shared.guard, status, &moment, &self.shared.memory);
         self.report(moment.unix_ms);
-        self.answer()
     }
 
     /// What is to be done with the model's answer, once its head is there (`headers` as in `open`): `{plan, limit?,
@@ -250,7 +415,7 @@ impl Exchange {
         let moment = moment(now, bytes(entropy));
         let plan = self.exchange.open_answer(&self.shared.guard, head, &moment);
         self.report(moment.unix_ms);
-        answer::plan(&plan, self.errand.take())
+        answer::plan(&plan, std::mem::take(&mut self.todo))
     }
 
     /// What goes on of a stream for its next chunk; `end`: nothing follows it. Then ask for `ended` and `takeErrand`.
@@ -271,11 +436,12 @@ impl Exchange {
         self.ended
     }
 
-    /// What is to be done for the events of the last chunk, if anything is: `{watch, wait}`.
+    /// What is to be done for the events so far, if anything is: `{errand?, urgent?}`.
     #[wasm_bindgen(js_name = takeErrand)]
     #[must_use]
     pub fn take_errand(&mut self) -> Option<String> {
-        self.errand.take().map(answer::errand)
+        let todo = std::mem::take(&mut self.todo);
+        (!todo.is_empty()).then(|| answer::todo(todo))
     }
 
     /// Judges an answer that was held: `{headers, reply?, errand?, body?}`, with the body in `takeBody`.
@@ -306,42 +472,51 @@ impl Exchange {
 
     fn held(&mut self, outcome: AnswerOutcome, now_ms: u64) -> String {
         self.report(now_ms);
-        let told = answer::held(&outcome, self.errand.take());
+        let told = answer::held(&outcome, std::mem::take(&mut self.todo));
         self.body = outcome.body;
         told
     }
 
     fn report(&mut self, now_ms: u64) {
         while let Some(event) = self.exchange.take_event() {
-            let errand = self.shared.take(Some(event), now_ms);
-            // One errand does for all.
-            self.errand = match (self.errand.take(), errand) {
-                (Some(one), Some(other)) => {
-                    Some(Errand { watch: one.watch || other.watch, wait_ms: one.wait_ms.min(other.wait_ms) })
-                }
-                (one, other) => one.or(other),
-            };
+            self.todo.join(self.shared.take(Some(event), now_ms));
         }
     }
 }
 
 impl Shared {
-    fn new(policy: &str, key: Option<&str>, node: &str) -> Result<Self, String> {
+    fn new(policy: &str, key: Option<&str>, node: &str, outbox: bool) -> Result<Self, String> {
         let key =
             key.map(Key::parse).transpose().map_err(|error| format!("MODELGATE_WEBHOOK_KEY: {error}"))?;
         let guard = guard::Guard::from_json(policy.as_bytes(), key.as_ref(), Surface::Edge, node)
             .map_err(|error| format!("POLICY: {error}"))?;
         let relay = &guard.policy().document().relay;
-        let courier = key.map(|key| {
+        let courier = key.clone().map(|key| {
             let capacity = usize::try_from(relay.queue).unwrap_or(usize::MAX);
             let reporter = Reporter::new(key, capacity);
             RefCell::new(Courier::new(reporter, relay.batch_interval_ms.into(), relay.timeout_ms.into()))
         });
-        Ok(Self { guard, memory: Memory::new(), courier })
+        let leases = RefCell::default();
+        Ok(Self { guard, memory: Memory::default(), leases, key, outbox, courier })
     }
 
-    fn take(&self, event: Option<Event>, now_ms: u64) -> Option<Errand> {
-        self.courier.as_ref()?.borrow_mut().take(event, now_ms)
+    fn take(&self, event: Option<Event>, now_ms: u64) -> Todo {
+        let Some(courier) = &self.courier else { return Todo::default() };
+        match event {
+            Some(event) if self.outbox && event.is_urgent() => Todo { errand: None, urgent: urgent(event) },
+            event => Todo { errand: courier.borrow_mut().take(event, now_ms), urgent: Vec::new() },
+        }
+    }
+
+    /// Reports something about the guard itself, and that so many events were lost with it.
+    fn tell_of_failure(&self, event: Event, lost: u32, moment: &Moment) -> Todo {
+        let Some(courier) = &self.courier else { return Todo::default() };
+        let mut courier = courier.borrow_mut();
+        courier.lose(lost);
+        if self.outbox {
+            return Todo { errand: courier.take(None, moment.unix_ms), urgent: urgent(event) };
+        }
+        Todo { errand: courier.take_at_once(event, moment.unix_ms), urgent: Vec::new() }
     }
 
     fn trap_event(
@@ -352,14 +527,28 @@ impl Shared {
         lost: u32,
         moment: &Moment,
     ) -> Event {
+        let summary = format!(
+            "The guard trapped, refused the request and started anew; up to {lost} waiting events were lost"
+        );
+        let mut event = self.failure_event("guard.edge.trap", summary, Verdict::Block, moment);
+        event.client.address = address;
+        event.request = Request {
+            method: method.chars().take(16).collect(),
+            path: path.chars().take(MAX_PATH).collect(),
+            status: Some(Failure::Guard.status()),
+            ..Request::default()
+        };
+        event
+    }
+
+    /// An event about the guard itself.
+    fn failure_event(&self, rule: &str, summary: String, verdict: Verdict, moment: &Moment) -> Event {
         let finding = Finding {
-            rule: "guard.edge.trap".into(),
+            rule: rule.into(),
             category: Category::Guard,
             severity: Severity::High,
             score: Score::ONE,
-            summary: format!(
-                "The guard trapped, refused the request and started anew; up to {lost} waiting events were lost"
-            ),
+            summary,
             owasp: Vec::new(),
             atlas: Vec::new(),
             location: None,
@@ -376,14 +565,9 @@ impl Shared {
             surface: Surface::Edge,
             node: String::new(),
             route: String::new(),
-            client: Client { address, ..Client::default() },
-            request: Request {
-                method: method.chars().take(16).collect(),
-                path: path.chars().take(MAX_PATH).collect(),
-                status: Some(Failure::Guard.status()),
-                ..Request::default()
-            },
-            verdict: Verdict::Block,
+            client: Client::default(),
+            request: Request::default(),
+            verdict,
             score: Score::ONE,
             severity: Severity::High,
             shadow: None,
@@ -392,12 +576,18 @@ impl Shared {
     }
 }
 
-fn moment(now: f64, entropy: [u8; 10]) -> Moment {
+/// An event as the outbox keeps it.
+fn urgent(mut event: Event) -> Vec<String> {
+    event.fit();
+    serde_json::to_string(&event).into_iter().collect()
+}
+
+pub(crate) fn moment(now: f64, entropy: [u8; 10]) -> Moment {
     Moment { unix_ms: to_millis(now), entropy }
 }
 
 /// The first ten bytes, zeros where there are fewer.
-fn bytes(entropy: &[u8]) -> [u8; 10] {
+pub(crate) fn bytes(entropy: &[u8]) -> [u8; 10] {
     let mut ten = [0; 10];
     for (to, from) in ten.iter_mut().zip(entropy) {
         *to = *from;
@@ -407,11 +597,11 @@ fn bytes(entropy: &[u8]) -> [u8; 10] {
 
 /// JavaScript's number as a whole one; below 0 and NaN count as 0.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a float cast saturates")]
-const fn to_millis(number: f64) -> u64 {
+pub(crate) const fn to_millis(number: f64) -> u64 {
     number as u64
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a time span far below 2^53 ms")]
-const fn from_millis(millis: u64) -> f64 {
+pub(crate) const fn from_millis(millis: u64) -> f64 {
     millis as f64
 }

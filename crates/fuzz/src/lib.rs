@@ -1,6 +1,7 @@
 //! What the fuzz targets check. A body panics when something does not hold that holds for every input.
 
 mod answering;
+mod asking;
 mod changed;
 mod deciding;
 mod detecting;
@@ -133,6 +134,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "decisions", max_len: 4096, run: deciding::decisions, seeds: Seeds::made(reading::feeds) },
     // Slots of the ledger.
     Target { name: "ledger", max_len: 2048, run: deciding::ledger, seeds: Seeds::made(deciding::slots) },
+    // What crosses to a ledger that is kept elsewhere, and back.
+    Target { name: "ask", max_len: 2048, run: asking::ask, seeds: Seeds::made(asking::messages) },
     // Packed rules.
     Target { name: "packed", max_len: 4096, run: detect::fuzz::unpack, seeds: Seeds::made(packed) },
     // A batch of events.

@@ -13,7 +13,8 @@ use crate::{
     Exchange, Guard, Inspection, Moment, Store,
     conversation::Past,
     ledger::{
-        self, Admission, Answer, Ask, Carried, Limit, Operation, PaceRules, Refusal as Refused, Sensed, Standing, Turn,
+        self, Admission, Answer, Ask, Carried, Limit, Operation, PaceRules, Refusal as Refused, Sensed,
+        Standing, Turn,
     },
     reason::{self, GuardRule, Judged},
     reply::Refusal,
@@ -105,7 +106,8 @@ impl Exchange {
         }
         let is_counted = rules.is_some() && self.is_limited(guard);
         let record = is_counted && (remembers(guard) || document.limits.max_tokens_per_minute.is_some());
-        let lease = if is_blocked || !is_counted { 0 } else { MAX_LEASE };
+        // A lease was granted by the policy's own rules.
+        let lease = if is_blocked || !is_counted || self.is_throttled() { 0 } else { MAX_LEASE };
         Some(Ask { fingerprint: guard.fingerprint(&self.client), refuse: is_blocked, rules, record, lease })
     }
 

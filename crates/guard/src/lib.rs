@@ -41,11 +41,11 @@ pub use forward::Forward;
 pub use head::{Head, HeadFacts, is_own_header, route_name};
 pub use input::pins;
 pub use inspect::{Inspection, Inspector, KnownRule};
-pub use ledger::{Answer, Ask, Conflict, NoStore, SLOTS, Store, Version, operate};
+pub use ledger::{Answer, Ask, Conflict, NoStore, SLOTS, Store, Version, give_back, operate};
 pub use notice::Notice;
 pub use reason::Judged;
 pub use reply::Reply;
-pub use reporter::{Callout, CalloutId, Reporter};
+pub use reporter::{Callout, CalloutId, Reporter, signed};
 
 pub use detect::Role;
 pub use policy;

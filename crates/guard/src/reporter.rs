@@ -117,17 +117,10 @@ impl Reporter {
         let id = CalloutId(self.next_id);
         self.next_id = self.next_id.wrapping_add(1);
         let body = batch.to_json();
-        let message = format!("msg_{}", EventId::new(moment.unix_ms, moment.entropy));
-        let seconds = moment.unix_ms / 1000;
-        let headers = [
-            ("content-type", "application/json".into()),
-            (ID_HEADER, message.clone()),
-            (TIMESTAMP_HEADER, format!("{seconds}")),
-            (SIGNATURE_HEADER, self.key.sign(&message, seconds, &body)),
-        ];
+        let headers = signed(&self.key, &body, moment);
         self.told += batch.dropped;
         self.in_flight.push(InFlight { id, events: batch.events, dropped: batch.dropped });
-        Some(Callout { id, body, headers: headers.into() })
+        Some(Callout { id, body, headers })
     }
 
     fn take_batch(&mut self) -> Batch {
@@ -201,6 +194,19 @@ impl Reporter {
     pub const fn delivered(&self) -> u64 {
         self.delivered
     }
+}
+
+/// The headers under which the relay takes a batch, names in lower case.
+#[must_use]
+pub fn signed(key: &Key, body: &[u8], moment: &Moment) -> Vec<(&'static str, String)> {
+    let message = format!("msg_{}", EventId::new(moment.unix_ms, moment.entropy));
+    let seconds = moment.unix_ms / 1000;
+    Vec::from([
+        ("content-type", "application/json".into()),
+        (ID_HEADER, message.clone()),
+        (TIMESTAMP_HEADER, format!("{seconds}")),
+        (SIGNATURE_HEADER, key.sign(&message, seconds, body)),
+    ])
 }
 
 /// An upper bound of an event's length in JSON. A byte of text takes at most six (`\u001f`).

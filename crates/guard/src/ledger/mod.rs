@@ -26,10 +26,10 @@ use alloc::vec::Vec;
 use core::cell::RefCell;
 
 pub(crate) use pace::{Admission, Limit, PaceRules, Refusal, Standing, count_refusal, fail, leave};
-pub(crate) use sense::{Input, PAST, Sensed, Turn, correct, sense};
 use sense::Sense;
+pub(crate) use sense::{Input, PAST, Sensed, Turn, correct, sense};
 pub(crate) use wire::Operation;
-pub use wire::{Answer, Ask, operate};
+pub use wire::{Answer, Ask, give_back, operate};
 
 /// Slots of a table.
 const TABLE: u32 = 4096;

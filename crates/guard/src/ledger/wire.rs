@@ -77,11 +77,16 @@ impl Ask {
         self.fingerprint
     }
 
+    /// Whether a request that was leased before may do in its place.
+    #[must_use]
+    pub const fn takes_lease(&self) -> bool {
+        self.lease > 0
+    }
+
     /// As it crosses.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let flags =
-            u8::from(self.refuse) | u8::from(self.rules.is_some()) << 1 | u8::from(self.record) << 2;
+        let flags = u8::from(self.refuse) | u8::from(self.rules.is_some()) << 1 | u8::from(self.record) << 2;
         let mut bytes = Vec::with_capacity(ASK);
         bytes.extend([VERSION, flags]);
         bytes.extend(self.lease.to_le_bytes());
@@ -113,7 +118,8 @@ impl Ask {
             answer.refusals = count_refusal(store, self.fingerprint, now_ms);
         }
         if let Some(rules) = &self.rules {
-            let (admission, leased) = pace::admit_and_lease(store, self.fingerprint, rules, self.lease, now_ms);
+            let (admission, leased) =
+                pace::admit_and_lease(store, self.fingerprint, rules, self.lease, now_ms);
             answer.admission = Some(admission);
             answer.leased = leased;
             if self.record && matches!(admission, Admission::Admitted { .. }) {
@@ -171,6 +177,18 @@ impl Answer {
         };
         let is_whole = penalised <= 1 && (record.is_empty() || record.len() == RECORD);
         is_whole.then(|| Self { refusals, admission, leased, record: record.into() })
+    }
+
+    /// Further requests that its client may make without asking.
+    #[must_use]
+    pub const fn leased(&self) -> u16 {
+        self.leased
+    }
+
+    /// What a request is told that was leased with this answer. `record`: the client's, as the requests since made it.
+    #[must_use]
+    pub fn to_leased(&self, record: Vec<u8>) -> Self {
+        Self { refusals: 0, admission: self.admission, leased: 0, record }
     }
 
     /// A refusal by somebody who only tells that a client's requests are too many, and over which time.
@@ -231,6 +249,14 @@ impl Operation {
     }
 }
 
+/// What tells a ledger that is kept elsewhere that requests were leased and not made, in the bytes that [`operate`] takes.
+#[must_use]
+pub fn give_back(fingerprint: u64, requests: u32) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    Operation::Return { requests }.write(fingerprint, &mut bytes);
+    bytes
+}
+
 /// Carries out what requests add to the ledger in this store. The reply holds four bytes for each that failed: how many
 /// failures make it one too many, 0 if it is not.
 ///
@@ -287,8 +313,16 @@ fn write_rules(bytes: &mut Vec<u8>, rules: &PaceRules) {
 
 /// Rules that no policy can have are refused: what is counted by them would be of no use to the others.
 fn read_rules(reader: &mut Reader<'_>) -> Option<PaceRules> {
-    let [requests_per_minute, burst, min_interval_ms, concurrent, failures, penalty_s, max_penalty_s, penalty_decay_s] =
-        [(); 8].map(|()| reader.u32());
+    let [
+        requests_per_minute,
+        burst,
+        min_interval_ms,
+        concurrent,
+        failures,
+        penalty_s,
+        max_penalty_s,
+        penalty_decay_s,
+    ] = [(); 8].map(|()| reader.u32());
     let (failure_window_ms, session_ms, failures_penalised) = (reader.u64(), reader.u64(), reader.u8());
     let are_sound = requests_per_minute > 0
         && failures > 0

@@ -46,8 +46,11 @@ pub(super) fn command(paths: &Paths, options: &Options) -> Result<Command> {
     let file = folder.join(CONFIG);
     let text = fs::read_to_string(&file).with_context(|| format!("{}", file.display()))?;
     fs::write(&file, config(text, options)?)?;
+    // What the Durable Objects keep outlives workerd, not the stack.
+    let state = options.data.join("edge-state");
+    fs::create_dir_all(&state)?;
     let mut command = Command::new(binary(paths)?);
-    command.arg("serve").arg(file);
+    command.arg("serve").arg(file).arg(format!("--directory-path=state={}", state.display()));
     Ok(command)
 }
 

@@ -102,7 +102,10 @@ fn a_lease_is_counted_and_what_was_not_used_comes_back() {
     }
     assert_eq!(made, 160, "neither more nor less than the limit: {leases:?}");
     assert!(leases.iter().any(|lease| *lease == 10), "{leases:?}");
-    assert!(leases.iter().rev().take(60).all(|lease| *lease == 0), "near the limit there are none: {leases:?}");
+    assert!(
+        leases.iter().rev().take(60).all(|lease| *lease == 0),
+        "near the limit there are none: {leases:?}"
+    );
     let mut back = Vec::new();
     Operation::Return { requests: 5 }.write(7, &mut back);
     operate(&back, &memory, T0 + 200).unwrap();
@@ -112,10 +115,9 @@ fn a_lease_is_counted_and_what_was_not_used_comes_back() {
 
 #[test]
 fn nobody_who_is_held_to_an_interval_or_to_few_at_a_time_gets_a_lease() {
-    for rules in [
-        PaceRules { min_interval_ms: 1, ..rules(1000) },
-        PaceRules { concurrent: Some(500), ..rules(1000) },
-    ] {
+    for rules in
+        [PaceRules { min_interval_ms: 1, ..rules(1000) }, PaceRules { concurrent: Some(500), ..rules(1000) }]
+    {
         let memory = Memory::default();
         for number in 0..20 {
             let ask = Ask { rules: Some(rules), ..ask(1000, 16) };
