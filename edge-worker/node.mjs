@@ -9,11 +9,19 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGuard } from "./guard.mjs";
 
-/** Listens on `hostname` (loopback unless another is named) and `port`; `close` waits for what is under way. */
-export async function serve(env, { port = 8787, hostname = "127.0.0.1", ...host } = {}) {
+/** A guard that listens on `hostname` (loopback unless another is named) and `port`. */
+export async function serve(env, { port, hostname, ...host } = {}) {
   const module = await WebAssembly.compile(await readFile(new URL("./modelgate_edge_bg.wasm", import.meta.url)));
   const addresses = new WeakMap();
   const guard = createGuard(module, env, { address: (request) => addresses.get(request), ...host });
+  return listen((request, ctx, address) => {
+    addresses.set(request, address);
+    return guard.fetch(request, ctx);
+  }, { port, hostname });
+}
+
+/** A server of `node:http` that asks `handle(request, ctx, address)`; `close` waits for what is under way. */
+export async function listen(handle, { port = 8787, hostname = "127.0.0.1" } = {}) {
   const pending = new Set();
   const ctx = {
     waitUntil(promise) {
@@ -26,9 +34,7 @@ export async function serve(env, { port = 8787, hostname = "127.0.0.1", ...host 
     outgoing.on("close", () => {
       if (!outgoing.writableFinished) gone.abort();
     });
-    const request = requestOf(incoming, gone.signal);
-    addresses.set(request, incoming.socket.remoteAddress?.replace(/^::ffff:/, ""));
-    guard.fetch(request, ctx).then((response) => write(response, outgoing)).catch((error) => {
+    answer(handle, ctx, incoming, outgoing, gone.signal).catch((error) => {
       if (!gone.signal.aborted) console.error("modelgate:", error);
       if (outgoing.headersSent) outgoing.destroy();
       else outgoing.writeHead(502).end();
@@ -42,6 +48,11 @@ export async function serve(env, { port = 8787, hostname = "127.0.0.1", ...host 
       await Promise.all(pending);
     },
   };
+}
+
+async function answer(handle, ctx, incoming, outgoing, signal) {
+  const address = incoming.socket.remoteAddress?.replace(/^::ffff:/, "");
+  await write(await handle(requestOf(incoming, signal), ctx, address), outgoing);
 }
 
 function requestOf(incoming, signal) {

@@ -203,7 +203,7 @@ pub(crate) fn node(paths: &Paths) -> Result<()> {
     // workerd comes as an optional package for each platform; no package has to run scripts.
     npm.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(paths.node());
     step::quiet(
-        "fetching workerd, Binaryen and the npm packages (about 65 MB)",
+        "fetching workerd, Deno, wrangler and the other npm packages (about 220 MB)",
         &mut npm,
         &paths.tools.join("npm.log"),
     )?;
