@@ -95,6 +95,34 @@ pub fn test_filters(paths: &Paths) -> Result<()> {
     Ok(())
 }
 
+/// Builds the edge worker's wasm that traps when it is asked to, which only tests load.
+///
+/// # Errors
+/// When the build fails.
+pub fn test_edge(paths: &Paths) -> Result<()> {
+    let mut build = cargo(paths);
+    build.args(["build", "--locked", "--profile", "wasm-test", "--target", "wasm32-unknown-unknown"]);
+    build.args(["-p", "modelgate-edge-worker", "--features", "trap"]);
+    step::shown("building the edge worker that traps", &mut build)?;
+    let built = paths.target.join("wasm32-unknown-unknown/wasm-test");
+    let bound = bind(paths, &built)?;
+    for name in [format!("{EDGE_MODULE}.js"), format!("{EDGE_MODULE}_bg.wasm")] {
+        place(&bound.join(&name), &paths.test_edge().join(&name))?;
+    }
+    Ok(())
+}
+
+/// Makes the JavaScript for the edge worker's wasm in this folder; returns the folder of both.
+fn bind(paths: &Paths, built: &Path) -> Result<PathBuf> {
+    let bound = built.join("bound");
+    fs::create_dir_all(&bound)?;
+    let mut bind = cargo(paths);
+    bind.args(["run", "--locked", "--quiet", "-p", "edge-bindgen", "--"]);
+    bind.arg(built.join(EDGE_MODULE).with_extension("wasm")).arg(&bound);
+    step::shown("binding it to JavaScript", &mut bind)?;
+    Ok(bound)
+}
+
 /// What the compiler may have used, so that Binaryen neither refuses nor adds anything: what Rust enables for wasm by
 /// default, and the vector instructions of memchr.
 const WASM_FEATURES: [&str; 7] = [
@@ -151,14 +179,8 @@ pub fn edge_worker(paths: &Paths) -> Result<()> {
     build.args(["-p", "modelgate-edge-worker"]);
     step::shown("building the edge worker", &mut build)?;
     let folder = paths.edge_worker();
-    let built = paths.target.join("wasm32-unknown-unknown/wasm-edge");
-    let bound = built.join("bound");
     fs::create_dir_all(&folder)?;
-    fs::create_dir_all(&bound)?;
-    let mut bind = cargo(paths);
-    bind.args(["run", "--locked", "--quiet", "-p", "edge-bindgen", "--"]);
-    bind.arg(built.join(EDGE_MODULE).with_extension("wasm")).arg(&bound);
-    step::shown("binding it to JavaScript", &mut bind)?;
+    let bound = bind(paths, &paths.target.join("wasm32-unknown-unknown/wasm-edge"))?;
     let (script, wasm) = (format!("{EDGE_MODULE}.js"), format!("{EDGE_MODULE}_bg.wasm"));
     place(&bound.join(&script), &folder.join(&script))?;
     // Its names do not lie in the folder, which is what is uploaded.

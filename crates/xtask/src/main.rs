@@ -26,6 +26,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
               run all checks and tests, or those whose names begin so
   bench       measure what the filter costs in Envoy, against an empty one
   profile     measure what the filter costs in V8 alone, and count its calls to the host
+  bench-edge  measure the edge worker in workerd, against an empty one: throughput, its ledger, start-up, memory
   soak [--requests N]
               send a million mixed requests, or N, through Envoy; fail if its memory grows
   postgres COMMAND…
@@ -128,6 +129,7 @@ fn run(arguments: &[String]) -> Result<bool> {
             .and_then(|()| build::sizes(&paths))?,
         "bench" => bench::run(&paths)?,
         "profile" => profile::run(&paths)?,
+        "bench-edge" => bench::edge::run(&paths)?,
         "digits" => digits::run(&paths)?,
         "help" | "--help" | "-h" => step::print(USAGE),
         other => bail!(Usage(format!("there is no command {other}"))),

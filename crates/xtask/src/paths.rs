@@ -51,6 +51,12 @@ impl Paths {
         self.target.join("test-filters").join(format!("{feature}.wasm"))
     }
 
+    /// The edge worker's wasm that traps when it is asked to, with its JavaScript.
+    #[must_use]
+    pub fn test_edge(&self) -> PathBuf {
+        self.target.join("test-filters/edge-trap")
+    }
+
     /// The filter that does nothing.
     #[must_use]
     pub fn empty_filter(&self) -> PathBuf {

@@ -12,6 +12,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use modelgate_e2e::{ATTACK, CHAT, ask, chat, event_id, eventually, stack_with, stored, times_stored};
 use serde_json::{Value, json};
 use xtask::{
+    Paths,
     http::{Request, Response},
     stack::{Options, Part, Stack},
 };
@@ -20,7 +21,17 @@ use xtask::{
 const POLICY: &str = r#"{\"model\":{\"name\":\"demo\"}}"#;
 
 fn edge(name: &str, policy: &Value, edits: &[(&str, &str)]) -> Result<Stack> {
+    edge_with(name, policy, edits, |_| {})
+}
+
+fn edge_with(
+    name: &str,
+    policy: &Value,
+    edits: &[(&str, &str)],
+    change: impl FnOnce(&mut Options),
+) -> Result<Stack> {
     stack_with(name, |options: &mut Options| {
+        change(options);
         options.parts = vec![Part::Model, Part::Mailbox, Part::Relay, Part::Edge];
         let policy = policy.to_string().replace('"', "\\\"");
         // The demo's own worker only.
@@ -209,5 +220,30 @@ fn what_the_security_team_decides_holds_at_the_edge_for_each_kind_of_caller() ->
     stack.restart(Part::Edge)?;
     ensure!(seen(port, other, friend, "mallory")? == blocked, "after a restart");
     ensure!(seen(port, [127, 0, 3, 1], friend, "ann")? == blocked, "after a restart");
+    Ok(())
+}
+
+#[test]
+fn a_trap_costs_its_request_and_no_count_no_decision_and_no_event() -> Result<()> {
+    let mut policy = limited(40);
+    policy.as_object_mut().context("an object")?.insert("decisions".into(), json!({"interval": 1}));
+    let trap = Paths::find().test_edge();
+    let stack = edge_with("edge-trap", &policy, &[], |options| options.edge_modules = Some(trap))?;
+    let port = stack.ports().edge;
+    decide(&stack, "address", "127.0.3.1", "block")?;
+    let is_blocked = || -> Result<bool> {
+        let caller = Ipv4Addr::new(127, 0, 3, 1);
+        Ok(Request::post(port, CHAT, chat("Hello")).from(caller).send()?.status == 403)
+    };
+    eventually("the decision", || Ok(is_blocked()?.then_some(())))?;
+    ensure!(passed(port, "sk-trapped", 3)? == 24);
+    let trapped = with_key(port, "sk-trapped", "modelgate-trap")?;
+    ensure!(trapped.status == 503 && trapped.header("x-modelgate-verdict") == Some("block"));
+    let event = stored(&stack, event_id(&trapped)?)?;
+    ensure!(event.findings.iter().any(|finding| finding.rule == "guard.edge.trap"), "{event:?}");
+    // The new instance knows what the old one knew.
+    ensure!(is_blocked()?, "the decision is forgotten");
+    let rest = passed(port, "sk-trapped", 5)?;
+    ensure!(rest == 15, "{rest} more passed after 24 and the trapped one, of 40");
     Ok(())
 }

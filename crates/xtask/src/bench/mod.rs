@@ -6,6 +6,7 @@
 //! first byte of a streamed answer takes.
 
 mod decisions;
+pub mod edge;
 mod stream;
 
 use std::{fs, path::Path, process::Command, thread, time::Duration};

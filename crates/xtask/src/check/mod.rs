@@ -54,6 +54,7 @@ const CHECKS: [Check; 15] = [
     }),
     ("build", build::all),
     ("test filters", build::test_filters),
+    ("test edge worker", build::test_edge),
     ("sizes", build::sizes),
     ("imports", imports::check),
     ("end to end", |paths| cargo(paths, &["test", "--locked", "--no-fail-fast", "-p", "modelgate-e2e"])),

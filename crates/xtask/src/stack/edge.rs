@@ -36,12 +36,14 @@ pub(crate) fn binary(paths: &Paths) -> Result<PathBuf> {
 
 /// Copies the modules, writes the configuration beside them, and tells how to run it.
 pub(super) fn command(paths: &Paths, options: &Options) -> Result<Command> {
-    let (from, folder) = (paths.edge_worker(), options.data.join("edge-worker"));
+    let folder = options.data.join("edge-worker");
     fs::create_dir_all(&folder)?;
-    let modules = fs::read_dir(&from).with_context(|| format!("{}: not built", from.display()))?;
-    for module in modules {
-        let module = module?;
-        fs::copy(module.path(), folder.join(module.file_name()))?;
+    for from in [Some(paths.edge_worker()), options.edge_modules.clone()].into_iter().flatten() {
+        let modules = fs::read_dir(&from).with_context(|| format!("{}: not built", from.display()))?;
+        for module in modules {
+            let module = module?;
+            fs::copy(module.path(), folder.join(module.file_name()))?;
+        }
     }
     let file = folder.join(CONFIG);
     let text = fs::read_to_string(&file).with_context(|| format!("{}", file.display()))?;

@@ -110,6 +110,8 @@ pub struct Options {
     pub envoy_listeners_apart: bool,
     /// The same for the edge worker's configuration.
     pub edge_edits: Vec<(String, String)>,
+    /// A folder with modules of the edge worker that stand in place of the built ones of the same names.
+    pub edge_modules: Option<PathBuf>,
     /// Settings of alert-relay that differ, by dotted key, the value in TOML: `alerts.group_wait` → `"2s"` with quotes.
     pub relay_settings: BTreeMap<String, String>,
     /// More arguments of the SMTP server, see `tests/smtp/mailbox.py`.
@@ -145,6 +147,7 @@ impl Options {
             envoy_edits: Vec::new(),
             envoy_listeners_apart: false,
             edge_edits: Vec::new(),
+            edge_modules: None,
             relay_settings: BTreeMap::new(),
             mailbox_arguments: Vec::new(),
             quick_model: false,
