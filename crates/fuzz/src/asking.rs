@@ -2,7 +2,9 @@
 
 use std::{cell::RefCell, collections::HashMap};
 
-use guard::{Answer, Ask, Conflict, Guard, Head, HeadFacts, Moment, NoStore, SLOTS, Store, Version, wire::Surface};
+use guard::{
+    Answer, Ask, Conflict, Guard, Head, HeadFacts, Moment, NoStore, SLOTS, Store, Version, wire::Surface,
+};
 
 const NOON: u64 = 1_790_000_000_000;
 
@@ -45,10 +47,12 @@ pub(crate) fn ask(data: &[u8]) {
 
 /// Seeds: what a guard asks and adds, and what it is told.
 pub(crate) fn messages() -> Vec<Vec<u8>> {
-    let policy = br#"{"model":{"name":"fuzz"},"limits":{"max_tokens_per_minute":1000,"max_concurrent_requests":3}}"#;
+    let policy =
+        br#"{"model":{"name":"fuzz"},"limits":{"max_tokens_per_minute":1000,"max_concurrent_requests":3}}"#;
     let guard = Guard::from_json(policy, None, Surface::Edge, "fuzz").expect("a policy");
     let moment = Moment { unix_ms: NOON, entropy: [7; 10] };
-    let facts = HeadFacts { method: "POST", path: "/v1/chat/completions", route: "", address: Some("192.0.2.1") };
+    let facts =
+        HeadFacts { method: "POST", path: "/v1/chat/completions", route: "", address: Some("192.0.2.1") };
     let mut exchange = guard.begin(Head::new(facts, core::iter::empty()), true, &moment);
     let ask = exchange.ask().expect("a client");
     let answer = ask.answer(&NoStore, NOON);

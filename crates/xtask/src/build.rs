@@ -258,14 +258,18 @@ pub fn sizes(paths: &Paths) -> Result<()> {
     Ok(())
 }
 
-/// What is uploaded to an edge host: modules, not the local workerd's configuration, types or the pass-through.
+/// What is not uploaded to Cloudflare: the pass-through, and the adapters of other hosts.
+const NOT_UPLOADED: [&str; 4] = ["passthrough.mjs", "node.mjs", "deno.mjs", "vercel.mjs"];
+
+/// What is uploaded to an edge host: modules, not the local workerd's configuration or types.
 fn edge_modules(paths: &Paths) -> Result<Vec<PathBuf>> {
     let mut modules = Vec::new();
     for entry in fs::read_dir(paths.edge_worker())? {
         let path = entry?.path();
         let kind = path.extension().unwrap_or_default();
         let is_module = kind == "mjs" || kind == "js" || kind == "wasm";
-        if is_module && path.file_name().unwrap_or_default() != "passthrough.mjs" {
+        let is_left_out = NOT_UPLOADED.iter().any(|name| path.ends_with(name));
+        if is_module && !is_left_out {
             modules.push(path);
         }
     }

@@ -47,7 +47,7 @@ pub fn run(paths: &Paths) -> Result<()> {
         paths,
         &body,
         "16",
-        &[("empty worker", ports.edge_plain), ("guarded, no limits", ports.edge_unlimited)],
+        &[("empty worker", ports.edge_empty), ("guarded, no limits", ports.edge_unlimited)],
     )?;
     show("16 connections", &measured);
     memory(paths, &plain, &body)?;

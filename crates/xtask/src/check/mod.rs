@@ -26,7 +26,7 @@ const CORE: [&str; 6] = [
 /// One check: its name and what it does.
 type Check = (&'static str, fn(&Paths) -> Result<()>);
 
-const CHECKS: [Check; 15] = [
+const CHECKS: [Check; 16] = [
     ("set-up", setup),
     ("format", |paths| cargo(paths, &["fmt", "--all", "--check"])),
     ("tidy", tidy::check),
