@@ -1,4 +1,3 @@
-use alloc::vec;
 use core::cell::RefCell;
 
 use hashbrown::HashMap;
@@ -101,7 +100,7 @@ fn a_lease_is_counted_and_what_was_not_used_comes_back() {
         leases.push(answer.leased);
     }
     assert_eq!(made, 160, "neither more nor less than the limit: {leases:?}");
-    assert!(leases.iter().any(|lease| *lease == 10), "{leases:?}");
+    assert!(leases.contains(&10), "{leases:?}");
     assert!(
         leases.iter().rev().take(60).all(|lease| *lease == 0),
         "near the limit there are none: {leases:?}"
@@ -159,5 +158,5 @@ fn hostile_bytes_are_refused_whole() {
         bytes[at] = byte;
         assert_eq!(Answer::read(&bytes), None, "byte {at}");
     }
-    assert_eq!(Answer::read(&vec![1; ANSWER + 1]), None);
+    assert_eq!(Answer::read(&[1; ANSWER + 1]), None);
 }
