@@ -20,8 +20,10 @@ mod entropy;
 pub mod fuzz;
 mod incident;
 mod ingest;
+mod keeping;
 mod logfile;
 mod mail;
+pub mod maintenance;
 mod metrics;
 mod notice;
 mod outbox;
@@ -53,6 +55,7 @@ pub struct Relay {
     stop: watch::Sender<bool>,
     server: JoinHandle<()>,
     dispatcher: JoinHandle<()>,
+    keeping: JoinHandle<()>,
     store: Store,
     log: thread::JoinHandle<()>,
 }
@@ -77,12 +80,14 @@ impl Relay {
         let (stop, stopped) = watch::channel(false);
         let dispatcher =
             outbox::Dispatcher::new(Arc::clone(&config), store.clone(), mailer, Arc::clone(&metrics), wake);
+        let keeping = tokio::spawn(keeping::run(Arc::clone(&config), store.clone(), stopped.clone()));
         let router = api::router(api::Shared::new(Arc::clone(&config), store.clone(), metrics));
         announce(&config, address);
         Ok(Self {
             address,
             server: tokio::spawn(server::serve(listener, router, stopped.clone())),
-            dispatcher: tokio::spawn(dispatcher.run(stopped)),
+            dispatcher: tokio::spawn(dispatcher.run(stopped.clone())),
+            keeping,
             stop,
             store,
             log,
@@ -100,6 +105,7 @@ impl Relay {
         let _ = self.stop.send(true);
         let _ = self.server.await;
         let _ = self.dispatcher.await;
+        let _ = self.keeping.await;
         self.store.stop().await;
         drop(self.store);
         let log = self.log;

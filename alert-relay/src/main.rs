@@ -5,6 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use alert_relay::{
     Relay,
     config::{Config, Source},
+    maintenance,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -15,6 +16,11 @@ const HELP: &str = "\
 alert-relay: stores Modelgate's events, keeps the incident log and mails the security team
 
 usage: alert-relay [--config FILE] [--check]
+       alert-relay backup FILE | restore FILE | check [--config FILE]
+
+  backup FILE     write all that is stored in SQLite into a new file; the relay may be running
+  restore FILE    put a backup in place of the SQLite file, which is kept; the relay must not be running
+  check           look whether what is stored is whole and fits together: exit 0, or 1 and what is wrong
 
   --config FILE   configuration (TOML); without it the defaults and the environment count
   --check         only check the configuration: exit 0, or 64 and what is wrong
@@ -31,13 +37,29 @@ SMTP_USERNAME, SMTP_PASSWORD; the mail settings also as ALERT_SMTP_…, which wi
 enum Asked {
     Serve(Option<PathBuf>),
     Check(Option<PathBuf>),
+    Maintain(Option<PathBuf>, Task),
     Print(String),
 }
 
+/// What is done by hand.
+enum Task {
+    Backup(PathBuf),
+    Restore(PathBuf),
+    Check,
+}
+
+/// What is done with the configuration.
+enum Work {
+    Serve,
+    OnlyCheck,
+    Task(Task),
+}
+
 fn main() -> ExitCode {
-    let (config, check) = match asked(std::env::args().skip(1)) {
-        Ok(Asked::Serve(config)) => (config, false),
-        Ok(Asked::Check(config)) => (config, true),
+    let (config, work) = match asked(std::env::args().skip(1)) {
+        Ok(Asked::Serve(config)) => (config, Work::Serve),
+        Ok(Asked::Check(config)) => (config, Work::OnlyCheck),
+        Ok(Asked::Maintain(config, task)) => (config, Work::Task(task)),
         Ok(Asked::Print(text)) => {
             print!("{text}");
             return ExitCode::SUCCESS;
@@ -53,30 +75,61 @@ fn main() -> ExitCode {
             eprintln!("alert-relay: the configuration is not usable:\n{errors}");
             ExitCode::from(USAGE)
         }
-        Ok(_) if check => {
-            println!("the configuration is good");
-            ExitCode::SUCCESS
-        }
-        Ok(config) => serve(config),
+        Ok(config) => match work {
+            Work::Serve => serve(config),
+            Work::Task(task) => maintain(&config, &task),
+            Work::OnlyCheck => {
+                println!("the configuration is good");
+                ExitCode::SUCCESS
+            }
+        },
     }
 }
 
 fn asked(mut args: impl Iterator<Item = String>) -> Result<Asked, String> {
-    let mut config = None;
-    let mut check = false;
+    let (mut config, mut check, mut task) = (None, false, None);
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--config" => config = Some(args.next().ok_or("--config needs a file")?.into()),
             "--check" => check = true,
             "--help" | "-h" => return Ok(Asked::Print(HELP.to_owned())),
             "--version" => return Ok(Asked::Print(format!("alert-relay {}\n", env!("CARGO_PKG_VERSION")))),
+            "backup" | "restore" | "check" if task.is_some() => {
+                return Err(format!("{arg}: one task at a time"));
+            }
+            "backup" => task = Some(Task::Backup(args.next().ok_or("backup needs a file")?.into())),
+            "restore" => task = Some(Task::Restore(args.next().ok_or("restore needs a file")?.into())),
+            "check" => task = Some(Task::Check),
             other => match other.strip_prefix("--config=") {
                 Some(file) => config = Some(file.into()),
                 None => return Err(format!("{other:?} is not known")),
             },
         }
     }
-    Ok(if check { Asked::Check(config) } else { Asked::Serve(config) })
+    match (check, task) {
+        (true, Some(_)) => Err("--check checks the configuration and does nothing else".to_owned()),
+        (true, None) => Ok(Asked::Check(config)),
+        (false, Some(task)) => Ok(Asked::Maintain(config, task)),
+        (false, None) => Ok(Asked::Serve(config)),
+    }
+}
+
+fn maintain(config: &Config, task: &Task) -> ExitCode {
+    let result = match task {
+        Task::Backup(file) => maintenance::backup(config, file).map(|line| (vec![line], true)),
+        Task::Restore(file) => maintenance::restore(config, file).map(|line| (vec![line], true)),
+        Task::Check => maintenance::check(config),
+    };
+    match result {
+        Ok((lines, well)) => {
+            println!("{}", lines.join("\n"));
+            if well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(error) => {
+            eprintln!("alert-relay: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn serve(config: Config) -> ExitCode {

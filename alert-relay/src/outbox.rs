@@ -25,8 +25,8 @@ use crate::{
 
 /// Without being woken, look so often.
 const TICK: Duration = Duration::from_millis(250);
-/// Mails on their way at once.
-const PARALLEL: usize = 4;
+/// Mails on their way at once. One: so a relay that is killed sends no more than one of them again.
+const PARALLEL: usize = 1;
 /// Incidents composed in one go.
 const INCIDENTS: usize = 32;
 /// Events read to compose a mail.

@@ -89,6 +89,10 @@ fn the_shipped_example_names_every_setting_with_its_default() {
     assert_eq!(config.outbox.retry_min, Duration::from_secs(2));
     assert_eq!(config.outbox.retry_max, Duration::from_secs(300));
     assert_eq!(config.outbox.give_up_after, Duration::from_secs(259_200));
+    let days = |n: u64| Duration::from_secs(n * 86_400);
+    let kept = &config.retention;
+    assert_eq!((kept.events, kept.incidents, kept.metrics), (days(90), days(365), days(30)));
+    assert_eq!(kept.audit, days(2555));
     assert_eq!(config.mail.sender.to_string(), "Modelgate <modelgate@localhost>");
     let smtp = smtp(&config);
     assert_eq!((smtp.server.as_str(), smtp.port, smtp.tls), ("smtp.example.org", 587, Tls::StartTls));
@@ -320,6 +324,10 @@ fn what_is_wrong_is_named() {
             "RELAY_API_TOKEN_FILE: cannot read /nowhere/x",
         ),
         (format!("{k}[mail]\nmessage_id_domain = \"a b\"\n"), &[], "mail.message_id_domain: \"a b\""),
+        (format!("{k}[retention]\nevents = \"1h\"\n"), &[], "retention.events: "),
+        (format!("{k}database_url = \"mysql://u:hunter2@h/d\"\n"), &[], "database_url: "),
+        (format!("{k}database_url = \"postgres:///d\"\n"), &[], "database_url: "),
+        (format!("{k}name = \"a b\"\n"), &[], "name: "),
         (format!("{k}[outbox]\nretry_min = \"1h\"\nretry_max = \"1s\"\n"), &[], "outbox.retry_min: "),
     ];
     assert!(table.len() >= 30);

@@ -132,8 +132,7 @@ async fn connections_that_break_are_made_anew_and_nothing_acknowledged_is_lost()
     })
     .await;
     relay.shut_down().await;
-    let id = |body: String| serde_json::from_str::<Value>(&body).unwrap()["id"].as_str().unwrap().to_owned();
-    let stored: BTreeSet<String> = scratch.db.texts("SELECT body FROM events").into_iter().map(id).collect();
+    let stored: BTreeSet<String> = scratch.stored_ids().into_iter().collect();
     assert!(acknowledged.is_subset(&stored), "{} lost", acknowledged.difference(&stored).count());
     assert!(acknowledged.len() > 100, "{refused} batches refused");
     let logged: BTreeSet<String> = ids_of(&scratch.log_lines()).into_iter().collect();

@@ -89,6 +89,7 @@ impl Check<'_> {
             )),
         };
         let outbox = self.outbox(&raw.outbox);
+        let retention = self.retention(&raw.retention);
         Some(Config {
             listen: listen?,
             database: database?,
@@ -103,6 +104,7 @@ impl Check<'_> {
             mail: mail?,
             transport,
             outbox,
+            retention,
             warnings: Vec::new(),
         })
     }

@@ -7,6 +7,7 @@ mod check;
 mod database;
 mod duration;
 mod raw;
+mod retention;
 mod secret;
 mod source;
 
@@ -39,6 +40,8 @@ pub struct Config {
     pub transport: Transport,
     /// How long the outbox tries.
     pub outbox: Outbox,
+    /// How long what is kept.
+    pub retention: Retention,
     /// What the operator should know at start.
     pub warnings: Vec<String>,
 }
@@ -125,6 +128,31 @@ impl Tls {
             Self::None => "none",
             Self::StartTls => "starttls",
             Self::Implicit => "implicit",
+        }
+    }
+}
+
+/// How long what is kept.
+#[derive(Clone, Debug)]
+pub struct Retention {
+    /// Events.
+    pub events: Duration,
+    /// Incidents after their last event, and the mails about them.
+    pub incidents: Duration,
+    /// Counts by rule and minute.
+    pub metrics: Duration,
+    /// Who changed what.
+    pub audit: Duration,
+}
+
+impl Retention {
+    pub(crate) fn of(&self, class: crate::store::Class) -> Duration {
+        use crate::store::Class;
+        match class {
+            Class::Events => self.events,
+            Class::Incidents | Class::Mails => self.incidents,
+            Class::Metrics => self.metrics,
+            Class::Audit => self.audit,
         }
     }
 }

@@ -31,6 +31,8 @@ pub(super) struct Raw {
     #[serde(default)]
     pub(super) outbox: Outbox,
     #[serde(default)]
+    pub(super) retention: Retention,
+    #[serde(default)]
     pub(super) automatic_decisions: Vec<AutomaticDecision>,
 }
 
@@ -91,6 +93,16 @@ pub(super) struct Smtp {
     pub(super) allow_plaintext: Option<bool>,
     pub(super) hello_name: Option<String>,
     pub(super) timeout: Option<Written>,
+}
+
+/// `[retention]`
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Retention {
+    pub(super) events: Option<Written>,
+    pub(super) incidents: Option<Written>,
+    pub(super) metrics: Option<Written>,
+    pub(super) audit: Option<Written>,
 }
 
 /// `[outbox]`

@@ -14,7 +14,7 @@ use super::{
     db::{Db, DbError},
     decisions,
     events::{self, NewEvent, Storing},
-    incidents, outbox,
+    incidents, outbox, retention,
 };
 use crate::{
     clock,
@@ -45,6 +45,8 @@ pub(super) enum Done {
     Settled,
     Decided(Option<StoredDecision>),
     Lifted(bool),
+    Pruned(u64),
+    Leased(bool),
     Probed,
 }
 
@@ -124,6 +126,12 @@ impl<'a> Group<'a> {
             }
             Command::Decide { decision, .. } => Done::Decided(decisions::decide(db, decision, now_ms)?),
             Command::Lift { id, .. } => Done::Lifted(decisions::lift(db, *id, now_ms)?),
+            Command::Prune { class, before_ms, limit, .. } => {
+                Done::Pruned(retention::prune(db, *class, *before_ms, *limit)?)
+            }
+            Command::Lease { name, until_ms, .. } => {
+                Done::Leased(retention::take_lease(db, name, relay, now_ms, *until_ms)?)
+            }
             Command::Probe { .. } => {
                 save_number(db, &format!("probe:{relay}"), clock::now_ms().max(now_ms))?;
                 Done::Probed
@@ -293,7 +301,7 @@ fn rank(command: &Command) -> u8 {
         Command::Ingest { .. } | Command::Enqueue { .. } => 0,
         Command::Decide { .. } | Command::Lift { .. } => 1,
         Command::Claim { .. } | Command::Settle { .. } => 2,
-        Command::Probe { .. } | Command::Stop { .. } => 3,
+        Command::Prune { .. } | Command::Lease { .. } | Command::Probe { .. } | Command::Stop { .. } => 3,
     }
 }
 

@@ -2,7 +2,10 @@
 
 use wire::{Decision, DecisionAction, DecisionFeed, EventId, Subject, limits::MAX_FEED_ENTRIES};
 
-use super::db::{Db, DbError, Row, broken};
+use super::{
+    audit::{self, Actor},
+    db::{Db, DbError, Row, broken},
+};
 
 /// Most decisions that have not ended. Filters hold 200,000 unless told otherwise.
 const MAX_DECISIONS: u64 = 100_000;
@@ -125,7 +128,25 @@ pub(super) fn decide(db: &Db, new: &NewDecision, now_ms: u64) -> Result<Option<S
         now_ms.into(),
         serial.into(),
     ];
-    db.query_one(&sql, &values, row).map(Some)
+    let stored = db.query_one(&sql, &values, row)?;
+    let actor = if new.automatic { Actor::Relay } else { Actor::Person };
+    audit::note(db, now_ms, actor, "decide", &described(new, stored.decision.id))?;
+    Ok(Some(stored))
+}
+
+/// A decision as the audit log keeps it.
+fn described(new: &NewDecision, id: u64) -> String {
+    serde_json::json!({
+        "decision": id,
+        "scope": new.subject.scope(),
+        "value": new.subject.value(),
+        "action": new.action.as_str(),
+        "rate": new.rate,
+        "until": new.until,
+        "reason": new.reason,
+        "incident": new.incident,
+    })
+    .to_string()
 }
 
 /// Takes a decision back. False if there is none of this number. It stays until its end, for filters to hear of it.
@@ -135,6 +156,9 @@ pub(super) fn lift(db: &Db, id: u64, now_ms: u64) -> Result<bool, DbError> {
         "UPDATE decisions SET action = 'lift', serial = ?3 WHERE id = ?1 AND until_s > ?2 AND action <> 'lift'",
         &[id.into(), (now_ms / 1000).into(), serial.into()],
     )?;
+    if changed > 0 {
+        audit::note(db, now_ms, Actor::Person, "lift", &serde_json::json!({"decision": id}).to_string())?;
+    }
     Ok(changed > 0)
 }
 

@@ -6,10 +6,10 @@ use std::{
 };
 
 /// Holds the lock as long as it lives.
-pub(super) struct Lock(#[expect(dead_code, reason = "held, not read: closing it gives the lock up")] File);
+pub(crate) struct Lock(#[expect(dead_code, reason = "held, not read: closing it gives the lock up")] File);
 
 /// Takes `<database>.lock`, or says who to look for.
-pub(super) fn take(database: &Path) -> Result<Lock, String> {
+pub(crate) fn take(database: &Path) -> Result<Lock, String> {
     let mut name = database.as_os_str().to_owned();
     name.push(".lock");
     let shown = Path::new(&name).display();

@@ -16,15 +16,18 @@
 //! in the same transaction as the events that cause them. Log lines are repaired from `meta`, see `logfile`.
 
 mod apply;
+mod audit;
 mod codec;
 mod connect;
 mod db;
 mod decisions;
 mod events;
+mod examine;
 mod incidents;
 mod lock;
 mod outbox;
 mod read;
+mod retention;
 mod schema;
 mod summary;
 mod writer;
@@ -46,6 +49,7 @@ use crate::{config::Alerts, incident::Key, logfile, metrics::Metrics};
 
 pub(crate) use outbox::{Claimed, Outcome};
 pub(crate) use read::{Delivery, IncidentFilter, OutboxState, StoredEvent};
+pub(crate) use retention::Class;
 pub(crate) use writer::Started;
 
 /// Most bytes of event JSON that wait for the writer. With the senders' own bodies in memory beside it, the relay
@@ -145,6 +149,10 @@ pub(crate) enum Command {
     Decide { decision: Box<NewDecision>, reply: Reply<Option<StoredDecision>> },
     /// Take one back. Answers whether there was one.
     Lift { id: u64, reply: Reply<bool> },
+    /// Delete what is old. Answers how many rows.
+    Prune { class: Class, before_ms: u64, limit: usize, reply: Reply<u64> },
+    /// Take work that one relay does for all. Answers whether it is ours.
+    Lease { name: &'static str, until_ms: u64, reply: Reply<bool> },
     /// Write something, to see whether that works.
     Probe { reply: Reply<()> },
     /// Finish what is queued and end.
@@ -254,6 +262,23 @@ impl Store {
     /// What the database says.
     pub(crate) async fn lift(&self, id: u64) -> Result<bool, StoreError> {
         self.ask(|reply| Command::Lift { id, reply }).await
+    }
+
+    /// Deletes at most `limit` rows of a class from before a moment; how many.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub(crate) async fn prune(&self, class: Class, before_ms: u64, limit: usize) -> Result<u64, StoreError> {
+        self.ask(|reply| Command::Prune { class, before_ms, limit, reply }).await
+    }
+
+    /// Takes work that one relay does for all, from now on for so long. False if another one has it.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub(crate) async fn take_lease(&self, name: &'static str, lasts: Duration) -> Result<bool, StoreError> {
+        let until_ms = crate::clock::now_ms().saturating_add(crate::clock::millis(lasts));
+        self.ask(|reply| Command::Lease { name, until_ms, reply }).await
     }
 
     /// Whether writing works.
@@ -370,6 +395,8 @@ impl Command {
             (Self::Settle { reply, .. }, Done::Settled) => drop(reply.send(Ok(()))),
             (Self::Decide { reply, .. }, Done::Decided(decision)) => drop(reply.send(Ok(decision))),
             (Self::Lift { reply, .. }, Done::Lifted(lifted)) => drop(reply.send(Ok(lifted))),
+            (Self::Prune { reply, .. }, Done::Pruned(rows)) => drop(reply.send(Ok(rows))),
+            (Self::Lease { reply, .. }, Done::Leased(taken)) => drop(reply.send(Ok(taken))),
             (Self::Probe { reply }, Done::Probed) => drop(reply.send(Ok(()))),
             (command, _) => command.failed(&StoreError::Failed("not done".to_owned())),
         }
@@ -379,7 +406,10 @@ impl Command {
     fn failed(self, error: &StoreError) {
         match self {
             Self::Ingest { reply, .. } => drop(reply.send(Err(error.clone()))),
-            Self::Enqueue { reply, .. } | Self::Lift { reply, .. } => drop(reply.send(Err(error.clone()))),
+            Self::Enqueue { reply, .. } | Self::Lift { reply, .. } | Self::Lease { reply, .. } => {
+                drop(reply.send(Err(error.clone())));
+            }
+            Self::Prune { reply, .. } => drop(reply.send(Err(error.clone()))),
             Self::Claim { reply, .. } => drop(reply.send(Err(error.clone()))),
             Self::Settle { reply, .. } | Self::Probe { reply } => drop(reply.send(Err(error.clone()))),
             Self::Decide { reply, .. } => drop(reply.send(Err(error.clone()))),
@@ -392,7 +422,9 @@ pub(crate) use apply::Counts;
 use apply::Done;
 pub(crate) use db::{Db, DbError, Place};
 pub(crate) use decisions::{NewDecision, StoredDecision, decision_page};
+pub(crate) use examine::{Finding, begin_new_life, copy_whole, examine};
 pub(crate) use incidents::{due as due_incidents, events_of, get as get_incident};
+pub(crate) use lock::take as lock_file;
 pub(crate) use read::{events_after, incident_page, notifications_of, outbox_is_due, outbox_state};
 pub(crate) use summary::{MAX_HOURS, summary};
 

@@ -207,6 +207,20 @@ fn a_mail_is_settled_once() {
 }
 
 #[test]
+fn a_lease_is_ones_own_until_it_ends() {
+    let db = database();
+    let take = |holder: &str, now: u64, until: u64| {
+        retention::take_lease(&db, "retention", holder, now, until).unwrap()
+    };
+    assert!(take("one", 1000, 2000));
+    assert!(!take("two", 1999, 3000), "it is one's");
+    assert!(take("one", 1500, 2500), "who has it may go on");
+    assert!(!take("two", 2499, 3000));
+    assert!(take("two", 2500, 3500), "it has ended");
+    assert!(!take("one", 2600, 4000));
+}
+
+#[test]
 fn migrations_run_once_and_a_newer_database_is_refused() {
     let db = database();
     schema::migrate(&db).unwrap();

@@ -10,6 +10,7 @@
 
 pub(crate) mod client;
 pub(crate) mod database;
+pub(crate) mod process;
 pub(crate) mod smtp;
 
 use std::{
@@ -65,6 +66,13 @@ impl Scratch {
     pub(crate) fn count(&self, sql: &str) -> i64 {
         let text = self.text(sql);
         text.parse().unwrap_or_else(|e| panic!("{sql}: {text:?}: {e}"))
+    }
+
+    /// The ids of all events in the database.
+    pub(crate) fn stored_ids(&self) -> Vec<String> {
+        let id =
+            |body: String| serde_json::from_str::<Value>(&body).unwrap()["id"].as_str().unwrap().to_owned();
+        self.db.texts("SELECT body FROM events").into_iter().map(id).collect()
     }
 
     /// A text from the database.

@@ -11,6 +11,7 @@ pub mod digits;
 pub mod fuzz;
 pub mod http;
 pub mod interrupt;
+pub mod kills;
 pub mod paths;
 pub mod postgres;
 pub mod profile;

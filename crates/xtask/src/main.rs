@@ -11,7 +11,7 @@ use xtask::{
     demo::{self, Afterwards},
     digits, fuzz,
     interrupt::{self, Interrupted},
-    postgres, profile, setup, soak,
+    kills, postgres, profile, setup, soak,
     stack::{PortInUse, Upstream},
     step, train,
 };
@@ -34,6 +34,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
               cargo test -p alert-relay
   fuzz [--seconds N] [TARGET…]
               try what holds for every input on what libFuzzer makes of the fixtures, all targets or some, N seconds each
+  kills [--count N]
+              kill alert-relay 100 times, or N, under load, on SQLite and on PostgreSQL; fail if anything is lost
   digits      measure the tensor checks on adversarial digits
   build       build all into target/dist
   dist        the same, and show what it weighs
@@ -101,12 +103,23 @@ fn run(arguments: &[String]) -> Result<bool> {
         };
         let mut command = Command::new(program);
         command.args(arguments);
-        postgres::with(&paths, &mut [command])?;
+        postgres::with(&paths, postgres::Sync::Off, &mut [command])?;
         return Ok(true);
     }
     if command == "fuzz" {
         let (seconds, targets) = fuzz_options(options)?;
         return fuzz::run(&paths, seconds, targets);
+    }
+    if command == "kills" {
+        let count = match options {
+            [] => kills::COUNT,
+            [option, number] if option == "--count" => match number.parse() {
+                Ok(number) if number > 0 => number,
+                _ => bail!(Usage(format!("--count {number} is no number"))),
+            },
+            _ => bail!(Usage("kills takes --count N".to_owned())),
+        };
+        return kills::run(&paths, count).map(|()| true);
     }
     if command == "train" {
         match options {

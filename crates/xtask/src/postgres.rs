@@ -27,8 +27,8 @@ const END: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// When the server cannot be brought or started, or a command fails.
-pub fn with(paths: &Paths, commands: &mut [Command]) -> Result<()> {
-    let server = Server::start(paths, Sync::Off)?;
+pub fn with(paths: &Paths, sync: Sync, commands: &mut [Command]) -> Result<()> {
+    let server = Server::start(paths, sync)?;
     for command in commands {
         let title = format!("{} on PostgreSQL", command.get_program().to_string_lossy());
         step::shown(&title, command.env(VARIABLE, server.url()))?;

@@ -43,6 +43,24 @@ fn run(db: &Db, migrations: &[&str]) -> Result<(), DbError> {
     Ok(())
 }
 
+/// That the tables are those this relay makes.
+///
+/// # Errors
+/// What the database says, or that a newer or an older relay made it.
+pub(super) fn current(db: &Db) -> Result<(), DbError> {
+    let known = match db.dialect() {
+        Dialect::Sqlite => sqlite::MIGRATIONS.len(),
+        Dialect::Postgres => postgres::MIGRATIONS.len(),
+    } as u64;
+    match db.query_one(read_version(db), &[], |row| row.uint(0))? {
+        version if version > known => Err(DbError::Newer { version, known }),
+        version if version < known => Err(DbError::Setup(format!(
+            "the database has schema version {version}; start this relay on it once, which makes it {known}"
+        ))),
+        _ => Ok(()),
+    }
+}
+
 fn read_version(db: &Db) -> &'static str {
     match db.dialect() {
         Dialect::Sqlite => "PRAGMA user_version",

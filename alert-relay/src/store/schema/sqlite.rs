@@ -114,4 +114,16 @@ pub(super) const MIGRATIONS: &[&str] = &[
         until_ms INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
     ",
+    // 4: who changed what; how old mails are.
+    "
+    CREATE TABLE audit (
+        id INTEGER PRIMARY KEY,
+        at_ms INTEGER NOT NULL,
+        actor TEXT NOT NULL,                -- person or relay
+        action TEXT NOT NULL,
+        what TEXT NOT NULL                  -- JSON
+    ) STRICT;
+    CREATE INDEX audit_at ON audit (at_ms);
+    CREATE INDEX notifications_created ON notifications (created_ms);
+    ",
 ];

@@ -50,7 +50,7 @@ const CHECKS: [Check; 16] = [
             tests.args(["test", "--locked", "--quiet", "-p", "alert-relay"]).args(rest);
             tests
         });
-        postgres::with(paths, &mut commands)
+        postgres::with(paths, postgres::Sync::Off, &mut commands)
     }),
     ("build", build::all),
     ("test filters", build::test_filters),

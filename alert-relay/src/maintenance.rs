@@ -1,0 +1,138 @@
+//! What an operator does to the database by hand: `alert-relay backup`, `restore`, `check`.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    config::{Config, Database},
+    store::{self, Finding, Place},
+};
+
+/// Writes all that is stored into a new file, while a relay may be running. Returns a line for the operator.
+///
+/// # Errors
+/// When there is a file of that name, it cannot be written, or what was written is not whole.
+pub fn backup(config: &Config, to: &Path) -> Result<String, String> {
+    let database = file_of(config, "pg_dump")?;
+    if to.exists() {
+        return Err(format!("{} is there already", to.display()));
+    }
+    let part = beside(to, ".part");
+    let _ = fs::remove_file(&part);
+    let written = store::copy_whole(database, &part)
+        .map_err(|e| format!("cannot copy {}: {e}", database.display()))
+        .and_then(|events| whole(&part).map(|()| events));
+    let result = written.and_then(|events| put_in_place(&part, to).map(|()| events));
+    if result.is_err() {
+        let _ = fs::remove_file(&part);
+    }
+    result.map(|events| format!("{} holds {events} events", to.display()))
+}
+
+/// Puts a backup in place of the database, which is kept under another name. No relay may be running.
+///
+/// # Errors
+/// When a relay is running, the backup is not whole or made by a newer relay, or files cannot be written.
+pub fn restore(config: &Config, from: &Path) -> Result<String, String> {
+    let database = file_of(config, "pg_restore")?;
+    let lock = store::lock_file(database)?;
+    whole(from)?;
+    let part = beside(database, ".restoring");
+    fs::copy(from, &part)
+        .map_err(|e| format!("cannot copy {} to {}: {e}", from.display(), part.display()))?;
+    let events =
+        store::begin_new_life(&part).map_err(|e| format!("cannot make {} ready: {e}", from.display()))?;
+    let mut line = format!("{} holds {events} events now", database.display());
+    if database.exists() {
+        let old = unused(database);
+        for end in ["", "-wal", "-shm"] {
+            let (file, kept) = (beside(database, end), beside(&old, end));
+            if file.exists() {
+                fs::rename(&file, &kept).map_err(|e| format!("cannot move {}: {e}", file.display()))?;
+            }
+        }
+        line.push_str(&format!("; what it held before is in {}", old.display()));
+    }
+    put_in_place(&part, database)?;
+    drop(lock);
+    Ok(line)
+}
+
+/// Looks whether what is stored is whole and fits together. Returns a line for each thing looked at, and whether all
+/// was well.
+///
+/// # Errors
+/// When the database cannot be opened.
+pub fn check(config: &Config) -> Result<(Vec<String>, bool), String> {
+    let place = Place::from(&config.database);
+    if let Database::Sqlite(path) = &config.database
+        && !path.exists()
+    {
+        return Err(format!("there is no {}", path.display()));
+    }
+    let findings = store::examine(&place).map_err(|e| format!("cannot read {place}: {e}"))?;
+    let well = findings.iter().all(|finding| finding.wrong.is_empty());
+    Ok((findings.iter().map(line).collect(), well))
+}
+
+fn line(finding: &Finding) -> String {
+    let shown = finding.wrong.join("; ");
+    if shown.is_empty() {
+        format!("ok     {}", finding.what)
+    } else {
+        format!("WRONG  {}: {shown}", finding.what)
+    }
+}
+
+/// The file of a SQLite database; a server has tools of its own.
+fn file_of<'a>(config: &'a Config, tool: &str) -> Result<&'a Path, String> {
+    match &config.database {
+        Database::Sqlite(path) => Ok(path),
+        Database::Postgres(_) => {
+            Err(format!("the events are on a PostgreSQL server: {tool} and its relatives do that there"))
+        }
+    }
+}
+
+/// That SQLite finds nothing wrong in a file.
+fn whole(path: &Path) -> Result<(), String> {
+    // SQLite would make one.
+    if !path.is_file() {
+        return Err(format!("there is no file {}", path.display()));
+    }
+    let findings = store::examine(&Place::Sqlite(path.to_owned()))
+        .map_err(|e| format!("{} is no database of a relay: {e}", path.display()))?;
+    match findings.iter().find(|finding| !finding.wrong.is_empty()) {
+        None => Ok(()),
+        Some(finding) => Err(format!("{} is not whole: {}", path.display(), line(finding))),
+    }
+}
+
+/// Makes a file durable under its final name.
+fn put_in_place(part: &Path, to: &Path) -> Result<(), String> {
+    let failed = |e: std::io::Error| format!("cannot write {}: {e}", to.display());
+    File::open(part).and_then(|file| file.sync_all()).map_err(failed)?;
+    fs::rename(part, to).map_err(failed)?;
+    let folder = to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+}
+
+fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    name.into()
+}
+
+/// A name for the database that was, which no file has.
+fn unused(database: &Path) -> PathBuf {
+    let mut number = 1;
+    loop {
+        let name = beside(database, &format!(".before-restore-{number}"));
+        if !name.exists() {
+            return name;
+        }
+        number += 1;
+    }
+}
