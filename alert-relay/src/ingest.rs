@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::{
+    Extension,
     body::{Body, to_bytes},
     extract::State,
     http::{HeaderMap, StatusCode, header},
@@ -10,13 +11,14 @@ use axum::{
 };
 use serde_json::json;
 use wire::{
-    Batch, BatchError, Category, Client, Direction, Event, EventKind, Finding, Request, Score, Severity,
-    Surface, VERSION, Verdict, limits, signature,
+    Batch, BatchError, CLOUD_EVENT, CLOUD_EVENTS, Category, Client, DecodedBatch, Direction, Event,
+    EventKind, Finding, Request, Score, Severity, Surface, VERSION, Verdict, limits, signature,
 };
 
 use crate::{
     api::{Problem, Shared},
     clock, entropy, notice,
+    quota::Sender,
     store::{Incoming, StoreError},
 };
 
@@ -24,8 +26,13 @@ use crate::{
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Takes a batch.
-pub(crate) async fn events(State(shared): State<Shared>, headers: HeaderMap, body: Body) -> Response {
-    match take(&shared, &headers, body).await {
+pub(crate) async fn events(
+    State(shared): State<Shared>,
+    Extension(sender): Extension<Sender>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    match take(&shared, sender, &headers, body).await {
         Ok(response) => response,
         Err(problem) => {
             shared.count_batch(problem.status);
@@ -34,16 +41,18 @@ pub(crate) async fn events(State(shared): State<Shared>, headers: HeaderMap, bod
     }
 }
 
-async fn take(shared: &Shared, headers: &HeaderMap, body: Body) -> Result<Response, Problem> {
+async fn take(shared: &Shared, sender: Sender, headers: &HeaderMap, body: Body) -> Result<Response, Problem> {
     let body = read(headers, body).await?;
-    if !shared.config.webhook_keys.is_empty() {
+    // Who shows a certificate of ours is known; all others sign.
+    if matches!(sender, Sender::Address(_)) && !shared.config.webhook_keys.is_empty() {
         check_signature(shared, headers, &body)?;
     }
-    let mut decoded = Batch::decode(&body).map_err(|e| match e {
+    let mut decoded = decode(headers, &body).map_err(|e| match e {
         BatchError::TooLarge { .. } => Problem::new(StatusCode::PAYLOAD_TOO_LARGE, e.to_string()),
         _ => Problem::new(StatusCode::BAD_REQUEST, e.to_string()),
     })?;
     drop(body);
+    allow(shared, sender, decoded.events.len())?;
     let dropped = decoded.dropped;
     let synthetic = dropped > 0;
     if synthetic {
@@ -75,6 +84,31 @@ async fn take(shared: &Shared, headers: &HeaderMap, body: Body) -> Result<Respon
         "rejected": decoded.rejected,
     });
     Ok((StatusCode::ACCEPTED, axum::Json(answer)).into_response())
+}
+
+/// Reads what the media type says it is: ours, unless it is CloudEvents.
+fn decode(headers: &HeaderMap, body: &[u8]) -> Result<DecodedBatch, BatchError> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    if [CLOUD_EVENT, CLOUD_EVENTS].iter().any(|known| kind.eq_ignore_ascii_case(known)) {
+        Batch::decode_cloud_events(body)
+    } else {
+        Batch::decode(body)
+    }
+}
+
+/// Holds a sender to its quota.
+fn allow(shared: &Shared, sender: Sender, events: usize) -> Result<(), Problem> {
+    shared.quotas.take(sender, events, clock::now_ms()).map_err(|seconds| {
+        shared.metrics.over_quota.add(1);
+        if shared.may_warn() {
+            notice::warning!(
+                "{sender} brings more events than ingest.max_events_per_minute; it is told to wait"
+            );
+        }
+        let detail = "this sender brings more events than it may".to_owned();
+        Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(seconds)
+    })
 }
 
 /// The body, if it is short enough and comes soon enough.

@@ -8,7 +8,7 @@ use crate::{
     clock::{millis, now_ms},
     config::{Config, Retention},
     notice,
-    store::{Class, Store, StoreError},
+    store::{self, Class, Store, StoreError},
 };
 
 /// Rows deleted in one step: some milliseconds of the writer's time.
@@ -45,15 +45,11 @@ async fn round(
     let mut deleted = 0;
     for class in Class::ALL {
         let before = now_ms().saturating_sub(millis(retention.of(class)));
-        loop {
+        while store.read(move |db| store::is_due(db, class, before)).await? {
             if *stop.borrow() || !store.take_lease(LEASE, EVERY * 2).await? {
                 return Ok(deleted);
             }
-            let step = store.prune(class, before, STEP).await?;
-            deleted += step;
-            if step < STEP as u64 {
-                break;
-            }
+            deleted += store.prune(class, before, STEP).await?;
             tokio::time::sleep(PAUSE).await;
         }
     }

@@ -27,10 +27,12 @@ pub mod maintenance;
 mod metrics;
 mod notice;
 mod outbox;
+mod quota;
 mod server;
 mod store;
 #[cfg(test)]
 mod testing;
+mod tls;
 
 use std::{
     net::SocketAddr,
@@ -73,6 +75,7 @@ impl Relay {
         let metrics = Arc::new(Metrics::default());
         let wake = Arc::new(Notify::new());
         let mailer = mail::Mailer::new(&config.mail, &config.transport)?;
+        let tls = config.tls.clone().map(tls::Acceptor::new).transpose()?.map(Arc::new);
         let listener = server::bind(config.listen).await?;
         let address =
             listener.local_addr().map_err(|e| format!("the listening socket has no address: {e}"))?;
@@ -85,7 +88,7 @@ impl Relay {
         announce(&config, address);
         Ok(Self {
             address,
-            server: tokio::spawn(server::serve(listener, router, stopped.clone())),
+            server: tokio::spawn(server::serve(listener, tls, router, stopped.clone())),
             dispatcher: tokio::spawn(dispatcher.run(stopped.clone())),
             keeping,
             stop,
@@ -140,8 +143,9 @@ async fn open(
 }
 
 fn announce(config: &Config, address: SocketAddr) {
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
     notice::info!(
-        "relay: listening on http://{address}, database {}, log in {}",
+        "relay: listening on {scheme}://{address}, database {}, log in {}",
         Place::from(&config.database),
         config.log.path.display()
     );

@@ -82,6 +82,8 @@ pub(crate) struct Metrics {
     pub(crate) log_lines: Counter,
     /// Failures to write the incident log.
     pub(crate) log_errors: Counter,
+    /// Batches of senders that bring more than they may.
+    pub(crate) over_quota: Counter,
     /// Mails a server took.
     pub(crate) mails_sent: Counter,
     /// Attempts that will be repeated.
@@ -165,6 +167,7 @@ impl Metrics {
             ("duplicates_total", "Events that were stored already", &self.duplicates),
             ("rejected_total", "Malformed events", &self.rejected),
             ("dropped_total", "Events that senders had to drop", &self.dropped),
+            ("over_quota_total", "Batches of senders over their quota", &self.over_quota),
             ("incidents_total", "Incidents opened", &self.opened),
             ("commits_total", "Transactions committed", &self.commits),
             ("commit_events_total", "Events in batches that were committed", &self.group_events),

@@ -77,6 +77,10 @@ fn the_shipped_example_names_every_setting_with_its_default() {
     let Database::Postgres(database) = &config.database else { panic!("the example names a server") };
     assert_eq!(database.to_string(), "postgresql://db.example.org:5432/relay as relay relay-1");
     assert_eq!(config.public_url, "http://127.0.0.1:9600");
+    let tls = config.tls.as_ref().unwrap();
+    assert_eq!((&tls.certificate, &tls.key), (&scratch.join("relay.pem"), &scratch.join("relay.key")));
+    assert_eq!(tls.client_ca.as_ref(), Some(&scratch.join("clients.pem")));
+    assert_eq!(config.ingest.max_events_per_minute, 600_000);
     assert_eq!(config.log.path, scratch.join("logs"));
     assert_eq!(config.log.max_files_per_day, 200);
     assert_eq!(config.alerts.min_severity, wire::Severity::Medium);
@@ -324,6 +328,7 @@ fn what_is_wrong_is_named() {
             "RELAY_API_TOKEN_FILE: cannot read /nowhere/x",
         ),
         (format!("{k}[mail]\nmessage_id_domain = \"a b\"\n"), &[], "mail.message_id_domain: \"a b\""),
+        (format!("{k}[tls]\nkey_file = \"k\"\n"), &[], "tls: "),
         (format!("{k}[retention]\nevents = \"1h\"\n"), &[], "retention.events: "),
         (format!("{k}database_url = \"mysql://u:hunter2@h/d\"\n"), &[], "database_url: "),
         (format!("{k}database_url = \"postgres:///d\"\n"), &[], "database_url: "),

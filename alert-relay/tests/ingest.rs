@@ -124,6 +124,56 @@ async fn good_events_are_kept_and_bad_ones_named() {
 }
 
 #[tokio::test]
+async fn a_sender_over_its_quota_is_told_to_wait() {
+    let scratch = Scratch::new();
+    let relay = start(&scratch, "[ingest]\nmax_events_per_minute = 30\n").await;
+    let some = |n: usize| (0..n).map(|_| event("203.0.113.1", "low")).collect::<Vec<_>>();
+    assert_eq!(post(relay.address(), &some(25)).await.status, 202);
+    let refused = post(relay.address(), &some(20)).await;
+    assert_eq!(refused.status, 429);
+    let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((20..=30).contains(&wait), "fifteen are missing, one comes back in two seconds: {wait}");
+    assert_eq!(post(relay.address(), &some(2)).await.status, 202, "fewer have room");
+    // Strangers take nothing of it.
+    let body = batch(&some(3));
+    let unsigned = request(relay.address(), "POST", "/v1/events", &[], &body).await;
+    assert_eq!(unsigned.status, 401);
+    assert_eq!(post(relay.address(), &some(3)).await.status, 202);
+    assert_eq!(scratch.count("SELECT COUNT(*) FROM events"), 30);
+    assert_eq!(metric(relay.address(), "modelgate_relay_over_quota_total").await, 1.0);
+    relay.shut_down().await;
+}
+
+#[tokio::test]
+async fn cloud_events_are_taken_one_or_many() {
+    let scratch = Scratch::new();
+    let relay = start(&scratch, "").await;
+    let envelope = |event: Value| json!({"specversion": "1.0", "id": "1", "source": "/mesh", "type": "modelgate.event", "data": event});
+    let send = async |kind: &str, body: &Value| {
+        let body = body.to_string().into_bytes();
+        let signed = Signed::new(KEY, &body, now_ms() / 1000);
+        let mut headers = signed.headers().to_vec();
+        headers.push(("content-type", kind));
+        request(relay.address(), "POST", "/v1/events", &headers, &body).await
+    };
+    let one = envelope(event("203.0.113.1", "high"));
+    let answer = send("application/cloudevents+json", &one).await;
+    assert_eq!(
+        (answer.status, answer.json()),
+        (202, json!({"accepted": 1, "duplicates": 0, "rejected": []}))
+    );
+    let many =
+        json!([one, envelope(event("203.0.113.1", "high")), envelope(json!({"v": 1})), {"no": "envelope"}]);
+    let answer = send("application/cloudevents-batch+json; charset=utf-8", &many).await;
+    let said = answer.json();
+    assert_eq!((answer.status, &said["accepted"], &said["duplicates"]), (202, &json!(1), &json!(1)));
+    assert_eq!((&said["rejected"][0]["index"], &said["rejected"][1]["index"]), (&json!(2), &json!(3)));
+    assert_eq!(send("application/json", &many).await.status, 400, "by its media type alone");
+    assert_eq!(scratch.count("SELECT COUNT(*) FROM events"), 2);
+    relay.shut_down().await;
+}
+
+#[tokio::test]
 async fn bodies_that_are_no_batch_are_refused() {
     let scratch = Scratch::new();
     let relay = start(&scratch, "").await;

@@ -30,7 +30,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::json;
 
 use self::operation::{Access, Operation};
-use crate::{clock, config::Config, ingest, metrics::Metrics, store::Store};
+use crate::{clock, config::Config, ingest, metrics::Metrics, quota::Quotas, store::Store};
 
 pub(crate) use openapi::document as openapi_document;
 
@@ -46,6 +46,8 @@ pub(crate) struct Parts {
     pub(crate) store: Store,
     /// The counters.
     pub(crate) metrics: Arc<Metrics>,
+    /// What each sender may bring.
+    pub(crate) quotas: Quotas,
     warned_ms: AtomicU64,
 }
 
@@ -61,7 +63,8 @@ impl Shared {
     /// Puts the parts together.
     #[must_use]
     pub(crate) fn new(config: Arc<Config>, store: Store, metrics: Arc<Metrics>) -> Self {
-        Self(Arc::new(Parts { config, store, metrics, warned_ms: AtomicU64::new(0) }))
+        let quotas = Quotas::new(config.ingest.max_events_per_minute);
+        Self(Arc::new(Parts { config, store, metrics, quotas, warned_ms: AtomicU64::new(0) }))
     }
 
     /// Once in ten seconds: what strangers can cause must not fill the operator's log.

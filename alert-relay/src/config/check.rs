@@ -12,13 +12,16 @@ use wire::{Category, DecisionAction, Severity, Subject, signature::Key};
 use crate::automatic::{About, AutomaticDecision};
 
 use super::{
-    Alerts, Config, ConfigErrors, Log, Mail, Outbox, Smtp, Source, Tls, Transport,
+    Alerts, Config, ConfigErrors, Ingest, Log, Mail, Outbox, ServerTls, Smtp, Source, Tls, Transport,
     duration::Written,
     raw::{self, Raw},
 };
 
 /// Most files of the incident log in one day: model names come from outside.
 const MAX_LOG_FILES_PER_DAY: u32 = 200;
+
+/// Events a minute that one sender may bring: ten thousand a second is more than a proxy has to report.
+const MAX_EVENTS_PER_MINUTE: u64 = 600_000;
 
 /// Most rules for automatic decisions; each is looked at for every event.
 const MAX_AUTOMATIC_DECISIONS: usize = 16;
@@ -52,7 +55,6 @@ impl Check<'_> {
             raw.database_ca_file.as_deref(),
             raw.name,
         );
-        let public_url = self.public_url(raw.public_url, listen);
         let webhook_keys = self.webhook_keys(
             raw.webhook_keys,
             raw.webhook_keys_file.as_deref(),
@@ -79,6 +81,12 @@ impl Check<'_> {
             max_files_per_day: usize::try_from(raw.log.max_files_per_day.unwrap_or(MAX_LOG_FILES_PER_DAY))
                 .unwrap_or(usize::MAX),
         };
+        let tls = self.server_tls(raw.tls);
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let public_url = self.public_url(raw.public_url, scheme, listen);
+        let ingest = Ingest {
+            max_events_per_minute: raw.ingest.max_events_per_minute.unwrap_or(MAX_EVENTS_PER_MINUTE),
+        };
         let smtp = self.smtp(raw.smtp);
         let mail = self.mail(&raw.mail, smtp.is_some());
         let transport = match smtp {
@@ -96,6 +104,8 @@ impl Check<'_> {
             public_url: public_url?,
             webhook_keys,
             api_token,
+            tls,
+            ingest,
             log,
             alerts: Alerts {
                 automatic_decisions: self.automatic_decisions(&raw.automatic_decisions),
@@ -133,10 +143,29 @@ impl Check<'_> {
         }
     }
 
-    fn public_url(&mut self, value: Option<String>, listen: Option<SocketAddr>) -> Option<String> {
+    fn server_tls(&mut self, raw: raw::ServerTls) -> Option<ServerTls> {
+        let file = |path: Option<String>| path.map(|path| self.source.beside_file(&path));
+        let (certificate, key, client_ca) =
+            (file(raw.certificate_file), file(raw.key_file), file(raw.client_ca_file));
+        match (certificate, key) {
+            (Some(certificate), Some(key)) => Some(ServerTls { certificate, key, client_ca }),
+            (None, None) if client_ca.is_none() => None,
+            _ => {
+                self.errors.push("tls: certificate_file and key_file are both needed".to_owned());
+                None
+            }
+        }
+    }
+
+    fn public_url(
+        &mut self,
+        value: Option<String>,
+        scheme: &str,
+        listen: Option<SocketAddr>,
+    ) -> Option<String> {
         let url = match self.source.var("RELAY_PUBLIC_URL").or(value) {
             Some(url) => url,
-            None => format!("http://{}", listen?),
+            None => format!("{scheme}://{}", listen?),
         };
         let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
         let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '\'' | '<' | '>' | '\\' | '?' | '#');

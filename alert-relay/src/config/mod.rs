@@ -30,6 +30,10 @@ pub struct Config {
     pub webhook_keys: Vec<wire::signature::Key>,
     /// The token that reads need, if any.
     pub api_token: Option<Secret>,
+    /// TLS of the HTTP server, if it has it.
+    pub tls: Option<ServerTls>,
+    /// What senders may do.
+    pub ingest: Ingest,
     /// The incident log.
     pub log: Log,
     /// When somebody is told.
@@ -44,6 +48,24 @@ pub struct Config {
     pub retention: Retention,
     /// What the operator should know at start.
     pub warnings: Vec<String>,
+}
+
+/// TLS of the HTTP server: PEM files, read anew when they change.
+#[derive(Clone, Debug)]
+pub struct ServerTls {
+    /// The certificate and those between it and its authority.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// The authority whose clients need not sign, if there is one.
+    pub client_ca: Option<PathBuf>,
+}
+
+/// What senders may do.
+#[derive(Clone, Debug)]
+pub struct Ingest {
+    /// Events a minute for each sender, 0 for no limit.
+    pub max_events_per_minute: u64,
 }
 
 /// The incident log.

@@ -21,6 +21,10 @@ pub(super) struct Raw {
     pub(super) api_token: Option<String>,
     pub(super) api_token_file: Option<String>,
     #[serde(default)]
+    pub(super) tls: ServerTls,
+    #[serde(default)]
+    pub(super) ingest: Ingest,
+    #[serde(default)]
     pub(super) log: Log,
     #[serde(default)]
     pub(super) alerts: Alerts,
@@ -49,6 +53,22 @@ pub(super) struct AutomaticDecision {
     pub(super) lasts: Option<Written>,
     #[serde(default)]
     pub(super) except: Vec<String>,
+}
+
+/// `[tls]`
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ServerTls {
+    pub(super) certificate_file: Option<String>,
+    pub(super) key_file: Option<String>,
+    pub(super) client_ca_file: Option<String>,
+}
+
+/// `[ingest]`
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Ingest {
+    pub(super) max_events_per_minute: Option<u64>,
 }
 
 /// `[log]`

@@ -49,7 +49,7 @@ use crate::{config::Alerts, incident::Key, logfile, metrics::Metrics};
 
 pub(crate) use outbox::{Claimed, Outcome};
 pub(crate) use read::{Delivery, IncidentFilter, OutboxState, StoredEvent};
-pub(crate) use retention::Class;
+pub(crate) use retention::{Class, is_due};
 pub(crate) use writer::Started;
 
 /// Most bytes of event JSON that wait for the writer. With the senders' own bodies in memory beside it, the relay

@@ -23,40 +23,47 @@ impl Class {
         [Self::Events, Self::Incidents, Self::Mails, Self::Metrics, Self::Audit];
 }
 
-/// Deletes at most `limit` rows of a class from before a moment; how many. Fewer than `limit`: that was all.
-pub(super) fn prune(db: &Db, class: Class, before_ms: u64, limit: usize) -> Result<u64, DbError> {
-    let before = [before_ms.into(), limit.into()];
+/// The oldest rows of a class from before `?1`, `?2` of them.
+const fn old(class: Class) -> &'static str {
     match class {
-        Class::Events => db.execute(
-            "DELETE FROM events WHERE seq IN \
-             (SELECT seq FROM events WHERE time_ms < ?1 ORDER BY time_ms LIMIT ?2)",
-            &before,
-        ),
+        Class::Events => "SELECT seq FROM events WHERE time_ms < ?1 ORDER BY time_ms LIMIT ?2",
         // One that still has something to tell is not old, whatever its clock says.
-        Class::Incidents => db.execute(
-            "DELETE FROM incidents WHERE id IN (SELECT id FROM incidents WHERE last_ms < ?1 AND updated_ms < ?1 \
-             AND due_ms IS NULL ORDER BY last_ms LIMIT ?2)",
-            &before,
-        ),
-        Class::Mails => prune_mails(db, before_ms, limit),
-        Class::Metrics => db.execute(
-            "DELETE FROM threats WHERE minute IN (SELECT minute FROM threats WHERE minute < ?1 \
-             ORDER BY minute LIMIT ?2)",
-            &[(before_ms / 60_000).into(), limit.into()],
-        ),
-        Class::Audit => db.execute(
-            "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at_ms < ?1 ORDER BY at_ms LIMIT ?2)",
-            &before,
-        ),
+        Class::Incidents => {
+            "SELECT id FROM incidents WHERE last_ms < ?1 AND updated_ms < ?1 AND due_ms IS NULL \
+             ORDER BY last_ms LIMIT ?2"
+        }
+        // A notification goes with the last of its mails; those that still wait keep it.
+        Class::Mails => {
+            "SELECT id FROM notifications WHERE created_ms < ?1 AND NOT EXISTS \
+             (SELECT 1 FROM outbox WHERE notification = notifications.id AND state = 'pending') \
+             ORDER BY created_ms LIMIT ?2"
+        }
+        Class::Metrics => "SELECT minute FROM threats WHERE minute < ?1 / 60000 ORDER BY minute LIMIT ?2",
+        Class::Audit => "SELECT id FROM audit WHERE at_ms < ?1 ORDER BY at_ms LIMIT ?2",
     }
 }
 
-/// A notification goes with the last of its mails; those that still wait stay, and keep it.
+/// Whether there is something to delete. A question costs no commit.
+pub(crate) fn is_due(db: &Db, class: Class, before_ms: u64) -> Result<bool, DbError> {
+    Ok(db.query_opt(old(class), &[before_ms.into(), 1_u64.into()], |_| Ok(()))?.is_some())
+}
+
+/// Deletes at most `limit` rows of a class from before a moment (or the minute of the last of them); how many. None:
+/// that was all.
+pub(super) fn prune(db: &Db, class: Class, before_ms: u64, limit: usize) -> Result<u64, DbError> {
+    let (table, key) = match class {
+        Class::Events => ("events", "seq"),
+        Class::Incidents => ("incidents", "id"),
+        Class::Mails => return prune_mails(db, before_ms, limit),
+        Class::Metrics => ("threats", "minute"),
+        Class::Audit => ("audit", "id"),
+    };
+    let sql = format!("DELETE FROM {table} WHERE {key} IN ({})", old(class));
+    db.execute(&sql, &[before_ms.into(), limit.into()])
+}
+
 fn prune_mails(db: &Db, before_ms: u64, limit: usize) -> Result<u64, DbError> {
-    let old = "SELECT id FROM notifications WHERE created_ms < ?1 AND NOT EXISTS \
-         (SELECT 1 FROM outbox WHERE notification = notifications.id AND state = 'pending') \
-         ORDER BY created_ms LIMIT ?2";
-    let ids = db.query(old, &[before_ms.into(), limit.into()], |row| row.int(0))?;
+    let ids = db.query(old(Class::Mails), &[before_ms.into(), limit.into()], |row| row.int(0))?;
     let rows: Vec<_> = ids.iter().map(|id| vec![(*id).into()]).collect();
     db.execute_each("DELETE FROM outbox WHERE notification = ?1", &rows)?;
     db.execute_each("DELETE FROM notifications WHERE id = ?1", &rows)?;

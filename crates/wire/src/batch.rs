@@ -153,13 +153,13 @@ impl Batch {
 }
 
 /// One event, well formed and within [`limits`].
-fn read_event(text: &str) -> Result<Event, String> {
+pub(crate) fn read_event(text: &str) -> Result<Event, String> {
     let event: Event = serde_json::from_str(text).map_err(|e| bounded(&e))?;
     check(&event).map(|()| event)
 }
 
 /// The id of an event that is otherwise wrong.
-fn read_id(text: &str) -> Option<EventId> {
+pub(crate) fn read_id(text: &str) -> Option<EventId> {
     #[derive(Deserialize)]
     struct Named {
         id: EventId,
@@ -168,7 +168,7 @@ fn read_id(text: &str) -> Option<EventId> {
 }
 
 /// What the JSON reader says, at a bounded length and in one line: it quotes the sender.
-fn bounded(error: &serde_json::Error) -> String {
+pub(crate) fn bounded(error: &serde_json::Error) -> String {
     let whole = error.to_string();
     if whole.chars().any(char::is_control) || whole.chars().nth(MAX_REASON_CHARS).is_some() {
         let place = format!(" at line {} column {}", error.line(), error.column());

@@ -7,7 +7,12 @@ use crate::{Batch, DecisionFeed, DecodedBatch, EventId, Subject, limits, signatu
 /// # Panics
 /// When a promise is broken.
 pub fn batch(data: &[u8]) {
-    let Ok(DecodedBatch { dropped, events, rejected }) = Batch::decode(data) else { return };
+    for decoded in [Batch::decode(data), Batch::decode_cloud_events(data)].into_iter().flatten() {
+        decoded_batch(decoded);
+    }
+}
+
+fn decoded_batch(DecodedBatch { dropped, events, rejected }: DecodedBatch) {
     assert!(events.len() + rejected.len() <= limits::MAX_EVENTS, "more events than allowed");
     for pair in rejected.windows(2) {
         let [first, second] = pair else { continue };

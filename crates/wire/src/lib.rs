@@ -10,6 +10,7 @@ extern crate alloc;
 
 mod batch;
 mod check;
+mod cloud_events;
 mod decision;
 mod event;
 #[doc(hidden)]
@@ -21,6 +22,7 @@ pub mod signature;
 mod tags;
 
 pub use batch::{Batch, BatchError, DecodedBatch, EventError};
+pub use cloud_events::{CLOUD_EVENT, CLOUD_EVENT_TYPE, CLOUD_EVENTS};
 pub use decision::{Decision, DecisionAction, DecisionFeed, FeedError, MESSAGE_PREFIX, Subject};
 pub use event::{
     Client, Direction, Event, EventKind, Finding, KeyIdentity, Location, Request, Shadow, Span, Surface,

@@ -68,6 +68,21 @@ fn batches_keep_their_promises() {
 }
 
 #[test]
+fn envelopes_keep_their_promises() {
+    let mut random = Random(19);
+    let envelope = |event| serde_json::json!({"specversion": "1.0", "id": "1", "source": "/s", "type": "modelgate.event", "data": event});
+    let seed = serde_json::json!([envelope(full_event()), envelope(full_event())]).to_string();
+    let mut read = 0;
+    for _ in 0..10_000 {
+        let data = mutate(seed.as_bytes(), &mut random);
+        read +=
+            usize::from(Batch::decode_cloud_events(&data).is_ok_and(|decoded| !decoded.events.is_empty()));
+        fuzz::batch(&data);
+    }
+    assert!(read > 1000, "only {read} of the changed lists could still be read");
+}
+
+#[test]
 fn ids_keep_their_promises() {
     let mut random = Random(12);
     for _ in 0..20_000 {
