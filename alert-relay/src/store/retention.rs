@@ -38,7 +38,9 @@ const fn old(class: Class) -> &'static str {
              (SELECT 1 FROM outbox WHERE notification = notifications.id AND state = 'pending') \
              ORDER BY created_ms LIMIT ?2"
         }
-        Class::Metrics => "SELECT minute FROM threats WHERE minute < ?1 / 60000 ORDER BY minute LIMIT ?2",
+        Class::Metrics => {
+            "SELECT minute FROM threats WHERE minute < CAST(?1 AS BIGINT) / 60000 ORDER BY minute LIMIT ?2"
+        }
         Class::Audit => "SELECT id FROM audit WHERE at_ms < ?1 ORDER BY at_ms LIMIT ?2",
     }
 }
