@@ -86,6 +86,11 @@ fn whole_hex(bytes: &[u8], run: &Range<usize>, budget: &mut Budget, out: &mut Ve
         return None;
     }
     let symbols = bytes.get(run.clone())?;
+    if let Some((text, taken, cut)) = hex::decode_marked(symbols, budget.bytes) {
+        budget.exhausted |= cut;
+        put(Transform::Hex, run.start..run.start + taken, text, budget, out);
+        return Some(run.start + taken);
+    }
     // `0x…` is of the notation.
     let prefix = if symbols.starts_with(b"0x") || symbols.starts_with(b"0X") { 2 } else { 0 };
     let (text, digits, cut) = hex::decode(symbols.get(prefix..)?, budget.bytes)?;
