@@ -225,7 +225,8 @@ impl Engine {
             views_marked(text, scratch.normalised.marks(), budget, &mut scratch.views);
         }
         let mut whole = scratch.views.iter().filter(|view| view.source.len() * 10 >= text.len() * 9);
-        let is_read = whole.clone().next().is_some();
+        // Slips of the pen put right are a guess: what was meant may have been odd.
+        let is_read = whole.clone().any(|view| view.transform != Transform::Typos);
         let is_code = whole.any(|view| view.transform.is_exact());
         let is_reading = !layer.transforms.iter().all(|transform| transform.is_exact());
         let subject = Subject { text, normalised: &scratch.normalised, role, is_read, is_code, is_reading };

@@ -11,6 +11,9 @@ const SLOTS: usize = 4096;
 /// For each word of the list where it begins there (upper half, plus one) and a fingerprint of its letters.
 static TABLE: [u32; SLOTS] = table();
 
+/// Bytes of the table.
+pub(super) const TABLES: usize = size_of_val(&TABLE);
+
 /// The letters of a word, whatever their order, and its first letter: a sum, to which letters can be added and from
 /// which they can be taken.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -34,6 +37,12 @@ impl Letters {
     /// With one letter more.
     pub(crate) const fn with(self, letter: u8) -> Self {
         Self(self.0.wrapping_add(weight(letter)))
+    }
+
+    /// With a letter before the first of `word`, whose letters these are.
+    pub(crate) fn behind(self, word: &[u8], first: u8) -> Self {
+        let head = word.first().map_or(0, |head| weight(*head).rotate_left(7));
+        Self(self.0.wrapping_sub(head).wrapping_add(weight(first).rotate_left(7))).with(first)
     }
 
     /// With one letter less.

@@ -86,9 +86,13 @@ pub(crate) fn views(source: &str, marks: &Marks, budget: &mut Budget, out: &mut 
     }
     // Strange words all over a text, with others between them.
     let all = 0..source.len();
-    let whole = tally.is_odd() && covered * 5 < source.len() * 4 && source.len() <= SHORT;
+    let whole = tally.has_slips() && covered * 5 < source.len() * 4 && source.len() <= SHORT;
     if whole && !is_decoded(&all, out) && budget.step(source.len()) {
-        read(source, &all, false, budget, out);
+        if tally.is_odd() {
+            read(source, &all, false, budget, out);
+        } else if let Some((transform, text)) = typos::read(source, fluency(source.as_bytes())) {
+            put(transform, all, text, budget, out);
+        }
     }
 }
 
@@ -126,7 +130,7 @@ fn read(stretch: &str, range: &Range<usize>, throughout: bool, budget: &mut Budg
         .or_else(|| base85::read(stretch, &counts));
     let reading = reading
         .or_else(|| if throughout { vowels::read(stretch, &counts, before, budget) } else { None })
-        .or_else(|| typos::read(stretch, throughout, before));
+        .or_else(|| typos::read(stretch, before));
     if let Some((transform, text)) = reading {
         put(transform, range.clone(), text, budget, out);
     }

@@ -46,6 +46,11 @@ impl Tally {
     pub(super) const fn is_odd(&self) -> bool {
         self.strange >= 2 && self.strange * 5 >= self.all * 2
     }
+
+    /// Whether enough are strange for a text full of slips.
+    pub(super) const fn has_slips(&self) -> bool {
+        self.strange >= 2 && self.strange * 5 >= self.all
+    }
 }
 
 /// The next stretch at or behind `from`.
