@@ -92,7 +92,9 @@ impl Number<'_> {
             return Some(self.or_fiction(SURE));
         }
         let distinct = american || self.is_french() || self.is_brazilian();
-        (distinct && self.whole).then(|| self.or_fiction(LIKELY))
+        let bracketed = american && self.groups.iter().any(|group| group.gap == Gap::Bracket);
+        let weight = if bracketed { SURE } else { LIKELY };
+        (distinct && self.whole).then(|| self.or_fiction(weight))
     }
 
     /// 555 0100 to 0199 are set aside for fiction in North America; counted-up digits are nobody's.

@@ -137,6 +137,7 @@ pub(super) const EC: Hints = 1 << 63;
 pub(super) const WORDS: &[(&str, Hints)] = &[
     ("aadhaar", IN_AADHAAR),
     ("aadhar", IN_AADHAAR),
+    ("aba", BANK),
     ("abn", AU),
     ("account*", BANK | ACCOUNT),
     ("acct", BANK),
@@ -216,6 +217,7 @@ pub(super) const WORDS: &[(&str, Hints)] = &[
     ("cell", PHONE),
     ("cellphone*", PHONE),
     ("cellular", PHONE),
+    ("cellulare", PHONE),
     ("celular*", PHONE),
     ("cep", PHONE),
     ("cf", IT),
@@ -586,6 +588,7 @@ pub(super) const WORDS: &[(&str, Hints)] = &[
     ("rodného", CZ),
     ("rodným", CZ),
     ("router*", IP),
+    ("routing*", BANK),
     ("rrn", BE | KR),
     ("rsa", ZA),
     ("rua", ADDRESS),

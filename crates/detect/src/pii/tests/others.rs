@@ -57,6 +57,8 @@ pub(super) const CASES: &[(&str, &str, u16, u16)] = &[
     ("pii.financial.account", "Konto 48213907", 500, 500),
     ("pii.financial.account", "my bank account 7731820954", 500, 500),
     ("pii.financial.account", "cuenta: 00491500512", 500, 500),
+    ("pii.financial.account", "routing number 061092387", 500, 500),
+    ("pii.financial.account", "table 061092387", 0, 0),
     ("pii.financial.account", "48213907", 0, 0),
     ("pii.financial.account", "bank holiday 2024", 0, 0),
     ("pii.financial.account", "account for 482 13907", 0, 0),
