@@ -30,6 +30,9 @@ use crate::{
 static SHIPPED_WEIGHTS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/weights.bin"));
 static SHIPPED_NUMBERS: &[u8] = include_bytes!("../../models/numbers.bin");
 
+/// Bytes of the models.
+pub(crate) const TABLES: usize = SHIPPED_WEIGHTS.len() + SHIPPED_NUMBERS.len();
+
 /// A model that is less sure says nothing: it would be noise beside the rules' hints.
 const FLOOR: u16 = 500;
 
@@ -117,10 +120,34 @@ impl Classifier {
     }
 }
 
+/// Longer texts are more than a name and its value.
+const LABEL: usize = 4096;
+/// White space in a label: round an equals sign, in `-----BEGIN RSA PRIVATE KEY-----`.
+const GAPS: usize = 4;
+
+/// Whether a text is a name, a setting or a mark, such as `API_KEY_HERE`, `JWT_SECRET=…` and `-----BEGIN … KEY-----`: no
+/// request, however much its parts are like the words of one.
+fn is_label(text: &[u8]) -> bool {
+    if text.len() > LABEL {
+        return false;
+    }
+    let gaps = || text.iter().filter(|byte| byte.is_ascii_whitespace()).take(GAPS + 1).count();
+    let in_names = |byte: &u8| {
+        byte.is_ascii_alphanumeric() || byte.is_ascii_whitespace() || b"_-./=:+\"'".contains(byte)
+    };
+    let gaps_allowed = match text {
+        [b'-', b'-', b'-', ..] => GAPS,
+        _ if text.contains(&b'=') => 2,
+        _ if text.contains(&b'_') || text.len() > 256 => 0,
+        _ => return text.is_empty(),
+    };
+    gaps() <= gaps_allowed && text.iter().all(in_names)
+}
+
 impl Detector for Classifier {
     fn scan(&self, subject: &Subject<'_>, _: &mut Buffers, sink: &mut Sink<'_>) {
         // What is undone is judged by what it says; the garbled words would add nothing but noise.
-        if subject.is_code {
+        if subject.is_code || is_label(subject.text.as_bytes()) {
             return;
         }
         let scores = self.model.score(subject.normalised.bytes());
