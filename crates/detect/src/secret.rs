@@ -20,6 +20,7 @@ use services::{BASIC, BEARER, CURL, KEY, KUBERNETES, PASSWORD, SERVICES, SPOKEN}
 
 use crate::{
     detector::{Detector, Sink, Subject},
+    passing,
     scratch::Buffers,
 };
 
@@ -80,6 +81,11 @@ impl Scan<'_> {
         if !is_uuid && (!is_likely || is_placeholder(value.bytes)) {
             return None;
         }
+        if value::is_foreign(value.bytes)
+            || passing::is_masked(self.bytes, &(start..start + value.bytes.len()))
+        {
+            return None;
+        }
         let name = Name::before(self.bytes, sign)?;
         if scheme && name.is_authorization() {
             let word = self.bytes.get(..start).unwrap_or_default().trim_ascii_end();
@@ -93,10 +99,10 @@ impl Scan<'_> {
         if let Some(rule) = service(&name, value) {
             return Some((rule, 880));
         }
-        if is_placeholder(value.bytes) {
+        if is_placeholder(value.bytes) || self.is_in_arn(sign) {
             return None;
         }
-        match name.kind() {
+        let found = match name.kind() {
             Kind::Key if value.is_random() => Some((KEY, 850)),
             Kind::Weak if value.is_very_random() => Some((KEY, 850)),
             // Records of accounts are what password managers and directories answer with.
@@ -108,7 +114,8 @@ impl Scan<'_> {
                 Some((KUBERNETES, 850))
             }
             _ => None,
-        }
+        };
+        found.filter(|_| !passing::is_called_example(self.bytes, &(start..start + value.bytes.len())))
     }
 
     /// `curl -u name:password` and `--user name:password`, with quotation marks anywhere.
@@ -122,6 +129,13 @@ impl Scan<'_> {
         let (option, _) = before.split_at_checked(before.len() - length)?;
         let option = option.trim_ascii_end();
         (option.ends_with(b" -u") || option.ends_with(b"--user")).then_some(CURL)
+    }
+
+    /// Whether the sign parts the name of a resource of AWS: `arn:aws:secretsmanager:…:secret:…`.
+    fn is_in_arn(&self, sign: usize) -> bool {
+        let before = self.bytes.get(sign.saturating_sub(96)..sign).unwrap_or_default();
+        let length = before.iter().rev().take_while(|byte| value::is_part(**byte) || **byte == b':').count();
+        before.get(before.len() - length..).is_some_and(|word| word.starts_with(b"arn:"))
     }
 
     /// Whether the name before a sign is a quoted field of a record.

@@ -13,6 +13,10 @@
 
 extern crate alloc;
 
+/// Bytes of the tables that the crate holds: lists of words and what finds them again, what Unicode says of characters, and
+/// what looks alike.
+pub const TABLES: usize = unicode::TABLES + language::TABLES + lookalike::TABLES;
+
 mod budget;
 mod comparable;
 mod encoded;
@@ -35,6 +39,7 @@ pub use budget::Budget;
 pub use comparable::{Normalised, PADDING, SYMBOL};
 pub use encoded::{View, views, views_marked};
 pub use fold::is_word;
+pub use language::{fluency, naturalness};
 pub use marks::Marks;
 pub use trace::undone_in;
 pub use transform::{Transform, Transforms};

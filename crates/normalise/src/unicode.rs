@@ -4,6 +4,10 @@ use alloc::vec::Vec;
 
 include!(concat!(env!("OUT_DIR"), "/unicode.rs"));
 
+/// Bytes of the tables.
+pub(crate) const TABLES: usize =
+    size_of_val(&TRAITS) + size_of_val(&COMPOSED) + size_of_val(&KEYS) + size_of_val(&STARTS) + TEXTS.len();
+
 /// The answer of a quick check (UAX #15, 9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Quick {

@@ -41,7 +41,7 @@ pub struct Patterns {
 pub struct Proof {
     /// Thousandths of a bit of Shannon entropy a character, over what the classes matched; 0 asks nothing.
     pub min_entropy: u16,
-    /// A checksum that must hold.
+    /// What a match proves by itself.
     pub checksum: Option<tables::Checksum>,
     /// Words, in lower case, that make the match a placeholder.
     pub stopwords: Vec<String>,

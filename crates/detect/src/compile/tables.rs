@@ -200,23 +200,35 @@ pub enum Element {
     },
 }
 
-/// A checksum within a credential.
+/// What a credential proves by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Checksum {
-    /// GitHub and npm: after the prefix, 30 characters and their CRC-32 in six base-62 digits.
+    /// GitHub and npm: after the prefix, 30 characters and their CRC-32 in six base-62 digits. A token typed by hand
+    /// has a wrong one; that is held against it only where the text beside it calls it an example.
     GithubCrc32,
+    /// GitLab's routable tokens: the CRC-32 of all before it in seven base-36 digits. Held against it likewise.
+    GitlabCrc32,
+    /// A JSON Web Token: its header names an algorithm (RFC 7515, 4.1.1). Without, it is none.
+    JwtHeader,
 }
 
 impl Checksum {
     /// The checksum that a rule file names.
     pub fn from_name(name: &str) -> Option<Self> {
-        (name == "github-crc32").then_some(Self::GithubCrc32)
+        Some(match name {
+            "github-crc32" => Self::GithubCrc32,
+            "gitlab-crc32" => Self::GitlabCrc32,
+            "jwt-header" => Self::JwtHeader,
+            _ => return None,
+        })
     }
 
     /// Its number in the packed rules; 0 is none.
     pub(super) const fn number(self) -> u32 {
         match self {
             Self::GithubCrc32 => 1,
+            Self::GitlabCrc32 => 2,
+            Self::JwtHeader => 3,
         }
     }
 
@@ -225,6 +237,8 @@ impl Checksum {
         match number {
             0 => Some(None),
             1 => Some(Some(Self::GithubCrc32)),
+            2 => Some(Some(Self::GitlabCrc32)),
+            3 => Some(Some(Self::JwtHeader)),
             _ => None,
         }
     }
@@ -239,7 +253,7 @@ pub struct Token {
     pub elements: Slice,
     /// Thousandths of a bit a character, over what the classes matched.
     pub min_entropy: u16,
-    /// A checksum that must hold.
+    /// What it proves by itself.
     pub checksum: Option<Checksum>,
     /// In [`Tables::stopwords`].
     pub stopwords: Slice,

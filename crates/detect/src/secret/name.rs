@@ -268,6 +268,10 @@ impl Name {
         b"rules",
         b"requirements",
         b"selector",
+        b"arn",
+        b"address",
+        b"with",
+        b"fingerprint",
     ];
 
     /// Kubernetes' own fields.
@@ -289,9 +293,27 @@ impl Name {
     }
 
     fn is_public(&self) -> bool {
-        ["public", "csrf", "xsrf", "keyboard", "keyword", "integrity", "checksum", "sha256", "md5"]
-            .iter()
-            .any(|word| self.contains(word))
+        const WORDS: &[&str] = &[
+            "public",
+            "pubkey",
+            "verify",
+            "verification",
+            "sitekey",
+            "sealed",
+            "csrf",
+            "xsrf",
+            "keyboard",
+            "keyword",
+            "integrity",
+            "checksum",
+            "sha256",
+            "md5",
+            "cachekey",
+            "objectkey",
+            "s3key",
+            "policyarn",
+        ];
+        WORDS.iter().any(|word| self.contains(word))
     }
 
     pub(super) fn kind(&self) -> Kind {

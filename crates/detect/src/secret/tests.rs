@@ -96,6 +96,15 @@ const ORDINARY: &[&str] = &[
     "access_token=1234567890abcdef1234567890",
     "the meeting at 10:30 has password=changeme123",
     "x = {a: 1, b: 22, c: 333}",
+    "tokenAddress: \"0x7bE1c3A90d52F48e61B7a2C9d0E4f3856a1D2c90\"",
+    "object_key = \"uploads/2024/03/83bd0f7a14c95e62d8a1f3b70c46e925.jpg\"",
+    "secret_arn = \"arn:aws:secretsmanager:eu-west-1:210987654321:secret:orders/db-X7f2Qa81\"",
+    "cache_key: \"83bd0f7a14c95e62d8a1f3b70c46e925\"",
+    "verify_key: 83bd0f7a14c95e62d8a1f3b70c46e92583bd0f7a14c95e62d8a1f3b70c46e925",
+    "client_key_data: LS0tLS1CRUdJTiBQVUJMSUMgS0VZLS0tLS0K",
+    "recaptcha site key: 6Lq8Zt2vLw9KxPm4Rc7NbYd1Hs6Gf3Jk0aVTz5Mx",
+    "api_key: \"q8Zt2vLw9KxPm4Rc\" (a dummy, as everywhere in this file)",
+    "api_key: q8Zt2vLw9KxPm4Rc7N************",
 ];
 
 #[test]

@@ -1,5 +1,7 @@
 //! What looks random, and what only stands for it.
 
+use crate::base64;
+
 /// Shorter values are no credential.
 pub(super) const SHORTEST: usize = 6;
 /// Longer ones are data.
@@ -234,6 +236,20 @@ impl<'a> Value<'a> {
     }
 }
 
+/// Whether a value is something else than a credential, whatever its name: the address of an account on a chain
+/// (EIP-55), a file with its path, a certificate or public key in base64.
+pub(super) fn is_foreign(bytes: &[u8]) -> bool {
+    let is_hex = |digits: &[u8]| digits.iter().all(u8::is_ascii_hexdigit);
+    let address = bytes.len() == 42 && bytes.strip_prefix(b"0x").is_some_and(is_hex);
+    let ending = bytes.iter().rev().take(5).position(|byte| *byte == b'.').unwrap_or(0);
+    let file = ending >= 2
+        && bytes.contains(&b'/')
+        && bytes.get(bytes.len() - ending..).is_some_and(|end| end.iter().all(u8::is_ascii_lowercase));
+    // "-----BEGIN C…" and "-----BEGIN PUBLIC".
+    let open = bytes.starts_with(b"LS0tLS1CRUdJTiBD") || bytes.starts_with(b"LS0tLS1CRUdJTiBQVUJ");
+    address || file || open
+}
+
 /// What stands for a credential in documentation and templates, in small letters and sorted.
 pub(super) const STAND_INS: &[&str] = &[
     "****",
@@ -272,6 +288,7 @@ pub(super) const STAND_INS: &[&str] = &[
     "deadbeef",
     "demo",
     "dummy",
+    "eby8vdm02xno",
     "encrypted",
     "env.",
     "environ",
@@ -390,27 +407,7 @@ fn run_of(bytes: &[u8], follows: fn(u8, u8) -> bool) -> usize {
 /// Whether it is `user:password` in base 64 (RFC 7617), and the password no stand-in.
 pub(super) fn is_basic(bytes: &[u8]) -> bool {
     let mut decoded = [0u8; 96];
-    let (mut bits, mut held, mut len) = (0u32, 0, 0);
-    for byte in bytes.iter().take(128) {
-        let value = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' | b'-' => 62,
-            b'/' | b'_' => 63,
-            _ => break,
-        };
-        bits = bits << 6 | u32::from(value);
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            if let Some(place) = decoded.get_mut(len) {
-                *place = u8::try_from(bits >> held & 0xff).unwrap_or(0);
-                len += 1;
-            }
-        }
-    }
-    let decoded = decoded.get(..len).unwrap_or_default();
+    let decoded = base64::decode(bytes, &mut decoded);
     let Some(colon) = decoded.iter().position(|byte| *byte == b':') else { return false };
     let password = decoded.get(colon + 1..).unwrap_or_default();
     let user = decoded.get(..colon).unwrap_or_default();

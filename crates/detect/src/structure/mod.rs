@@ -5,6 +5,7 @@
 //! texts that are not plain ASCII; repetition is probed for every [`repetition::STEP`] bytes.
 
 mod characters;
+mod noise;
 mod repetition;
 mod rules;
 mod suffix;
@@ -30,6 +31,9 @@ impl Detector for Structure {
         }
         if !subject.marks().is_ascii() || subject.marks().has_any(&CONTROLS) {
             characters::scan(subject.text, sink);
+        }
+        if !subject.is_code && !subject.is_reading {
+            noise::scan(subject.text.as_bytes(), subject.is_read, sink);
         }
         repetition::scan(subject.text.as_bytes(), subject.role == Role::Tool, sink);
         turns::scan(subject.text.as_bytes(), subject.marks(), sink);

@@ -48,6 +48,9 @@ pub(super) const REPLACED: usize = 10;
 pub(super) const EMOJI: usize = 11;
 pub(super) const MIXED: usize = 12;
 pub(super) const OVERRIDE: usize = 13;
+pub(super) const LETTERS: usize = 14;
+pub(super) const NOISE: usize = 15;
+pub(super) const BLOB: usize = 16;
 
 /// Every rule of this detector.
 pub(crate) const RULES: &[Rule] = &[
@@ -94,4 +97,12 @@ pub(crate) const RULES: &[Rule] = &[
     },
     rule("structure.characters.mixed-scripts", "Words of letters of two scripts", Severity::Medium, 350),
     rule("structure.characters.override", "Text turned against its reading direction", Severity::Medium, 500),
+    rule("structure.entropy.letters", "Letters in the order of no language", Severity::Low, 300),
+    rule("structure.entropy.noise", "Letters and signs at random", Severity::Low, 300),
+    rule(
+        "structure.entropy.blob",
+        "A long stretch of random characters that decodes to nothing",
+        Severity::Low,
+        250,
+    ),
 ];

@@ -212,6 +212,63 @@ fn packs_that_are_off_report_nothing() {
     }
 }
 
+/// Characters drawn by a linear congruential generator (Knuth's MMIX constants).
+fn drawn(letters: &[u8], count: usize) -> String {
+    let mut seed = 7u64;
+    let mut draw = || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        char::from(letters[(seed >> 33) as usize % letters.len()])
+    };
+    (0..count).map(|_| draw()).collect()
+}
+
+const BASE64: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+#[test]
+fn what_is_typed_at_random_is_found_and_weighs_little() {
+    let mash =
+        "sdkfjh wqoieuy zxmcvn qpwoei lskdjf mznxbv qlwkej pqowie zmxncb alksjd fhgqpw ueiryt ".repeat(3);
+    let letters = drawn(b"abcdefghijklmnopqrstuvwxyz  ", 400);
+    let noise =
+        drawn(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&*+-/<=>?@^_|~ ", 600);
+    let blob = format!("Look at this: {}", drawn(BASE64, 3000));
+    for (text, rule) in [
+        (mash, "structure.entropy.letters"),
+        (letters, "structure.entropy.letters"),
+        (noise, "structure.entropy.noise"),
+        (blob, "structure.entropy.blob"),
+    ] {
+        let found = found(&text, Role::User);
+        let finding = found.iter().find(|finding| finding.rule.id == rule);
+        assert!(finding.is_some_and(|finding| finding.weight <= 300), "{rule}: {text:?}: {found:?}");
+    }
+}
+
+#[test]
+fn what_has_random_letters_for_a_reason_is_no_noise() {
+    let hashes: String =
+        (0..40).map(|at| format!("{}  file{at}.bin\n", drawn(b"0123456789abcdef", 64))).collect();
+    let ids: String =
+        (0..40).map(|at| format!("{{\"id\": \"{}\", \"n\": {at}}},\n", drawn(BASE64, 22))).collect();
+    let picture = format!("![x](data:image/png;base64,iVBORw0KGgo{})", drawn(BASE64, 4000));
+    let archive = format!("H4sIAAAAAAAA{}", drawn(BASE64, 4000));
+    let genes = drawn(b"acgt", 2000);
+    let text =
+        "VGhlIG1lZXRpbmcgaXMgYXQgbm9vbiBvbiBUaHVyc2RheSwgc28gcGxlYXNlIGJyaW5nIHRoZSByZXBvcnQu".repeat(12);
+    let bytes =
+        "48 65 6c 6c 6f 20 77 6f 72 6c 64 2c 20 74 68 69 73 20 69 73 20 61 20 74 65 73 74 ".repeat(20);
+    let polish = "Chrząszcz brzmi w trzcinie w Szczebrzeszynie, a źdźbło trawy drży na wietrze. ".repeat(8);
+    let welsh = "Mae'r ysgol yn y dref wrth ymyl yr afon, ac mae llawer o bobl yn byw yno ers blynyddoedd. "
+        .repeat(8);
+    let acronyms =
+        "HTTP, TLS, JSON, XML, CSS, SQL, PNG, JPG, SVG, MP4, WBXML, XHTML, RFC, DNS, SMTP, IMAP. ".repeat(8);
+    for text in [hashes, ids, picture, archive, genes, text, bytes, polish, welsh, acronyms] {
+        let found = found(&text, Role::User);
+        let noise = found.iter().find(|finding| finding.rule.id.starts_with("structure.entropy."));
+        assert!(noise.is_none(), "{text:?}: {noise:?}");
+    }
+}
+
 #[test]
 fn answers_and_the_application_are_not_judged_by_their_shape() {
     for role in [Role::System, Role::Assistant, Role::Field] {

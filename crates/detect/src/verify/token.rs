@@ -4,12 +4,12 @@ use core::ops::Range;
 
 use super::{Steps, Text};
 use crate::{
-    checksum,
+    checksum::{self, Proof},
     compile::{
         Tables,
         tables::{Class, Element, Token},
     },
-    entropy,
+    entropy, passing,
     search::Hit,
 };
 
@@ -134,7 +134,7 @@ fn matches(
 
 /// Whether a match shows what its form alone does not prove.
 fn holds(token: &Token, elements: &[Element], range: Range<usize>, source: &[u8], tables: &Tables) -> bool {
-    let Some(matched) = source.get(range) else { return false };
+    let Some(matched) = source.get(range.clone()) else { return false };
     let is_placeholder = token.stopwords.of(&tables.stopwords).iter().any(|word| {
         let word = word.of(&tables.bytes);
         !word.is_empty() && matched.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word))
@@ -142,10 +142,13 @@ fn holds(token: &Token, elements: &[Element], range: Range<usize>, source: &[u8]
     if is_placeholder {
         return false;
     }
-    if let Some(checksum) = token.checksum
-        && !checksum::holds(checksum, matched)
-    {
+    if passing::is_masked(source, &range) || passing::is_file_name(source, &range) {
         return false;
+    }
+    match token.checksum.map(|checksum| checksum::prove(checksum, matched)) {
+        Some(Proof::Foreign) => return false,
+        Some(Proof::Wrong) if passing::is_called_example(source, &range) => return false,
+        _ => {}
     }
     token.min_entropy == 0
         || !entropy::counts_up(varying(elements, matched, tables))

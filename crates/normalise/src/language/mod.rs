@@ -8,7 +8,8 @@ mod pairs;
 mod segment;
 
 pub(crate) use anagram::Letters;
-pub(crate) use pairs::{Substitution, best_rotation, naturalness};
+pub use pairs::naturalness;
+pub(crate) use pairs::{Substitution, best_rotation};
 pub(crate) use segment::segment;
 
 /// One word a line, ASCII lower case, the most frequent first.
@@ -30,6 +31,10 @@ const SLOTS: usize = 8192;
 /// An open-addressing table of fingerprints, 0 where nothing is; the two lowest bits are the [`Standing`] of the word. A
 /// stranger passes for a word about once in 5,000.
 static TABLE: [u16; SLOTS] = table();
+
+/// Bytes of the tables.
+pub(crate) const TABLES: usize =
+    WORDS.len() + OTHER.len() + size_of_val(&TABLE) + size_of_val(&HEADS) + anagram::TABLES + pairs::TABLES;
 
 /// How frequent a word is, for the first so many of the list …
 const COMMON: usize = 100;
@@ -187,7 +192,7 @@ pub(crate) fn words(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// How much of a text's front is words of the list: per mille of what is no white space. Single letters count for
 /// nothing, but `a` and `I`.
-pub(crate) fn fluency(bytes: &[u8]) -> u32 {
+pub fn fluency(bytes: &[u8]) -> u32 {
     let bytes = bytes.get(..LOOKED_AT).unwrap_or(bytes);
     let known: usize = words(bytes).filter(|word| is_known(word)).map(<[u8]>::len).sum();
     let written = bytes.iter().filter(|byte| !byte.is_ascii_whitespace() && **byte & 0xc0 != 0x80).count();

@@ -17,9 +17,12 @@ static FOLLOWERS: [u32; 26] = [
 static WEIGHTS: [u32; 26] =
     [52, 31, 41, 42, 55, 35, 35, 43, 50, 8, 27, 43, 38, 49, 50, 36, 8, 48, 48, 52, 39, 28, 33, 13, 34, 8];
 
+/// Bytes of the tables.
+pub(super) const TABLES: usize = size_of_val(&FOLLOWERS) + size_of_val(&WEIGHTS);
+
 /// How many neighbouring letters within words are a frequent pair, per mille. Some 920 in a language, below 500 for
 /// letters at random; reversed words still have 710.
-pub(crate) fn naturalness(bytes: &[u8]) -> u32 {
+pub fn naturalness(bytes: &[u8]) -> u32 {
     let (mut natural, mut all) = (0u32, 0u32);
     for word in words(bytes) {
         for pair in word.windows(2) {

@@ -38,6 +38,9 @@ const DIRECT: usize = 0x590;
 static LETTERS: [u8; DIRECT] = letters();
 
 #[expect(clippy::indexing_slicing, reason = "evaluated at compile time, where a wrong index is an error")]
+/// Bytes of the tables.
+pub(crate) const TABLES: usize = size_of_val(&LETTERS) + size_of_val(&table::LOOKALIKES);
+
 const fn letters() -> [u8; DIRECT] {
     let mut letters = [0; DIRECT];
     let mut at = 0;
