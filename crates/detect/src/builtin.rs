@@ -25,6 +25,9 @@ static RULES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/rules.bin"));
 #[cfg(not(feature = "std"))]
 static RULES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/rules-as-they-are.bin"));
 
+/// Bytes of the rules.
+pub(crate) const TABLES: usize = PATTERNS.len() + RULES.len();
+
 #[cfg(feature = "std")]
 fn known() -> &'static [u8] {
     static KNOWN: std::sync::OnceLock<Vec<u8>> = std::sync::OnceLock::new();

@@ -2,6 +2,7 @@
 
 mod directions;
 mod imports;
+mod tables;
 mod tidy;
 
 use std::{
@@ -31,6 +32,7 @@ const CHECKS: [Check; 16] = [
     ("format", |paths| cargo(paths, &["fmt", "--all", "--check"])),
     ("tidy", tidy::check),
     ("directions", directions::check),
+    ("tables", tables::check),
     ("clippy", |paths| clippy(paths, &["--workspace", "--all-targets"])),
     ("clippy, Envoy filter", |paths| {
         clippy(paths, &["-p", "modelgate-envoy", "-p", "empty-filter", "--target", "wasm32-wasip1"])
