@@ -34,13 +34,13 @@ const WORDS: u32 = 420;
 /// Characters below this are looked up at once: Latin with its extensions, Greek, Cyrillic, Armenian.
 const DIRECT: usize = 0x590;
 
+/// Bytes of the tables.
+pub(crate) const TABLES: usize = size_of_val(&LETTERS) + size_of_val(&table::LOOKALIKES);
+
 /// The letter of each character below [`DIRECT`], 0 for none.
 static LETTERS: [u8; DIRECT] = letters();
 
 #[expect(clippy::indexing_slicing, reason = "evaluated at compile time, where a wrong index is an error")]
-/// Bytes of the tables.
-pub(crate) const TABLES: usize = size_of_val(&LETTERS) + size_of_val(&table::LOOKALIKES);
-
 const fn letters() -> [u8; DIRECT] {
     let mut letters = [0; DIRECT];
     let mut at = 0;
