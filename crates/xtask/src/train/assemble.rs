@@ -61,14 +61,14 @@ pub(super) fn samples(texts: &[Text], head: usize) -> Vec<Sample> {
                 is_attack,
                 weight,
                 set: text.set,
-                share: text.share,
+                share: text.share.get(head).copied().unwrap_or(1.0),
                 folds: [text.fold; 2],
             });
         }
         if is_attack
             && text.class != Class::Jailbreak
             && text.is_english
-            && let Some(sample) = carried(text, &carriers, &mut random)
+            && let Some(sample) = carried(text, head, &carriers, &mut random)
         {
             all.push(sample);
         }
@@ -121,7 +121,7 @@ fn all_windows(length: usize) -> Vec<Range<usize>> {
 }
 
 /// A short attack with a harmless text around it, as a window of a document that holds one.
-fn carried(text: &Text, carriers: &[&Text], random: &mut Random) -> Option<Sample> {
+fn carried(text: &Text, head: usize, carriers: &[&Text], random: &mut Random) -> Option<Sample> {
     let attack = match &text.payload {
         Some(_) => return None,
         None => text.comparable.trim_ascii(),
@@ -141,7 +141,7 @@ fn carried(text: &Text, carriers: &[&Text], random: &mut Random) -> Option<Sampl
         is_attack: true,
         weight: 0.5,
         set: text.set,
-        share: text.share,
+        share: text.share.get(head).copied().unwrap_or(1.0),
         folds: [text.fold, carrier.fold],
     })
 }

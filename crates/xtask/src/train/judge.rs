@@ -83,6 +83,16 @@ pub(super) fn scores(texts: &[Text], folds: &[Heads]) -> Result<(Vec<Scores>, Ve
     Ok((unseen, texts.iter().map(|text| score(text, mean)).collect()))
 }
 
+/// The scores of senseless texts by the models that ship.
+///
+/// # Errors
+/// As [`scores`].
+pub(super) fn senseless(texts: &[Vec<u8>], folds: &[Heads]) -> Result<Vec<Scores>> {
+    let files = quantise(&mean(folds), &mut [Head::default(); HEADS]);
+    let model = Model::read(&files.weights, &files.numbers).context("the quantised models cannot be read")?;
+    Ok(texts.iter().map(|text| model.score(text)).collect())
+}
+
 /// What the rules alone make of every text, in thousandths.
 pub(super) fn rules(texts: &[Text]) -> Vec<u16> {
     let packs = Packs { classifier: false, ..Packs::default() };

@@ -13,12 +13,15 @@ mod judge;
 mod quantise;
 mod random;
 mod sample;
+mod senseless;
 mod sets;
 
 use std::{fs, path::Path, time::Instant};
 
 use anyhow::{Context as _, Result, bail};
 use detect::classifier::{HEADS, Head};
+
+use calibrate::Judged;
 
 use crate::{
     Paths, build,
@@ -60,16 +63,21 @@ pub fn run(paths: &Paths, corpora: &Path) -> Result<()> {
     let mut texts = sample::read(corpora)?;
     let judged = texts.len();
     texts.extend(sample::encoded(&texts));
-    texts.extend(sample::own(grammar::read(&grammars(paths))?));
+    let own = sample::own(grammar::read(&grammars(paths))?);
+    texts.extend(sample::senseless(&own));
+    texts.extend(own);
     say(&format!("{judged} texts of corpora, {} of our own ({})", texts.len() - judged, seconds()));
     let folds = judge::fit_folds(&texts);
     say(&format!("models fitted ({})", seconds()));
     texts.truncate(judged);
     let (scores, shipped) = judge::scores(&texts, &folds)?;
     let mut heads = [Head::default(); HEADS];
-    calibrate::calibrate(&texts, &scores, &shipped, &mut heads);
-    let files = quantise::quantise(&judge::mean(&folds), &mut heads);
+    let senseless = judge::senseless(&sample::senseless_to_judge(&texts), &folds)?;
     let rules = judge::rules(&texts);
+    let judged =
+        Judged { texts: &texts, unseen: &scores, shipped: &shipped, rules: &rules, senseless: &senseless };
+    calibrate::calibrate(&judged, &mut heads);
+    let files = quantise::quantise(&judge::mean(&folds), &mut heads);
     say(&format!("judged ({})", seconds()));
     let table = card::table(&texts, &scores, &heads, &rules)?;
     step::print(&table);

@@ -5,7 +5,7 @@ use std::{fs::File, io::Read as _, ops::Range, path::Path};
 use anyhow::{Context as _, Result};
 use detect::{
     Role,
-    classifier::{LONGEST, Walk},
+    classifier::{HEADS, LONGEST, Walk},
     mention,
 };
 use flate2::read::MultiGzDecoder;
@@ -16,16 +16,27 @@ use super::{
     encode,
     grammar::{Drawn, Kind, Speaker},
     random::Random,
+    senseless::{self, Words},
     sets::SETS,
 };
 
 /// The number of the set of encoded texts: that of no corpus and no grammar.
 const ENCODED: usize = usize::MAX;
+/// And that of senseless texts.
+const SENSELESS: usize = usize::MAX - 1;
+/// Senseless texts to train on.
+const SENSELESS_TEXTS: usize = 1500;
+/// And to judge.
+const SENSELESS_JUDGED: usize = 600;
 /// One in so many harmless texts is also encoded.
 const EVERY: usize = 6;
 /// The share of our own English grammars: more of them costs recall on other sources (measured: at 1, direct loses
 /// two points and indirect four; without them, jailbreak loses seven).
 const OWN: f32 = 0.3;
+/// That of our harmless English texts for the head of jailbreaks, which gains a point from them where the others lose.
+const OWN_HARMLESS: f32 = 0.75;
+/// The head of jailbreaks.
+const JAILBREAK: usize = 1;
 
 /// What a text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,12 +65,14 @@ pub(super) enum Class {
     Language,
     /// Harmless, in Base64, rotated, spaced out and so on.
     Encoded,
+    /// Words in no order, numbers, tables.
+    Senseless,
     /// Known to be labelled wrongly now and then.
     Unclear,
 }
 
 impl Class {
-    pub(super) const ALL: [Self; 14] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::Direct,
         Self::Jailbreak,
         Self::Indirect,
@@ -73,6 +86,7 @@ impl Class {
         Self::Tutorial,
         Self::Language,
         Self::Encoded,
+        Self::Senseless,
         Self::Unclear,
     ];
 
@@ -95,6 +109,7 @@ impl Class {
             Self::Tutorial => "tutorial",
             Self::Language => "other languages",
             Self::Encoded => "encoded",
+            Self::Senseless => "senseless",
             Self::Unclear => "unclear",
         }
     }
@@ -140,8 +155,8 @@ impl Pieces {
 pub(super) struct Text {
     /// Its set's number in [`SETS`], or behind those the number of the grammar.
     pub(super) set: usize,
-    /// How much its source counts in training beside others.
-    pub(super) share: f32,
+    /// How much its source counts in training beside others, by head.
+    pub(super) share: [f32; HEADS],
     pub(super) fold: Option<u8>,
     /// Whether what ships may learn from it.
     pub(super) trains: bool,
@@ -211,7 +226,7 @@ pub(super) fn read(folder: &Path) -> Result<Vec<Text>> {
             let payload = line.payload.as_deref().and_then(|payload| find(&comparable, &pieces, payload));
             all.push(Text {
                 set: number,
-                share: 1.0,
+                share: [1.0; HEADS],
                 fold: set.fold,
                 trains: set.fold.is_some(),
                 class,
@@ -243,7 +258,10 @@ pub(super) fn own(drawn: Vec<Drawn>) -> Vec<Text> {
             files.len() - 1
         });
         let is_english = drawn.lang.starts_with("en");
-        let share = if is_english { OWN } else { 1.0 };
+        let mut share = [if is_english { OWN } else { 1.0 }; HEADS];
+        if let Some(share) = share.get_mut(JAILBREAK).filter(|_| is_english && drawn.kind == Kind::Benign) {
+            *share = OWN_HARMLESS;
+        }
         let class = match drawn.kind {
             Kind::Direct | Kind::Extraction if !is_english => Class::Foreign,
             Kind::Direct | Kind::Extraction => Class::Direct,
@@ -304,6 +322,45 @@ pub(super) fn encoded(texts: &[Text]) -> Vec<Text> {
         }
     };
     plain.step_by(EVERY).map(encode).collect()
+}
+
+/// Texts that say nothing, of the words of harmless texts of ours, to train on.
+pub(super) fn senseless(own: &[Text]) -> Vec<Text> {
+    let plain = own.iter().filter(|text| text.is_english && !text.class.is_attack());
+    let words = Words::of(plain.map(|text| text.source.as_str()));
+    let mut random = Random::named("senseless");
+    (0..SENSELESS_TEXTS)
+        .map(|_| {
+            let bytes = 40 + random.below(8 * LONGEST);
+            let source = senseless::text(&words, bytes, &mut random);
+            let (comparable, pieces) = comparable(&source);
+            Text {
+                set: SENSELESS,
+                share: [1.0; HEADS],
+                fold: None,
+                trains: true,
+                class: Class::Senseless,
+                is_english: true,
+                role: Role::User,
+                source,
+                comparable,
+                outside: None,
+                pieces,
+                payload: None,
+            }
+        })
+        .collect()
+}
+
+/// Long texts that say nothing, of the words of the corpora, to hold thresholds to.
+pub(super) fn senseless_to_judge(corpora: &[Text]) -> Vec<Vec<u8>> {
+    let plain = corpora.iter().filter(|text| text.is_english && !text.class.is_attack());
+    let words = Words::of(plain.map(|text| text.source.as_str()));
+    let mut random = Random::named("senseless to judge");
+    let bytes = |number: usize| [100, 300, 1000, 30_000].get(number % 4).copied().unwrap_or(LONGEST);
+    (0..SENSELESS_JUDGED)
+        .map(|number| comparable(&senseless::text(&words, bytes(number), &mut random)).0)
+        .collect()
 }
 
 fn comparable(text: &str) -> (Vec<u8>, Pieces) {
