@@ -79,6 +79,26 @@ pub fn stack_with(name: &str, change: impl FnOnce(&mut Options)) -> Result<Stack
     Stack::start(&paths, options)
 }
 
+/// A stack whose guards have these members in their policies besides, at both doors.
+///
+/// # Errors
+/// When a part does not come up, or `members` is no object.
+pub fn stack_with_policy(
+    name: &str,
+    members: &serde_json::Value,
+    change: impl FnOnce(&mut Options),
+) -> Result<Stack> {
+    let members = members.to_string();
+    let inner = members.strip_prefix('{').and_then(|text| text.strip_suffix('}')).context("no object")?;
+    stack_with(name, |options| {
+        let model = r#""model": { "name": "demo" },"#;
+        options.envoy_edits.push((model.into(), format!("{model} {inner},")));
+        let model = r#"\"model\":{\"name\":\"demo\"}"#;
+        options.edge_edits.push((model.into(), format!("{model},{}", inner.replace('"', "\\\""))));
+        change(options);
+    })
+}
+
 /// A chat with one message of the user's.
 #[must_use]
 pub fn chat(text: &str) -> String {

@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use modelgate_e2e::{CHAT, Door, envoy::sha256, event_id, stack_with, stored};
+use modelgate_e2e::{CHAT, Door, envoy::sha256, event_id, stack_with_policy, stored};
 use serde_json::{Value, json};
 use wire::Direction;
 use xtask::{
@@ -33,15 +33,8 @@ fn stack(name: &str) -> Result<Stack> {
         "headers": {"nosniff": true},
         "input": {"clamp_tokens": 50},
         "report": {"advise_upstream": true},
-    })
-    .to_string();
-    let rules = rules.trim_start_matches('{').trim_end_matches('}').to_owned() + "}";
-    stack_with(name, |options| {
-        let model = r#""model": { "name": "demo" },"#;
-        options.envoy_edits.push((model.into(), format!("{model} {rules},")));
-        let model = r#"\"model\":{\"name\":\"demo\"}"#;
-        options.edge_edits.push((model.into(), format!("{model},{}", rules.replace('"', "\\\""))));
-    })
+    });
+    stack_with_policy(name, &rules, |_| {})
 }
 
 fn question(path: &str, text: &str, stream: bool) -> Value {
@@ -81,7 +74,7 @@ fn said(stream: &str) -> Result<(String, Vec<Value>)> {
     Ok((text, events))
 }
 
-fn each(stack: &Stack, check: impl Fn(Door, &'static str) -> Result<()>) -> Result<()> {
+fn each(check: impl Fn(Door, &'static str) -> Result<()>) -> Result<()> {
     let mut failures = Vec::new();
     for door in Door::ALL {
         for path in [CHAT, MESSAGES] {
@@ -99,7 +92,7 @@ fn answers_are_masked_cut_and_restored_at_every_door() -> Result<()> {
     let stack = stack("responses")?;
     let leak = format!("{}The key is {KEY}, they say. {PROSE}", PROSE.repeat(9));
     let masked = leak.replace(KEY, "[redacted]");
-    each(&stack, |door, path| {
+    each(|door, path| {
         let answer = ask(&stack, door, path, &leak, true)?;
         let (text, events) = said(&answer.text())?;
         ensure!(text == masked, "streamed: {text}");
@@ -108,7 +101,7 @@ fn answers_are_masked_cut_and_restored_at_every_door() -> Result<()> {
         ensure!(answer.header("content-type") == Some("text/event-stream"), "{:?}", answer.headers);
         Ok(())
     })?;
-    each(&stack, |door, path| {
+    each(|door, path| {
         let answer = ask(&stack, door, path, &leak, false)?;
         let text = answer.json()?;
         let text = text.pointer("/choices/0/message/content").or_else(|| text.pointer("/content/0/text"));
@@ -122,7 +115,7 @@ fn answers_are_masked_cut_and_restored_at_every_door() -> Result<()> {
         Ok(())
     })?;
     let canary = format!("{}The word is {CANARY}. {}", PROSE.repeat(9), PROSE.repeat(9));
-    each(&stack, |door, path| {
+    each(|door, path| {
         let answer = ask(&stack, door, path, &canary, true)?.text();
         let (text, events) = said(&answer)?;
         ensure!(text.starts_with(PROSE) && !text.contains("Kest"), "cut: {text}");
@@ -139,8 +132,8 @@ fn answers_are_masked_cut_and_restored_at_every_door() -> Result<()> {
         ensure!(whole.header("x-content-type-options") == Some("nosniff"), "{:?}", whole.headers);
         Ok(())
     })?;
-    each(&stack, |door, path| restored(&stack, door, path))?;
-    each(&stack, |door, path| {
+    each(|door, path| restored(&stack, door, path))?;
+    each(|door, path| {
         for stream in [false, true] {
             let plain = ask(&stack, door, path, PROSE, stream)?;
             let direct = Request::post(
@@ -213,30 +206,45 @@ fn the_first_byte_of_a_stream_does_not_wait_for_its_text() -> Result<()> {
     Ok(())
 }
 
-#[test]
-fn the_official_client_reads_what_was_masked_and_what_was_cut() -> Result<()> {
-    let stack = stack("responses-sdk")?;
+/// What a script of an official SDK tells of an answer with a key in it and of one with a canary, through a door.
+fn answers_by_sdk(stack: &Stack, door: Door, script: &str, base: &str) -> Result<Value> {
     let paths = Paths::find();
+    let leak = format!("The key is {KEY}.");
+    let canary = format!("{PROSE}The word is {CANARY}.");
+    let output = Command::new("node")
+        .arg(paths.root.join("tests/e2e/sdk").join(script))
+        .arg(format!("http://127.0.0.1:{}{base}", door.unlimited(&stack.ports())))
+        .args([STANDARD.encode(&leak), STANDARD.encode(&canary)])
+        .current_dir(paths.node())
+        .output()?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+#[test]
+fn the_official_clients_read_what_was_masked_and_what_was_cut() -> Result<()> {
+    let stack = stack("responses-sdk")?;
     for door in Door::ALL {
-        let base = format!("http://127.0.0.1:{}/v1", door.unlimited(&stack.ports()));
-        let leak = format!("The key is {KEY}.");
-        let canary = format!("{PROSE}The word is {CANARY}.");
-        let output = Command::new("node")
-            .arg(paths.root.join("tests/e2e/sdk/openai_answers.mjs"))
-            .args([&base, &STANDARD.encode(&leak), &STANDARD.encode(&canary)])
-            .current_dir(paths.node())
-            .output()?;
-        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let told: Value = serde_json::from_slice(&output.stdout)?;
+        let told = answers_by_sdk(&stack, door, "openai_answers.mjs", "/v1")?;
         ensure!(
             told["masked"] == json!({"text": "The key is [redacted].", "finish": "stop"}),
             "{door:?}: {told}"
         );
         ensure!(told["cut"]["finish"] == "content_filter", "{door:?}: {told}");
+        let refused = json!({"class": "BadRequestError", "code": "content_filter"});
+        ensure!(told["refused"] == refused, "{door:?}: {told}");
+
+        let told = answers_by_sdk(&stack, door, "anthropic_answers.mjs", "")?;
+        let masked = json!({"text": "The key is [redacted].", "stop": "end_turn", "error": null});
+        ensure!(told["masked"] == masked, "{door:?}: {told}");
+        let cut = &told["cut"];
+        ensure!(cut["text"].as_str().is_some_and(|text| !text.contains("Kest")), "{door:?}: {told}");
         ensure!(
-            told["refused"] == json!({"class": "BadRequestError", "code": "content_filter"}),
+            cut["error"] == json!({"class": "APIError", "type": "invalid_request_error"}),
             "{door:?}: {told}"
         );
+        let refused = json!({"class": "BadRequestError", "type": "invalid_request_error"});
+        ensure!(told["refused"] == refused, "{door:?}: {told}");
     }
     Ok(())
 }
