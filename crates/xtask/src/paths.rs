@@ -87,7 +87,7 @@ impl Paths {
         self.venv().join("bin").join("python")
     }
 
-    /// The folder whose `node_modules` has the `openai` package.
+    /// The folder whose `node_modules` has the SDKs.
     #[must_use]
     pub fn node(&self) -> PathBuf {
         self.tools.join("node")

@@ -185,7 +185,7 @@ fn find_python() -> Result<PathBuf> {
     )
 }
 
-/// workerd and the `openai` SDK, by lock file, in `target/tools/node`.
+/// workerd and the SDKs of OpenAI and Anthropic, by lock file, in `target/tools/node`.
 ///
 /// # Errors
 /// When Node or npm is missing or too old, or npm's registry cannot be reached.

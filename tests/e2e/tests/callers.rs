@@ -1,0 +1,161 @@
+//! Who may ask, and how often: the limit on requests to the request, and what the security team decided about callers.
+
+use std::{
+    io::{BufReader, Write as _},
+    net::Ipv4Addr,
+    sync::atomic::{AtomicU32, Ordering},
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use modelgate_e2e::{
+    ATTACK, CHAT, chat,
+    envoy::{healthy, reloads},
+    event_id, eventually,
+    pieces::connect,
+    stack_with, stack_with_policy, stored,
+};
+use serde_json::{Value, json};
+use xtask::{
+    http::{Request, Response},
+    stack::{Part, Stack},
+};
+
+/// Requests a minute that the test lets through.
+const LIMIT: u32 = 2000;
+/// Connections at once.
+const CONNECTIONS: u32 = 64;
+/// Requests on all of them together.
+const REQUESTS: u32 = 4096;
+
+#[test]
+fn a_limit_is_exact_over_four_threads_and_sixty_four_connections() -> Result<()> {
+    let mut stack = stack_with("exact", |options| {
+        options.parts = vec![Part::Model, Part::Envoy];
+        let limits = format!(r#""limits": {{ "max_requests_per_minute": {LIMIT} }}"#);
+        options.envoy_edits.push((r#""limits": { "enabled": false }"#.into(), limits));
+        options.envoy_threads = Some(4);
+        options.quick_model = true;
+    })?;
+    let port = stack.ports().envoy_unlimited;
+    let (next, passed, refused) = (AtomicU32::new(0), AtomicU32::new(0), AtomicU32::new(0));
+    thread::scope(|scope| {
+        let senders: Vec<_> =
+            (0..CONNECTIONS).map(|_| scope.spawn(|| send_all(port, &next, &passed, &refused))).collect();
+        senders.into_iter().try_for_each(|sender| sender.join().ok().context("a sender panicked")?)
+    })?;
+    let (passed, refused) = (passed.into_inner(), refused.into_inner());
+    ensure!(passed + refused == REQUESTS, "{passed} passed, {refused} refused of {REQUESTS}");
+    ensure!(passed.abs_diff(LIMIT) * 100 <= LIMIT, "{passed} passed where {LIMIT} may");
+    stack.check()?;
+    ensure!(reloads(&stack)? == 0, "a VM was replaced");
+    Ok(())
+}
+
+/// Sends until all are sent, on one connection as long as it holds.
+fn send_all(port: u16, next: &AtomicU32, passed: &AtomicU32, refused: &AtomicU32) -> Result<()> {
+    let body = chat("What is a heron?");
+    let request = format!(
+        "POST {CHAT} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut connection = None;
+    while next.fetch_add(1, Ordering::Relaxed) < REQUESTS {
+        let mut stream = match connection.take() {
+            Some(stream) => stream,
+            None => BufReader::new(connect(port)?),
+        };
+        stream.get_mut().write_all(request.as_bytes())?;
+        let answer = Response::read(&mut stream, "POST")?;
+        match answer.status {
+            200 => passed.fetch_add(1, Ordering::Relaxed),
+            429 => refused.fetch_add(1, Ordering::Relaxed),
+            status => bail!("{status}: {}", answer.text()),
+        };
+        if answer.header("connection") != Some("close") {
+            connection = Some(stream);
+        }
+    }
+    Ok(())
+}
+
+/// Has the relay decide about somebody; the decision's id.
+fn decide(stack: &Stack, decision: &Value) -> Result<String> {
+    let answer = Request::post(stack.ports().relay, "/v1/decisions", decision.to_string()).send()?;
+    ensure!(answer.status == 201, "{}: {}", answer.status, answer.text());
+    let id = answer.json()?.get("id").cloned().context("no id")?;
+    Ok(id.as_str().map_or_else(|| id.to_string(), ToOwned::to_owned))
+}
+
+/// Asks something harmless from an address, with a key.
+fn ask(stack: &Stack, from: Ipv4Addr, key: &str) -> Result<(u16, Option<String>)> {
+    let request = Request::post(stack.ports().envoy_unlimited, CHAT, chat("What is a heron?")).from(from);
+    let answer = request.header("authorization", &format!("Bearer {key}")).send()?;
+    Ok((answer.status, answer.header("x-modelgate-verdict").map(ToOwned::to_owned)))
+}
+
+fn until(stack: &Stack, what: &str, from: Ipv4Addr, key: &str, status: u16, verdict: &str) -> Result<()> {
+    eventually(what, || {
+        let told = ask(stack, from, key)?;
+        Ok((told == (status, Some(verdict.to_owned()))).then_some(()))
+    })
+}
+
+const BLOCKED: Ipv4Addr = Ipv4Addr::new(127, 0, 1, 1);
+const THROTTLED: Ipv4Addr = Ipv4Addr::new(127, 0, 2, 77);
+const WATCHED: Ipv4Addr = Ipv4Addr::new(127, 0, 3, 1);
+const FOR_A_WHILE: Ipv4Addr = Ipv4Addr::new(127, 0, 4, 1);
+const OTHER: Ipv4Addr = Ipv4Addr::new(127, 0, 5, 1);
+const KEY: &str = "sk-test-one-key-of-many";
+const OTHER_KEY: &str = "sk-test-another-key";
+
+#[test]
+fn what_the_security_team_decides_is_carried_out_and_outlives_the_relay() -> Result<()> {
+    let mut stack = stack_with_policy("decisions", &json!({"decisions": {"interval": 1}}), |options| {
+        options.parts = vec![Part::Model, Part::Mailbox, Part::Relay, Part::Envoy];
+        options.envoy_threads = Some(2);
+    })?;
+    for from in [BLOCKED, THROTTLED, WATCHED, FOR_A_WHILE, OTHER] {
+        ensure!(ask(&stack, from, OTHER_KEY)? == (200, Some("allow".into())), "{from}");
+    }
+    // The key's hash is what events tell of it.
+    let attack = Request::post(stack.ports().envoy_unlimited, CHAT, chat(ATTACK));
+    let attack = attack.header("authorization", &format!("Bearer {KEY}")).send()?;
+    let event = stored(&stack, event_id(&attack)?)?;
+    let hash = event.client.key.context("no key in the event")?.hash;
+
+    let lifted = decide(
+        &stack,
+        &json!({"scope": "address", "value": BLOCKED, "action": "block", "seconds": 600, "reason": "test"}),
+    )?;
+    for decision in [
+        json!({"scope": "cidr", "value": "127.0.2.0/24", "action": "throttle", "rate": 2, "reason": "test"}),
+        json!({"scope": "address", "value": WATCHED, "action": "monitor", "reason": "test"}),
+        json!({"scope": "key_hash", "value": hash, "action": "block", "reason": "test"}),
+        json!({"scope": "address", "value": FOR_A_WHILE, "action": "block", "seconds": 25, "reason": "test"}),
+    ] {
+        decide(&stack, &decision)?;
+    }
+    until(&stack, "a refusal by address", BLOCKED, OTHER_KEY, 403, "block")?;
+    until(&stack, "a refusal by range and rate", THROTTLED, OTHER_KEY, 429, "throttle")?;
+    until(&stack, "a report of who is watched", WATCHED, OTHER_KEY, 200, "flag")?;
+    until(&stack, "a refusal by key", OTHER, KEY, 403, "block")?;
+    until(&stack, "a refusal for a while", FOR_A_WHILE, OTHER_KEY, 403, "block")?;
+    ensure!(ask(&stack, OTHER, OTHER_KEY)? == (200, Some("allow".into())), "whom nobody decided about");
+
+    // Without the relay they stand, but for those that end.
+    stack.stop(Part::Relay);
+    until(&stack, "the end of a decision", FOR_A_WHILE, OTHER_KEY, 200, "allow")?;
+    thread::sleep(Duration::from_secs(2));
+    ensure!(ask(&stack, BLOCKED, OTHER_KEY)?.0 == 403, "the decision is gone with the relay");
+    ensure!(ask(&stack, OTHER, KEY)?.0 == 403, "the decision is gone with the relay");
+
+    stack.restart(Part::Relay)?;
+    let path = format!("/v1/decisions/{lifted}");
+    let answer = Request::new("DELETE", stack.ports().relay, &path).send()?;
+    ensure!(answer.status < 300, "{}: {}", answer.status, answer.text());
+    until(&stack, "a decision that was taken back", BLOCKED, OTHER_KEY, 200, "allow")?;
+    ensure!(ask(&stack, OTHER, KEY)?.0 == 403, "another decision went with it");
+    healthy(&mut stack)
+}
