@@ -5,10 +5,7 @@ use std::rc::Rc;
 
 use guard::{
     AnswerHead, AnswerOutcome, CalloutId, Decisions, HeadFacts, Moment, Reporter,
-    wire::{
-        Category, Client, Direction, Event, EventId, EventKind, Finding, Request, Score, Severity, Surface,
-        VERSION, Verdict, signature::Key,
-    },
+    wire::{Event, Request, Severity, Surface, signature::Key},
 };
 use wasm_bindgen::{JsError, prelude::wasm_bindgen};
 
@@ -251,7 +248,7 @@ impl Guard {
         let moment = moment(now, bytes(entropy));
         let what = if refused { "refused" } else { "counted in one isolate alone" };
         let summary = format!("The ledger did not answer in time; {requests} requests were {what}");
-        let event = self.0.failure_event("guard.edge.ledger", summary, Verdict::Flag, &moment);
+        let event = self.0.guard.about_itself("guard.edge.ledger", Severity::High, summary, &moment);
         answer::todo(self.0.tell_of_failure(event, 0, &moment))
     }
 
@@ -527,52 +524,13 @@ impl Shared {
         lost: u32,
         moment: &Moment,
     ) -> Event {
-        let summary = format!(
-            "The guard trapped, refused the request and started anew; up to {lost} waiting events were lost"
-        );
-        let mut event = self.failure_event("guard.edge.trap", summary, Verdict::Block, moment);
-        event.client.address = address;
-        event.request = Request {
+        let request = Request {
             method: method.chars().take(16).collect(),
             path: path.chars().take(MAX_PATH).collect(),
             status: Some(Failure::Guard.status()),
             ..Request::default()
         };
-        event
-    }
-
-    /// An event about the guard itself.
-    fn failure_event(&self, rule: &str, summary: String, verdict: Verdict, moment: &Moment) -> Event {
-        let finding = Finding {
-            rule: rule.into(),
-            category: Category::Guard,
-            severity: Severity::High,
-            score: Score::ONE,
-            summary,
-            owasp: Vec::new(),
-            atlas: Vec::new(),
-            location: None,
-            transforms: Vec::new(),
-            evidence: None,
-        };
-        Event {
-            v: VERSION,
-            id: EventId::new(moment.unix_ms, moment.entropy),
-            time_ms: moment.unix_ms,
-            kind: EventKind::Guard,
-            model: self.guard.policy().document().model.name.as_str().to_string(),
-            direction: Direction::Request,
-            surface: Surface::Edge,
-            node: String::new(),
-            route: String::new(),
-            client: Client::default(),
-            request: Request::default(),
-            verdict,
-            score: Score::ONE,
-            severity: Severity::High,
-            shadow: None,
-            findings: vec![finding],
-        }
+        self.guard.trapped(request, address, lost, moment)
     }
 }
 

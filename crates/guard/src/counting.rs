@@ -7,7 +7,7 @@ use alloc::{
 };
 
 use policy::{Action, History, LimitHeaders, Limits, Mode};
-use wire::{DecisionAction, EventKind, Score, Verdict};
+use wire::{DecisionAction, EventKind, Verdict};
 
 use crate::{
     Exchange, Guard, Inspection, Moment, Store,
@@ -153,22 +153,8 @@ impl Exchange {
         let rule = &reason::DECISION_BLOCK;
         let reasons = [self.decided_reason(rule)];
         let message = "Access to this service is blocked.".into();
-        let ruling = Ruling {
-            action: Action::Block,
-            verdict: Verdict::Block,
-            score: Score::ONE,
-            severity: rule.severity,
-            shadow: None,
-            kind: EventKind::Detection,
-            protocol: guard.inspector.protocol_for(&self.head.path),
-            parts: 0,
-            bytes: 0,
-            reasons: &reasons,
-            refusal: Refusal { status: rule.status, code: "client_blocked", message },
-            rpc_id: None,
-            extra: Vec::new(),
-            report: is_power_of_ten(refused),
-        };
+        let own = Ruling::own(guard, self, rule, &reasons, "client_blocked", message);
+        let ruling = Ruling { report: is_power_of_ten(refused), ..own };
         self.settle_unless_monitoring(guard, ruling, moment);
     }
 
@@ -323,20 +309,11 @@ impl Exchange {
         let reasons = [self.decided_reason(rule)];
         self.standing.clear();
         let ruling = Ruling {
-            action: Action::Block,
             verdict: Verdict::Throttle,
-            score: Score::ONE,
-            severity: rule.severity,
-            shadow: None,
             kind: EventKind::RateLimit,
-            protocol: guard.inspector.protocol_for(&self.head.path),
-            parts: 0,
-            bytes: 0,
-            reasons: &reasons,
-            refusal: Refusal { status: rule.status, code: "rate_limit_exceeded", message },
-            rpc_id: None,
             extra: [("retry-after", seconds.to_string())].into_iter().chain(headers).collect(),
             report,
+            ..Ruling::own(guard, self, rule, &reasons, "rate_limit_exceeded", message)
         };
         self.settle_unless_monitoring(guard, ruling, moment);
     }

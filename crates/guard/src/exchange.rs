@@ -21,7 +21,7 @@ use crate::{
     ledger::{self, Ask},
     mask::Restored,
     reason::{self, GuardRule, Judged},
-    reply::{Refusal, Reply},
+    reply::Reply,
     settle::{Ruling, refusal, verdict_header},
 };
 
@@ -480,22 +480,7 @@ impl Exchange {
                 forward: Forward::default(),
             });
         }
-        let ruling = Ruling {
-            action,
-            verdict: Verdict::Block,
-            score: Score::ONE,
-            severity: rule.severity,
-            shadow: None,
-            kind: EventKind::Detection,
-            protocol: guard.inspector.protocol_for(&self.head.path),
-            parts: 0,
-            bytes,
-            reasons: &reasons,
-            refusal: Refusal { status: rule.status, code, message },
-            rpc_id: None,
-            extra: Vec::new(),
-            report: true,
-        };
+        let ruling = Ruling { action, bytes, ..Ruling::own(guard, self, rule, &reasons, code, message) };
         self.settle(guard, ruling, moment)
     }
 }

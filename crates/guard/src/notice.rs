@@ -17,6 +17,8 @@ pub enum Notice {
 
 /// The rule of [`Notice::Reloaded`].
 const RELOADED: &str = "guard.envoy.reloaded";
+/// The rule of [`Guard::trapped`].
+const TRAPPED: &str = "guard.edge.trap";
 /// The rule of [`Exchange::bypassed`].
 const BYPASSED: &str = "guard.envoy.bypassed";
 
@@ -31,7 +33,27 @@ impl Guard {
         self.about_itself(RELOADED, Severity::High, summary, moment)
     }
 
-    fn about_itself(&self, rule: &str, severity: Severity, summary: String, moment: &Moment) -> Event {
+    /// The event of an instance of the guard that trapped at a request and was replaced; the request, whose `status` says
+    /// so, was refused, and `lost` events that waited are gone.
+    #[must_use]
+    pub fn trapped(
+        &self,
+        request: wire::Request,
+        address: Option<String>,
+        lost: u32,
+        moment: &Moment,
+    ) -> Event {
+        let summary = format!(
+            "The guard trapped, refused the request and started anew; up to {lost} waiting events were lost"
+        );
+        let client = Client { address, ..Client::default() };
+        let event = self.about_itself(TRAPPED, Severity::High, summary, moment);
+        Event { verdict: Verdict::Block, client, request, ..event }
+    }
+
+    /// An event about the guard itself, by whose `rule` something has to be looked after.
+    #[must_use]
+    pub fn about_itself(&self, rule: &str, severity: Severity, summary: String, moment: &Moment) -> Event {
         let finding = Finding {
             rule: rule.into(),
             category: Category::Guard,

@@ -12,7 +12,7 @@ use wire::{Direction, Event, EventId, EventKind, Score, Severity, Shadow, VERSIO
 
 use crate::{
     Exchange, Forward, Guard, Moment, Outcome,
-    reason::{self, Judged},
+    reason::{self, GuardRule, Judged},
     reply::{self, Refusal, Reply},
 };
 
@@ -34,6 +34,35 @@ pub(crate) struct Ruling<'a> {
     pub(crate) extra: Vec<(&'static str, String)>,
     /// Whether it is told to the relay.
     pub(crate) report: bool,
+}
+
+impl<'a> Ruling<'a> {
+    /// A refusal by one of the guard's own rules, of which nothing but the request's head need be known.
+    pub(crate) fn own(
+        guard: &Guard,
+        exchange: &Exchange,
+        rule: &GuardRule,
+        reasons: &'a [Judged],
+        code: &'static str,
+        message: String,
+    ) -> Self {
+        Self {
+            action: Action::Block,
+            verdict: Verdict::Block,
+            score: Score::ONE,
+            severity: rule.severity,
+            shadow: None,
+            kind: EventKind::Detection,
+            protocol: guard.inspector.protocol_for(&exchange.head.path),
+            parts: 0,
+            bytes: 0,
+            reasons,
+            refusal: Refusal { status: rule.status, code, message },
+            rpc_id: None,
+            extra: Vec::new(),
+            report: true,
+        }
+    }
 }
 
 impl Exchange {

@@ -2,27 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails here fails as it should")]
 
-use std::cell::RefCell;
-use std::collections::HashMap;
+#[path = "common/stores.rs"]
+mod stores;
 
 use modelgate_guard::{
-    Conflict, Exchange, Guard, Head, HeadFacts, Moment, Notice, Outcome, Store, Version,
+    Exchange, Guard, Head, HeadFacts, Moment, Notice, Outcome,
     wire::{Category, EventKind, Severity, Surface, Verdict},
 };
-
-#[derive(Default)]
-struct Memory(RefCell<HashMap<u32, (Vec<u8>, u32)>>);
-
-impl Store for Memory {
-    fn load(&self, slot: u32) -> Option<(Vec<u8>, Version)> {
-        self.0.borrow().get(&slot).map(|(bytes, version)| (bytes.clone(), Version(*version)))
-    }
-
-    fn save(&self, slot: u32, bytes: &[u8], version: Version) -> Result<(), Conflict> {
-        self.0.borrow_mut().insert(slot, (bytes.to_vec(), version.0 + 1));
-        Ok(())
-    }
-}
+use stores::Memory;
 
 const NOON: Moment = Moment { unix_ms: 1_790_000_000_000, entropy: [7; 10] };
 const CHAT: &str = "/v1/chat/completions";
