@@ -357,7 +357,8 @@ impl<'a, 'd> Collector<'a, 'd> {
     }
 
     fn mark(&mut self, of: Asked, value: NodeId) {
-        if self.document.kind(value) == Kind::Numbers {
+        // `null` stands for the server's own number, which nobody here knows.
+        if matches!(self.document.kind(value), Kind::Numbers | Kind::Null) {
             let (span, value) = (self.document.span(value), self.amount(value));
             self.marks.amounts.push(Amount { of, span, value });
         }

@@ -8,29 +8,19 @@
     reason = "a test that fails here fails as it should"
 )]
 
+#[path = "common/stores.rs"]
+mod stores;
 #[path = "common/streams.rs"]
 mod streams;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use modelgate_guard::{
-    AnswerHead, AnswerOutcome, AnswerPlan, Conflict, Exchange, Guard, Head, HeadFacts, Moment, Store, Usage,
-    Version,
+    AnswerHead, AnswerOutcome, AnswerPlan, Exchange, Guard, Head, HeadFacts, Moment, Usage,
     wire::{Direction, Event, Finding, Surface, Verdict},
 };
 use serde_json::{Value, json};
+use stores::Memory;
 use streams::{WIRES, Wire};
-
-struct Nowhere;
-
-impl Store for Nowhere {
-    fn load(&self, _slot: u32) -> Option<(Vec<u8>, Version)> {
-        None
-    }
-
-    fn save(&self, _slot: u32, _bytes: &[u8], _version: Version) -> Result<(), Conflict> {
-        Ok(())
-    }
-}
 
 const NOON: Moment = Moment { unix_ms: 1_790_000_000_000, entropy: [7; 10] };
 const KEY: &str = "sk-proj-A7VrOQ2QUiejgd0jRY3j1rnEpk0MQCKgUucmk43e9c";
@@ -50,7 +40,7 @@ fn guard(response: &str) -> Guard {
 fn asked(guard: &Guard, path: &str, body: &Value) -> Exchange {
     let facts = HeadFacts { method: "POST", path, route: "", address: Some("192.0.2.7") };
     let head = Head::new(facts, [(&b"content-type"[..], &b"application/json"[..])]);
-    let mut exchange = guard.open(head, true, &NOON, &Nowhere);
+    let mut exchange = guard.open(head, true, &NOON, &Memory::default());
     let outcome = exchange.judge(guard, body.to_string().as_bytes(), &NOON);
     assert_eq!(outcome.reply, None, "{outcome:?}");
     while exchange.take_event().is_some() {}
@@ -290,6 +280,21 @@ fn only_a_window_of_text_is_held_back_and_whole_events_alone_are_given_out() {
             );
         });
     }
+}
+
+#[test]
+fn a_stream_that_says_it_is_complete_is_given_out_before_it_ends() {
+    let guard = guard(r#"{"canary":"mask","window":512}"#);
+    let mut told = 0;
+    for wire in WIRES {
+        let stream = (wire.stream)(&["It is ", CANARY, "."]);
+        let (mut at_last, end) = (0, stream.len());
+        let came = through(&guard, &wire, [stream.as_bytes()], |_, out| at_last = out.len());
+        assert!(!came.text().contains(CANARY), "{}", wire.name);
+        told += usize::from(at_last == came.bytes.len() && at_last > 0);
+        assert!(at_last <= end, "{}", wire.name);
+    }
+    assert!(told >= 5, "{told} of {} streams do not wait for their end", WIRES.len());
 }
 
 #[test]

@@ -7,24 +7,15 @@
     reason = "a test that fails here fails as it should"
 )]
 
+#[path = "common/stores.rs"]
+mod stores;
+
 use modelgate_guard::{
-    AnswerHead, AnswerPlan, Conflict, Exchange, Guard, Head, HeadFacts, Moment, Outcome, Store, Version,
-    pins,
+    AnswerHead, AnswerPlan, Exchange, Guard, Head, HeadFacts, Moment, Outcome, pins,
     wire::{Direction, Surface, Verdict},
 };
 use serde_json::{Value, json};
-
-struct Nowhere;
-
-impl Store for Nowhere {
-    fn load(&self, _slot: u32) -> Option<(Vec<u8>, Version)> {
-        None
-    }
-
-    fn save(&self, _slot: u32, _bytes: &[u8], _version: Version) -> Result<(), Conflict> {
-        Ok(())
-    }
-}
+use stores::Memory;
 
 const NOON: Moment = Moment { unix_ms: 1_790_000_000_000, entropy: [7; 10] };
 const KEY: &str = "sk-proj-A7VrOQ2QUiejgd0jRY3j1rnEpk0MQCKgUucmk43e9c";
@@ -38,7 +29,7 @@ fn guard(policy: &str) -> Guard {
 fn send(guard: &Guard, path: &str, headers: &[(&str, &str)], body: &[u8]) -> (Outcome, Exchange) {
     let facts = HeadFacts { method: "POST", path, route: "", address: Some("192.0.2.7") };
     let head = Head::new(facts, headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())));
-    let mut exchange = guard.open(head, true, &NOON, &Nowhere);
+    let mut exchange = guard.open(head, true, &NOON, &Memory::default());
     let outcome = exchange.judge(guard, body, &NOON).clone();
     (outcome, exchange)
 }
@@ -173,6 +164,12 @@ fn numbers_are_clamped_wherever_a_protocol_has_them() {
             "{path}: {sent}"
         );
     }
+    // No number is the server's own, which may be more.
+    let unnamed =
+        json!({"model": "m", "messages": [{"role": "user", "content": "hi"}], "max_tokens": null, "n": null});
+    let (outcome, _) = send(&guard, "/v1/chat/completions", &[JSON], unnamed.to_string().as_bytes());
+    let sent = forwarded(&outcome);
+    assert_eq!((&sent["max_tokens"], &sent["n"]), (&json!(100), &json!(1)), "{sent}");
     let modest =
         json!({"model": "m", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 100, "n": 1});
     let (outcome, _) = send(&guard, "/v1/chat/completions", &[JSON], modest.to_string().as_bytes());

@@ -157,6 +157,10 @@ impl Streamed {
         }
         self.deltas = deltas;
         self.repeats(context);
+        // A client reads no further. Gemini tells of each candidate that it is complete, and others go on.
+        if self.decoder.is_done() && self.decoder.read_as() != Protocol::Gemini {
+            self.finish(context);
+        }
         let held = self.decoder.boundary().saturating_sub(self.raw.base());
         if holds && held > MAX_HELD {
             self.rulings.own(context, &reason::ANSWER_COMPLEX, None);
