@@ -52,6 +52,16 @@ enum Clock {
     Read(u64),
 }
 
+/// Where an answer is kept until it is judged whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waiting {
+    /// The host holds it back.
+    InHost,
+    /// The filter takes it out of its chunks, for hosts that cannot go on with a response once it was held back (Kong's
+    /// ngx_wasm_module). Its headers are gone by then.
+    InFilter,
+}
+
 /// How long a plugin that was replaced waits for a relay that is away. Each one waiting costs a tick and its queue.
 const MAX_LINGER_MS: u64 = 600_000;
 
@@ -91,6 +101,7 @@ pub(crate) struct Plugin {
     pub(crate) ledger: Ledger,
     pub(crate) metrics: Metrics,
     pub(crate) headers: Headers,
+    pub(crate) answers: Waiting,
     /// Whether a verdict may depend on the route, so that its name is needed before there is one.
     pub(crate) minds_routes: bool,
     outlet: RefCell<Outlet>,
@@ -154,6 +165,7 @@ impl Plugin {
             ledger,
             metrics,
             headers,
+            answers: if cfg!(feature = "portable") { Waiting::InFilter } else { Waiting::InHost },
             outlet,
             feed,
             random,
@@ -161,6 +173,11 @@ impl Plugin {
             clock: Cell::default(),
             retiring_since_ms: Cell::new(None),
         })
+    }
+
+    /// Whether an answer's head waits for its body, so that it can be refused or told the length of another body.
+    pub(crate) fn holds_answers(&self) -> bool {
+        self.headers == Headers::Hold && self.answers == Waiting::InHost
     }
 
     /// The present moment. A host without a clock stands at 1970, where limits and signatures fail loudly.

@@ -6,21 +6,28 @@ use super::{Step, Stream, answer, describe, remove_own, reset, security};
 use crate::{
     headers::HeaderMap,
     metrics::Count,
-    plugin::{Headers, Plugin},
+    plugin::{Plugin, Waiting},
     port::{Host, Level, Refused, Side},
 };
 
 /// What is done with the answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(super) enum Answer {
     /// It passes.
     #[default]
     Passes,
-    /// Its headers are held until its body of at most so many bytes is judged; so many are there.
+    /// The host holds it until its body of at most so many bytes is judged; so many are there.
     Held { limit: usize, seen: usize },
+    /// The same where the host cannot hold it: these bytes were taken out of its chunks, and go out with the last one.
+    Kept { limit: usize, bytes: Vec<u8> },
     /// Its chunks are judged one by one.
     Streams,
+    /// Something else was said in its place; what still comes of it goes nowhere.
+    Ended,
 }
+
+/// Why what waits for a stream's end cannot go out any more: with the trailers the host shows no body that could take it.
+const TRAILERS: &str = "trailers came before the end of its text";
 
 impl Stream {
     /// The response's headers are there, the upstream's, Envoy's own or the guard's.
@@ -73,8 +80,11 @@ impl Stream {
                 Step::Continue
             }
             AnswerPlan::Whole { limit } => {
-                self.answer = Answer::Held { limit, seen: 0 };
-                if plugin.headers == Headers::Hold {
+                self.answer = match plugin.answers {
+                    Waiting::InHost => Answer::Held { limit, seen: 0 },
+                    Waiting::InFilter => Answer::Kept { limit, bytes: Vec::new() },
+                };
+                if plugin.holds_answers() {
                     return Step::Hold;
                 }
                 self.add_headers(host, plugin, None);
@@ -93,17 +103,16 @@ impl Stream {
         size: usize,
         ends: bool,
     ) -> Step {
-        match self.answer {
+        match &mut self.answer {
             Answer::Passes => Step::Continue,
             Answer::Streams => self.stream_answer(host, plugin, size, ends),
-            Answer::Held { limit, .. } => {
-                self.answer = Answer::Held { limit, seen: size };
-                if size > limit {
-                    let outcome = self
-                        .exchange
-                        .as_mut()
-                        .map(|exchange| exchange.answer_too_large(&plugin.guard, &plugin.moment(host)));
-                    self.conclude_answer(host, plugin, outcome, size)
+            Answer::Kept { .. } => self.keep_answer(host, plugin, size, ends),
+            Answer::Ended => self.pass_on(host, plugin, size, &[]),
+            Answer::Held { limit, seen } => {
+                *seen = size;
+                if size > *limit {
+                    let outcome = self.too_large(host, plugin);
+                    self.conclude_answer(host, plugin, outcome, size, ends)
                 } else if ends {
                     self.judge_answer(host, plugin, size)
                 } else {
@@ -113,49 +122,95 @@ impl Stream {
         }
     }
 
+    fn too_large(&mut self, host: &dyn Host, plugin: &Plugin) -> Option<AnswerOutcome> {
+        let exchange = self.exchange.as_mut()?;
+        Some(exchange.answer_too_large(&plugin.guard, &plugin.moment(host)))
+    }
+
+    /// Takes a chunk out of an answer that the host cannot hold, and puts what goes on in the place of the last one.
+    fn keep_answer(&mut self, host: &dyn Host, plugin: &Plugin, size: usize, ends: bool) -> Step {
+        plugin.begin(host);
+        let Ok(chunk) = read(host, size) else { return self.unread(host, plugin) };
+        let Answer::Kept { limit, bytes } = &mut self.answer else { return Step::Continue };
+        bytes.extend_from_slice(&chunk);
+        let is_long = bytes.len() > *limit;
+        if !is_long && !ends {
+            return self.pass_on(host, plugin, size, &[]);
+        }
+        let bytes = core::mem::take(bytes);
+        let outcome = match &mut self.exchange {
+            Some(exchange) if !is_long => {
+                Some(exchange.judge_answer(&plugin.guard, &bytes, &plugin.moment(host)))
+            }
+            _ => self.too_large(host, plugin),
+        };
+        self.report_answer(host, plugin);
+        self.answer = Answer::Passes;
+        let Some(outcome) = outcome else { return self.pass_on(host, plugin, size, &bytes) };
+        if outcome.reply.is_some() && !ends {
+            self.answer = Answer::Ended;
+        }
+        let reply = outcome.reply.as_ref().map(|reply| reply.body.as_bytes());
+        self.pass_on(host, plugin, size, reply.or(outcome.body.as_deref()).unwrap_or(&bytes))
+    }
+
+    /// Puts other bytes in the place of a chunk.
+    fn pass_on(&mut self, host: &dyn Host, plugin: &Plugin, size: usize, bytes: &[u8]) -> Step {
+        if size == 0 && bytes.is_empty() {
+            return Step::Continue;
+        }
+        match host.replace_body(Side::Response, size, bytes) {
+            Ok(()) => Step::Continue,
+            Err(refused) => self.drop_answer(host, plugin, &refused.to_string()),
+        }
+    }
+
+    /// Ends an answer of which something should not be read, or was not seen.
+    fn drop_answer(&mut self, host: &dyn Host, plugin: &Plugin, why: &str) -> Step {
+        self.answer = Answer::Ended;
+        plugin.metrics.add(host, Count::HostRefused, 1);
+        host.log(Level::Error, &format!("an answer is dropped: {why}"));
+        reset(host);
+        Step::Hold
+    }
+
+    fn unread(&mut self, host: &dyn Host, plugin: &Plugin) -> Step {
+        self.drop_answer(host, plugin, "a chunk of it could not be read")
+    }
+
     /// The response ends with trailers: then no piece of its body was marked as the last one.
     pub(crate) fn response_trailers(&mut self, host: &dyn Host, plugin: &Plugin) -> Step {
-        match self.answer {
-            Answer::Passes => Step::Continue,
+        match core::mem::replace(&mut self.answer, Answer::Passes) {
+            Answer::Passes | Answer::Ended => Step::Continue,
             Answer::Held { seen, .. } => self.judge_answer(host, plugin, seen),
+            Answer::Kept { bytes, .. } if bytes.is_empty() => Step::Continue,
+            Answer::Kept { .. } => self.drop_answer(host, plugin, TRAILERS),
             Answer::Streams => {
                 let Some(exchange) = &mut self.exchange else { return Step::Continue };
                 let passed = exchange.push_answer(&plugin.guard, &[], true, &plugin.moment(host));
-                self.answer = Answer::Passes;
                 self.report_answer(host, plugin);
-                if !passed.bytes.is_empty() {
-                    let added = host.replace_body(Side::Response, 0, &passed.bytes);
-                    tolerate(host, plugin, added);
+                if passed.bytes.is_empty() {
+                    Step::Continue
+                } else {
+                    self.drop_answer(host, plugin, TRAILERS)
                 }
-                Step::Continue
             }
         }
     }
 
     fn judge_answer(&mut self, host: &dyn Host, plugin: &Plugin, size: usize) -> Step {
         plugin.begin(host);
-        let body = if size == 0 { Ok(Vec::new()) } else { host.body(Side::Response, size) };
-        let whole = body.and_then(|body| {
-            if body.len() == size {
-                Ok(body)
-            } else {
-                Err(Refused { call: "proxy_get_buffer_bytes", status: 0 })
-            }
-        });
-        match (whole, &mut self.exchange) {
+        let outcome = match (read(host, size), &mut self.exchange) {
             (Ok(body), Some(exchange)) => {
-                let outcome = exchange.judge_answer(&plugin.guard, &body, &plugin.moment(host));
-                self.conclude_answer(host, plugin, Some(outcome), size)
+                Some(exchange.judge_answer(&plugin.guard, &body, &plugin.moment(host)))
             }
             // What was not seen is not inspected, and treated so.
-            (whole, exchange) => {
+            (whole, _) => {
                 tolerate(host, plugin, whole.map(|_| ()));
-                let outcome = exchange
-                    .as_mut()
-                    .map(|exchange| exchange.answer_too_large(&plugin.guard, &plugin.moment(host)));
-                self.conclude_answer(host, plugin, outcome, size)
+                self.too_large(host, plugin)
             }
-        }
+        };
+        self.conclude_answer(host, plugin, outcome, size, true)
     }
 
     /// Carries out what was decided about an answer that is held.
@@ -165,11 +220,15 @@ impl Stream {
         plugin: &Plugin,
         outcome: Option<AnswerOutcome>,
         size: usize,
+        ends: bool,
     ) -> Step {
         self.answer = Answer::Passes;
         self.report_answer(host, plugin);
         let Some(outcome) = outcome else { return Step::Continue };
-        let holds = plugin.headers == Headers::Hold;
+        if outcome.reply.is_some() && !ends {
+            self.answer = Answer::Ended;
+        }
+        let holds = plugin.holds_answers();
         let body = match &outcome.reply {
             Some(reply) if holds => return self.refuse_answer(host, plugin, reply),
             // The status is gone, the words are not.
@@ -185,10 +244,7 @@ impl Stream {
                 .and_then(|()| if holds { describe(host, Side::Response, body.len()) } else { Ok(()) });
             if let Err(refused) = replaced {
                 // What should not be read does not go on.
-                plugin.metrics.add(host, Count::HostRefused, 1);
-                host.log(Level::Error, &format!("an answer could not be masked and is dropped: {refused}"));
-                reset(host);
-                return Step::Hold;
+                return self.drop_answer(host, plugin, &refused.to_string());
             }
         }
         Step::Continue
@@ -196,6 +252,7 @@ impl Stream {
 
     fn refuse_answer(&mut self, host: &dyn Host, plugin: &Plugin, reply: &guard::Reply) -> Step {
         self.answered = true;
+        // The reply comes by here as well.
         self.answer = Answer::Passes;
         if let Err(refused) = answer(host, reply, &security(host, plugin)) {
             plugin.metrics.add(host, Count::HostRefused, 1);
@@ -207,24 +264,12 @@ impl Stream {
 
     fn stream_answer(&mut self, host: &dyn Host, plugin: &Plugin, size: usize, ends: bool) -> Step {
         plugin.begin(host);
-        let chunk = if size == 0 { Ok(Vec::new()) } else { host.body(Side::Response, size) };
-        let (Ok(chunk), Some(exchange)) = (chunk, &mut self.exchange) else {
-            plugin.metrics.add(host, Count::HostRefused, 1);
-            host.log(Level::Error, "a chunk of an answer could not be read; the stream is reset");
-            reset(host);
-            return Step::Hold;
+        let (Ok(chunk), Some(exchange)) = (read(host, size), &mut self.exchange) else {
+            return self.unread(host, plugin);
         };
         let passed = exchange.push_answer(&plugin.guard, &chunk, ends, &plugin.moment(host));
         self.report_answer(host, plugin);
-        if passed.bytes != chunk
-            && let Err(refused) = host.replace_body(Side::Response, size, &passed.bytes)
-        {
-            plugin.metrics.add(host, Count::HostRefused, 1);
-            host.log(Level::Error, &format!("the stream is reset, since {refused}"));
-            reset(host);
-            return Step::Hold;
-        }
-        Step::Continue
+        if passed.bytes == chunk { Step::Continue } else { self.pass_on(host, plugin, size, &passed.bytes) }
     }
 
     /// Reports what was found in the answer so far.
@@ -249,6 +294,12 @@ impl Stream {
             tolerate(host, plugin, host.add_header(Side::Response, name, value));
         }
     }
+}
+
+/// The bytes of a chunk, or of all that the host holds: all of them, or it was not seen.
+fn read(host: &dyn Host, size: usize) -> Result<Vec<u8>, Refused> {
+    let body = if size == 0 { Vec::new() } else { host.body(Side::Response, size)? };
+    if body.len() == size { Ok(body) } else { Err(Refused { call: "proxy_get_buffer_bytes", status: 0 }) }
 }
 
 /// Takes note of a host call that failed where the answer can go on all the same.

@@ -372,3 +372,282 @@ fn the_route_is_asked_for_where_the_policy_minds_it_or_an_event_tells_it() {
         assert_eq!(told, usize::from(bytes != BENIGN));
     }
 }
+
+/// A stream whose request was let through, and the policy's answer to what the model says.
+fn asked(policy: &str, path: &str) -> (Mock, Plugin, Stream) {
+    let mock = Mock::new();
+    let policy = format!(r#"{{"model":{{"name":"demo"}},"detect":{{"canaries":["{CANARY}"]}},{policy}}}"#);
+    let plugin = Plugin::configure(&mock, policy.as_bytes()).unwrap();
+    mock.set_headers(
+        Side::Request,
+        &[(":method", b"POST"), (":path", path.as_bytes()), ("content-type", b"application/json")],
+    );
+    let mut stream = Stream::default();
+    stream.request_headers(&mock, &plugin, false);
+    let length = body(&mock, BENIGN);
+    assert_eq!(stream.request_body(&mock, &plugin, length, true), Step::Continue);
+    (mock, plugin, stream)
+}
+
+const CHAT: &str = "/v1/chat/completions";
+const CANARY: &str = "Kestrel-7f3a-Harbour";
+
+fn answer_head(mock: &Mock, media: &str) {
+    mock.set_headers(
+        Side::Response,
+        &[(":status", b"200"), ("content-type", media.as_bytes()), ("content-length", b"999")],
+    );
+}
+
+/// What the host has of the answer's body now.
+fn has(mock: &Mock, bytes: &[u8]) -> usize {
+    *mock.response_body.borrow_mut() = bytes.to_vec();
+    bytes.len()
+}
+
+fn shown(mock: &Mock) -> String {
+    String::from_utf8(mock.response_body.borrow().clone()).unwrap()
+}
+
+fn says(text: &str) -> Vec<u8> {
+    format!(r#"{{"choices":[{{"index":0,"message":{{"role":"assistant","content":"{text}"}}}}]}}"#)
+        .into_bytes()
+}
+
+fn delta(text: &str) -> String {
+    format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n")
+}
+
+const DONE: &str = "data: [DONE]\n\n";
+const MASK: &str = r#""response":{"canary":"mask"}"#;
+const BLOCK: &str = r#""response":{"canary":"block"}"#;
+
+#[test]
+fn a_whole_answer_is_held_masked_and_told_its_length() {
+    let (mock, plugin, mut stream) = asked(MASK, CHAT);
+    answer_head(&mock, "application/json");
+    assert_eq!(stream.response_headers(&mock, &plugin, false), Step::Hold);
+    let answer = says(&format!("It is {CANARY}."));
+    let length = has(&mock, &answer);
+    for held in [0, 1, length] {
+        assert_eq!(stream.response_body(&mock, &plugin, held, false), Step::Hold);
+    }
+    assert_eq!(stream.response_body(&mock, &plugin, length, true), Step::Continue);
+    assert_eq!(shown(&mock).as_bytes(), says("It is [redacted]."));
+    let length = says("It is [redacted].").len().to_string();
+    assert_eq!(mock.values(Side::Response, "content-length"), [length]);
+    assert_eq!(mock.values(Side::Response, "x-modelgate-verdict"), ["mask"]);
+    assert_eq!(
+        (mock.counted("answers_total.model.demo.verdict.mask"), mock.counted("events_queued")),
+        (1, 1)
+    );
+}
+
+#[test]
+fn a_whole_answer_that_ends_with_trailers_is_judged_as_well() {
+    let (mock, plugin, mut stream) = asked(MASK, CHAT);
+    answer_head(&mock, "application/json");
+    stream.response_headers(&mock, &plugin, false);
+    let length = has(&mock, &says(CANARY));
+    assert_eq!(stream.response_body(&mock, &plugin, length, false), Step::Hold);
+    assert_eq!(stream.response_trailers(&mock, &plugin), Step::Continue);
+    assert_eq!(shown(&mock).as_bytes(), says("[redacted]"));
+}
+
+#[test]
+fn a_refused_answer_is_replaced_once_and_the_reply_comes_by_unchanged() {
+    let (mock, plugin, mut stream) = asked(BLOCK, CHAT);
+    answer_head(&mock, "application/json");
+    stream.response_headers(&mock, &plugin, false);
+    let length = has(&mock, &says(CANARY));
+    assert_eq!(stream.response_body(&mock, &plugin, length, true), Step::Hold);
+    // The host sends the reply through the same callbacks.
+    answer_head(&mock, "application/json");
+    let length = has(&mock, says(CANARY).as_slice());
+    assert_eq!(stream.response_headers(&mock, &plugin, false), Step::Continue);
+    assert_eq!(stream.response_body(&mock, &plugin, length, true), Step::Continue);
+    stream.end(&mock, &plugin);
+    let answers = mock.answers.borrow();
+    assert_eq!((answers.len(), answers[0].status, mock.resets.get()), (1, 400, 0));
+    assert!(!answers[0].body.contains(CANARY));
+    assert_eq!(shown(&mock).as_bytes(), says(CANARY), "what the host sends is its own");
+    assert_eq!(mock.response.borrow().len(), 3);
+}
+
+#[test]
+fn an_answer_that_is_too_long_passes_or_is_refused_as_the_policy_says() {
+    for (unscannable, answered) in [("flag", None), ("block", Some(400))] {
+        let (mock, plugin, mut stream) =
+            asked(&format!(r#""response":{{"max_size":1024,"unscannable":"{unscannable}"}}"#), CHAT);
+        mock.set_headers(Side::Response, &[(":status", b"200"), ("content-type", b"application/json")]);
+        assert_eq!(stream.response_headers(&mock, &plugin, false), Step::Hold);
+        let length = has(&mock, &says(&"a".repeat(2000)));
+        assert_eq!(stream.response_body(&mock, &plugin, 1024, false), Step::Hold);
+        let step = stream.response_body(&mock, &plugin, length, false);
+        assert_eq!(step == Step::Continue, answered.is_none(), "{unscannable}");
+        let answers = mock.answers.borrow();
+        assert_eq!(answers.first().map(|answer| answer.status), answered);
+        if answered.is_none() {
+            assert_eq!(stream.response_body(&mock, &plugin, 7, true), Step::Continue);
+            assert_eq!(shown(&mock).as_bytes(), says(&"a".repeat(2000)));
+        }
+    }
+}
+
+#[test]
+fn a_streamed_answer_is_judged_chunk_by_chunk_and_promises_no_length() {
+    let (mock, plugin, mut stream) = asked(MASK, CHAT);
+    answer_head(&mock, "text/event-stream");
+    assert_eq!(stream.response_headers(&mock, &plugin, false), Step::Continue);
+    assert!(mock.values(Side::Response, "content-length").is_empty());
+    let mut came = String::new();
+    let sent = [delta("It is Kestrel-7f"), delta("3a-Harbour."), DONE.to_owned()].concat();
+    for chunk in sent.as_bytes().chunks(5) {
+        let length = has(&mock, chunk);
+        assert_eq!(stream.response_body(&mock, &plugin, length, false), Step::Continue);
+        came.push_str(&shown(&mock));
+    }
+    let masked = [delta("It is [redacted]"), delta("."), DONE.to_owned()].concat();
+    assert_eq!(came, masked, "all of it, once the stream said that it is complete");
+    has(&mock, b"");
+    assert_eq!(stream.response_body(&mock, &plugin, 0, true), Step::Continue);
+    assert_eq!(shown(&mock), "");
+}
+
+#[test]
+fn after_the_ending_of_a_cut_stream_nothing_comes() {
+    let (mock, plugin, mut stream) = asked(BLOCK, CHAT);
+    answer_head(&mock, "text/event-stream");
+    stream.response_headers(&mock, &plugin, false);
+    let length = has(&mock, [delta(CANARY), DONE.to_owned()].concat().as_bytes());
+    assert_eq!(stream.response_body(&mock, &plugin, length, false), Step::Continue);
+    let ending = shown(&mock);
+    assert!(
+        ending.contains("content_filter") && ending.ends_with(DONE) && !ending.contains("Kest"),
+        "{ending}"
+    );
+    for ends in [false, true] {
+        let length = has(&mock, delta("more").as_bytes());
+        assert_eq!(stream.response_body(&mock, &plugin, length, ends), Step::Continue);
+        assert_eq!(shown(&mock), "");
+    }
+    assert_eq!((mock.answers.borrow().len(), mock.resets.get()), (0, 0));
+}
+
+#[test]
+fn trailers_end_a_stream_whose_text_still_waits() {
+    for (complete, resets) in [(true, 0), (false, 1)] {
+        let (mock, plugin, mut stream) = asked(MASK, CHAT);
+        answer_head(&mock, "text/event-stream");
+        stream.response_headers(&mock, &plugin, false);
+        let done = if complete { DONE } else { "" };
+        let length = has(&mock, format!("{}{done}", delta("It is a heron.")).as_bytes());
+        assert_eq!(stream.response_body(&mock, &plugin, length, false), Step::Continue);
+        // There is no body to write to any more.
+        mock.broken.borrow_mut().push("replace_body");
+        let step = if complete { Step::Continue } else { Step::Hold };
+        assert_eq!(stream.response_trailers(&mock, &plugin), step);
+        assert_eq!(mock.resets.get(), resets);
+        assert_eq!(shown(&mock).is_empty(), !complete);
+    }
+}
+
+#[test]
+fn an_answer_that_the_host_does_not_show_or_change_does_not_go_on() {
+    for (media, broken) in [
+        ("application/json", "replace_body"),
+        ("text/event-stream", "replace_body"),
+        ("text/event-stream", "body"),
+    ] {
+        let (mock, plugin, mut stream) = asked(MASK, CHAT);
+        answer_head(&mock, media);
+        stream.response_headers(&mock, &plugin, false);
+        mock.broken.borrow_mut().push(broken);
+        let text = if media == "application/json" {
+            says(CANARY)
+        } else {
+            [delta(CANARY).as_bytes(), DONE.as_bytes()].concat()
+        };
+        let length = has(&mock, &text);
+        assert_eq!(stream.response_body(&mock, &plugin, length, true), Step::Hold, "{media} {broken}");
+        assert_eq!((mock.resets.get(), mock.counted("host_refusals")), (1, 1), "{media} {broken}");
+    }
+    // A whole one that is not shown is one that cannot be inspected.
+    for (unscannable, step) in [("flag", Step::Continue), ("block", Step::Hold)] {
+        let (mock, plugin, mut stream) =
+            asked(&format!(r#""response":{{"unscannable":"{unscannable}"}}"#), CHAT);
+        answer_head(&mock, "application/json");
+        stream.response_headers(&mock, &plugin, false);
+        mock.broken.borrow_mut().push("body");
+        let length = has(&mock, &says("hello"));
+        assert_eq!(stream.response_body(&mock, &plugin, length, true), step, "{unscannable}");
+        assert_eq!(mock.answers.borrow().len(), usize::from(step == Step::Hold));
+    }
+    // Headers that are not shown tell nothing of the body: it passes, and that is counted.
+    let (mock, plugin, mut stream) = asked(MASK, CHAT);
+    mock.broken.borrow_mut().push("headers");
+    assert_eq!(stream.response_headers(&mock, &plugin, false), Step::Continue);
+    assert_eq!(mock.counted("host_refusals"), 1);
+}
+
+/// A host that can hold neither heads nor answers back.
+fn unpaused(policy: &str) -> (Mock, Plugin, Stream) {
+    let (mock, mut plugin, stream) = asked(policy, CHAT);
+    plugin.headers = Headers::Pass;
+    plugin.answers = crate::plugin::Waiting::InFilter;
+    (mock, plugin, stream)
+}
+
+/// Sends an answer in pieces of so many bytes to such a host: no callback may hold it. What the caller gets.
+fn flows(policy: &str, media: &str, answer: &[u8], piece: usize) -> (String, Mock) {
+    let (mock, plugin, mut stream) = unpaused(policy);
+    answer_head(&mock, media);
+    assert_eq!(stream.response_headers(&mock, &plugin, false), Step::Continue);
+    assert!(mock.values(Side::Response, "content-length").is_empty());
+    let mut came = String::new();
+    let last = answer.len().div_ceil(piece);
+    for (number, chunk) in answer.chunks(piece).enumerate() {
+        let length = has(&mock, chunk);
+        assert_eq!(stream.response_body(&mock, &plugin, length, number + 1 == last), Step::Continue);
+        came.push_str(&shown(&mock));
+    }
+    stream.end(&mock, &plugin);
+    assert!(mock.answers.borrow().is_empty() && mock.resets.get() == 0);
+    (came, mock)
+}
+
+#[test]
+fn where_answers_cannot_be_held_whole_ones_go_out_with_their_last_chunk() {
+    for piece in [7, 10_000] {
+        let (came, mock) = flows(MASK, "application/json", &says(&format!("It is {CANARY}.")), piece);
+        assert_eq!(came.as_bytes(), says("It is [redacted]."));
+        assert_eq!(mock.counted("answers_total.model.demo.verdict.mask"), 1);
+        let (came, _) = flows(MASK, "application/json", &says("It is a heron."), piece);
+        assert_eq!(came.as_bytes(), says("It is a heron."));
+        let (came, _) = flows(BLOCK, "application/json", &says(CANARY), piece);
+        assert!(came.contains("withheld") && !came.contains("Kest"), "{came}");
+    }
+}
+
+#[test]
+fn where_answers_cannot_be_held_too_long_ones_pass_or_end_as_the_policy_says() {
+    let long = says(&"a".repeat(3000));
+    for (unscannable, passes) in [("flag", true), ("block", false)] {
+        let policy = format!(r#""response":{{"max_size":1024,"unscannable":"{unscannable}"}}"#);
+        let (came, _) = flows(&policy, "application/json", &long, 100);
+        if passes {
+            assert_eq!(came.as_bytes(), long);
+        } else {
+            assert!(came.ends_with('}') && came.contains("withheld") && !came.contains("aaa"), "{came}");
+        }
+    }
+}
+
+#[test]
+fn where_answers_cannot_be_held_streams_are_judged_as_ever() {
+    let sent = [delta("It is Kestrel-7f"), delta("3a-Harbour."), DONE.to_owned()].concat();
+    let masked = [delta("It is [redacted]"), delta("."), DONE.to_owned()].concat();
+    assert_eq!(flows(MASK, "text/event-stream", sent.as_bytes(), 11).0, masked);
+    let (came, _) = flows(BLOCK, "text/event-stream", sent.as_bytes(), 11);
+    assert!(came.contains("content_filter") && !came.contains("Kest") && came.ends_with(DONE), "{came}");
+}
