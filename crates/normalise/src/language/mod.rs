@@ -33,8 +33,13 @@ const SLOTS: usize = 8192;
 static TABLE: [u16; SLOTS] = table();
 
 /// Bytes of the tables.
-pub(crate) const TABLES: usize =
-    WORDS.len() + OTHER.len() + size_of_val(&TABLE) + size_of_val(&HEADS) + anagram::TABLES + pairs::TABLES;
+pub(crate) const TABLES: usize = WORDS.len()
+    + OTHER.len()
+    + size_of_val(&TABLE)
+    + size_of_val(&HEADS)
+    + size_of_val(&FRONTS)
+    + anagram::TABLES
+    + pairs::TABLES;
 
 /// How frequent a word is, for the first so many of the list …
 const COMMON: usize = 100;
@@ -57,6 +62,33 @@ pub(crate) enum Standing {
 /// The first eight letters of each word as one bit of 2^16: a filter that is wrong for one stranger in fifteen.
 static HEADS: [u64; 1024] = enter_heads(enter_heads([0; 1024], WORDS), OTHER);
 
+/// Bits of [`FRONTS`], as a power of two.
+const FRONT_BITS: u32 = 16;
+
+/// The fronts of the listed words, each as one bit by its hash: what is none of them is certain, what is one errs once in
+/// six times.
+static FRONTS: [u64; 1 << (FRONT_BITS - 6)] =
+    enter_fronts(enter_fronts([0; 1 << (FRONT_BITS - 6)], WORDS), OTHER);
+
+#[expect(clippy::indexing_slicing, reason = "evaluated at compile time, where a wrong index is an error")]
+const fn enter_fronts(
+    mut fronts: [u64; 1 << (FRONT_BITS - 6)],
+    words: &[u8],
+) -> [u64; 1 << (FRONT_BITS - 6)] {
+    let (mut hash, mut at) = (Hash::EMPTY, 0);
+    while at < words.len() {
+        if words[at] == b'\n' {
+            hash = Hash::EMPTY;
+        } else {
+            hash = hash.with(words[at]);
+            let bit = hash.front_bit();
+            fronts[bit / 64] |= 1 << (bit % 64);
+        }
+        at += 1;
+    }
+    fronts
+}
+
 /// The FNV-1a hash (32 bits) of a word, letter by letter.
 #[derive(Clone, Copy)]
 pub(crate) struct Hash(u32);
@@ -75,6 +107,17 @@ impl Hash {
         let mixed = (self.0 ^ self.0 >> 15).wrapping_mul(0x2c1b_3ba5);
         let mixed = mixed ^ mixed >> 13;
         ((mixed as usize) % SLOTS, (mixed >> 16) as u16 & !3 | 4)
+    }
+
+    const fn front_bit(self) -> usize {
+        (self.0.wrapping_mul(0x9e37_79b1) >> (32 - FRONT_BITS)) as usize
+    }
+
+    /// Whether a word may begin with the letters so far; `false` is certain.
+    #[inline(always)]
+    pub(crate) fn may_go_on(self) -> bool {
+        let bit = self.front_bit();
+        FRONTS.get(bit / 64).is_some_and(|word| word >> (bit % 64) & 1 != 0)
     }
 
     /// Whether the letters so far are a word.
@@ -220,6 +263,11 @@ mod tests {
             assert!(is_known(word) && is_known(&word.to_ascii_uppercase()));
             let head = word.iter().take(8).rev().fold(0, |head, byte| head << 8 | u64::from(*byte));
             assert!(may_be_word(head));
+            let mut front = Hash::EMPTY;
+            assert!(word.iter().all(|letter| {
+                front = front.with(*letter);
+                front.may_go_on()
+            }));
         }
     }
 

@@ -14,6 +14,7 @@ const STRANGER: u16 = 7;
 
 /// Endings that a known word may have, and what they cost.
 static ENDINGS: [&[u8]; 7] = [b"s", b"d", b"ed", b"es", b"er", b"ly", b"ing"];
+const LONGEST_ENDING: usize = 3;
 const ENDING: u16 = 2;
 
 /// What an English word costs: the rarer, the more.
@@ -90,7 +91,13 @@ fn best_word(letters: &[u8], onward: impl Fn(usize) -> u16) -> (u16, u8) {
         }
         small = letter.is_ascii_lowercase();
         hash = hash.with(*letter);
-        let standing = hash.standing().filter(|standing| *standing != Standing::Other);
+        let goes_on = hash.may_go_on();
+        // Behind what no word begins with stands an ending of a word, or nothing.
+        if !goes_on && known >> length.saturating_sub(LONGEST_ENDING) == 0 {
+            break;
+        }
+        let standing = if goes_on { hash.standing() } else { None };
+        let standing = standing.filter(|standing| *standing != Standing::Other);
         known |= u32::from(standing.is_some()) << length;
         let whole = match standing {
             Some(standing) => onward(length) + cost(standing),
@@ -108,6 +115,10 @@ fn best_word(letters: &[u8], onward: impl Fn(usize) -> u16) -> (u16, u8) {
 /// Whether letters are a word of three letters or more, and an ending; `known` has the lengths of words as bits.
 fn has_ending(letters: &[u8], known: u32) -> bool {
     let length = letters.len();
+    // No stem of three letters or more, or none near enough.
+    if (known >> 3 << 3) >> length.saturating_sub(LONGEST_ENDING) == 0 {
+        return false;
+    }
     ENDINGS.iter().any(|ending| {
         let stem = length.saturating_sub(ending.len());
         let last = letters.get(stem..).unwrap_or_default();
