@@ -84,7 +84,7 @@ fn names_example(text: &[u8]) -> bool {
             rest.get(..length).is_some_and(|part| part.eq_ignore_ascii_case(word.as_bytes()))
                 && ends(at + length)
         };
-        begins(at) && rest.first().is_some_and(|byte| is_first(*byte)) && WORDS.iter().any(|word| named(word))
+        begins(at) && rest.first().is_some_and(|byte| is_first(*byte)) && WORDS.iter().any(named)
     })
 }
 
