@@ -92,7 +92,6 @@ fn names_example(text: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    #[expect(clippy::string_slice, reason = "the mark is ASCII")]
     fn place(text: &str) -> Range<usize> {
         let start = text.find("KEY").unwrap();
         start..start + 3

@@ -27,7 +27,7 @@ const CORE: [&str; 6] = [
 /// One check: its name and what it does.
 type Check = (&'static str, fn(&Paths) -> Result<()>);
 
-const CHECKS: [Check; 16] = [
+const CHECKS: [Check; 17] = [
     ("set-up", setup),
     ("format", |paths| cargo(paths, &["fmt", "--all", "--check"])),
     ("tidy", tidy::check),

@@ -93,7 +93,7 @@ fn number(random: &mut Random) -> String {
 }
 
 fn row(text: &mut String, words: &Words<'_>, random: &mut Random) {
-    let between = if text.len() % 2 == 0 { " | " } else { "," };
+    let between = if text.len().is_multiple_of(2) { " | " } else { "," };
     for _ in 0..3 + random.below(4) {
         let cell =
             if random.below(2) == 0 { number(random) } else { pick(&words.distinct, random).to_owned() };
