@@ -5,7 +5,7 @@ import { Guard } from "./modelgate_edge.js";
 import { GuardFailure, enter, entropy, instance, sleep, start, within } from "./instance.mjs";
 import { answerHeaders, preflight, readBody, replay, readHeaders, respond, shareWith, withBody, withHeaders } from "./http.mjs";
 import { tokens } from "./jwt.mjs";
-import { Feed, relayOf } from "./relay.mjs";
+import { Feed, linesOf, relayOf } from "./relay.mjs";
 import { TimedOut, authorise, call, origin, routeOf, routesOf } from "./routes.mjs";
 
 /** How long a lease of requests lasts, and a little more. */
@@ -278,7 +278,8 @@ class Shell {
     if (from !== known.pages || edition !== known.edition) known.pages = 0;
     known.edition = edition;
     for (const { id, timestamp, signature, body, at } of pages) {
-      const wrong = this.call((guard) => guard.decide(known.pages === 0, id, timestamp, signature, body, at));
+      const lines = linesOf(body);
+      const wrong = this.call((guard) => guard.decide(known.pages === 0, id, timestamp, signature, body, lines, at));
       if (wrong) {
         // All of it again, the next time.
         known.edition = "";

@@ -77,8 +77,28 @@ class Relay {
 
   /** Has the desk take a page in; says what is wrong with it. */
   take(status, { id, timestamp, signature, body, at }) {
-    return enter(() => this.desk.settle(status, id, timestamp, signature, body, at));
+    return enter(() => {
+      const lines = status === 200 ? linesOf(body) : "";
+      return this.desk.settle(status, id, timestamp, signature, body, lines, at);
+    });
   }
+}
+
+/** A page taken apart, as the wasm reads it: hosts have a JSON reader, the wasm would have to bring one. */
+export function linesOf(body) {
+  let feed;
+  try {
+    feed = JSON.parse(new TextDecoder().decode(body));
+  } catch {
+    return "";
+  }
+  const { v, epoch, serial, reset, more, entries } = feed ?? {};
+  if (!Array.isArray(entries)) return "";
+  const head = [v, epoch, serial, Number(reset === true), Number(more === true)];
+  const rows = entries.map((it) => [it?.id, it?.action, it?.until ?? 0, it?.rate ?? 0, it?.scope, it?.value]);
+  // What holds a line's end or a tab is no decision; a line without fields says so.
+  const line = (fields) => (fields.some((field) => /[\t\r\n]/.test(field)) ? "" : fields.join("\t"));
+  return [head, ...rows].map(line).join("\n") + "\n";
 }
 
 /**
@@ -123,7 +143,7 @@ export class Feed {
     for (;;) {
       const page = await this.relay.pull();
       if (!page) return;
-      const anew = JSON.parse(new TextDecoder().decode(page.body)).reset === true;
+      const anew = linesOf(page.body).split("\t", 4)[3] === "1";
       if (anew) {
         this.edition = crypto.randomUUID();
         this.pages = [];

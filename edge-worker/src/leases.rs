@@ -1,7 +1,5 @@
 //! Requests that a ledger elsewhere granted in advance, so that a client far from its limits is not asked for each time.
 
-use std::collections::BTreeMap;
-
 use guard::Answer;
 
 /// How long a lease lasts. What is left of it then goes back.
@@ -9,9 +7,9 @@ pub(crate) const LEASE_MS: u64 = 2_000;
 /// Leases at the most; who finds no room asks each time.
 const MAX_LEASES: usize = 4_096;
 
-/// The leases of an isolate, by client.
+/// The leases of an isolate, in the order of their clients.
 #[derive(Debug, Default)]
-pub(crate) struct Leases(BTreeMap<u64, Lease>);
+pub(crate) struct Leases(Vec<(u64, Box<Lease>)>);
 
 #[derive(Debug)]
 struct Lease {
@@ -31,25 +29,33 @@ impl Leases {
             return false;
         }
         // Two requests of a client may have asked at the same time: what both were granted counts.
-        let before = self.0.remove(&client).map_or(0, |lease| lease.left);
-        if self.0.len() < MAX_LEASES {
-            let left = before.saturating_add(granted);
-            let answer = answer.to_leased(Vec::new());
-            self.0.insert(client, Lease { answer, left, until_ms: now_ms + LEASE_MS, record });
+        let place = self.place(client);
+        let before = place.ok().and_then(|at| self.0.get(at)).map_or(0, |(_, lease)| lease.left);
+        let left = before.saturating_add(granted);
+        let answer = answer.to_leased(Vec::new());
+        let lease = Box::new(Lease { answer, left, until_ms: now_ms + LEASE_MS, record });
+        match place {
+            Ok(at) => {
+                if let Some(known) = self.0.get_mut(at) {
+                    known.1 = lease;
+                }
+            }
+            Err(at) if self.0.len() < MAX_LEASES => self.0.insert(at, (client, lease)),
+            Err(_) => {}
         }
         true
     }
 
     /// One request out of a client's lease.
     pub(crate) fn take(&mut self, client: u64, now_ms: u64) -> Option<Answer> {
-        let lease = self.0.get_mut(&client).filter(|lease| now_ms < lease.until_ms)?;
+        let lease = self.of(client).filter(|lease| now_ms < lease.until_ms)?;
         lease.left = lease.left.checked_sub(1)?;
         Some(lease.answer.to_leased(lease.record.clone()))
     }
 
     /// What a request made of its client's record, for the next one.
     pub(crate) fn note(&mut self, client: u64, record: Vec<u8>) {
-        if let Some(lease) = self.0.get_mut(&client) {
+        if let Some(lease) = self.of(client) {
             lease.record = record;
         }
     }
@@ -57,8 +63,19 @@ impl Leases {
     /// How many requests of a lease were not made, once it is over.
     pub(crate) fn end(&mut self, client: u64, now_ms: u64) -> Option<u32> {
         // One that was renewed meanwhile ends with its own end.
-        self.0.get(&client).filter(|lease| now_ms >= lease.until_ms)?;
-        self.0.remove(&client).map(|lease| u32::from(lease.left)).filter(|left| *left > 0)
+        let at = self.place(client).ok()?;
+        self.0.get(at).filter(|(_, lease)| now_ms >= lease.until_ms)?;
+        let (_, lease) = self.0.remove(at);
+        Some(u32::from(lease.left)).filter(|left| *left > 0)
+    }
+
+    fn place(&self, client: u64) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&client, |(client, _)| *client)
+    }
+
+    fn of(&mut self, client: u64) -> Option<&mut Lease> {
+        let at = self.place(client).ok()?;
+        self.0.get_mut(at).map(|(_, lease)| &mut **lease)
     }
 }
 

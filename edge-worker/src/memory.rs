@@ -1,65 +1,80 @@
 //! The ledger's slots in memory: those of the isolate, and those of a Durable Object, which writes down what has changed.
 
 use core::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
 
 use guard::{Conflict, SLOTS, Store, Version};
 
 /// Slots that live as long as the instance. Nothing else can change them, so a conflict cannot happen between a load
 /// and the save that follows; the version is checked all the same, since that is the store's contract.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Memory {
-    slots: RefCell<BTreeMap<u32, Slot>>,
+    slots: RefCell<Vec<Slot>>,
     /// The slots saved since the last [`Memory::take_changed`].
-    changed: RefCell<BTreeSet<u32>>,
+    changed: RefCell<Vec<u32>>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Slot {
+    /// 0: never saved.
     version: u32,
+    /// Whether it is among those that have changed.
+    changed: bool,
     bytes: Vec<u8>,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self { slots: RefCell::new(vec![Slot::default(); SLOTS as usize]), changed: RefCell::default() }
+    }
 }
 
 impl Memory {
     /// Puts a slot in that was written down before.
     pub(crate) fn put(&self, slot: u32, bytes: Vec<u8>) {
-        if slot < SLOTS {
-            self.slots.borrow_mut().insert(slot, Slot { version: 1, bytes });
-        }
+        self.change(slot, |known| *known = Slot { version: 1, bytes, changed: known.changed });
     }
 
     /// Forgets a slot.
     pub(crate) fn remove(&self, slot: u32) {
-        self.slots.borrow_mut().remove(&slot);
+        self.change(slot, |known| *known = Slot { changed: known.changed, ..Slot::default() });
     }
 
     /// The slots saved since this was asked last.
     pub(crate) fn take_changed(&self) -> Vec<u32> {
-        self.changed.take().into_iter().collect()
+        let changed = self.changed.take();
+        for slot in &changed {
+            self.change(*slot, |known| known.changed = false);
+        }
+        changed
+    }
+
+    fn change<T>(&self, slot: u32, body: impl FnOnce(&mut Slot) -> T) -> Option<T> {
+        let mut slots = self.slots.borrow_mut();
+        Some(body(slots.get_mut(usize::try_from(slot).ok()?)?))
     }
 }
 
 impl Store for Memory {
     fn load(&self, slot: u32) -> Option<(Vec<u8>, Version)> {
         let slots = self.slots.borrow();
-        let slot = slots.get(&slot)?;
-        Some((slot.bytes.clone(), Version(slot.version)))
+        let slot = slots.get(usize::try_from(slot).ok()?)?;
+        (slot.version > 0).then(|| (slot.bytes.clone(), Version(slot.version)))
     }
 
     fn save(&self, slot: u32, bytes: &[u8], version: Version) -> Result<(), Conflict> {
-        if slot >= SLOTS {
-            return Err(Conflict);
+        let is_news = self.change(slot, |known| {
+            if known.version != version.0 {
+                return Err(Conflict);
+            }
+            // 0 means "never saved", also after four billion requests of one slot.
+            known.version = known.version.checked_add(1).unwrap_or(1);
+            known.bytes.clear();
+            known.bytes.extend_from_slice(bytes);
+            Ok(!std::mem::replace(&mut known.changed, true))
+        });
+        if is_news.ok_or(Conflict)?? {
+            self.changed.borrow_mut().push(slot);
         }
-        let mut slots = self.slots.borrow_mut();
-        let known = slots.entry(slot).or_insert_with(|| Slot { version: 0, bytes: Vec::new() });
-        if known.version != version.0 {
-            return Err(Conflict);
-        }
-        // 0 means "never saved", also after four billion requests of one slot.
-        known.version = known.version.checked_add(1).unwrap_or(1);
-        known.bytes.clear();
-        known.bytes.extend_from_slice(bytes);
-        self.changed.borrow_mut().insert(slot);
         Ok(())
     }
 }
@@ -101,7 +116,7 @@ mod tests {
         memory.save(2, b"b", Version(0)).unwrap();
         memory.save(2, b"c", Version(1)).unwrap();
         memory.save(1, b"d", Version(1)).unwrap();
-        assert_eq!(memory.take_changed(), [1, 2]);
+        assert_eq!(memory.take_changed(), [2, 1]);
         assert!(memory.take_changed().is_empty());
         memory.remove(1);
         assert_eq!(memory.load(1), None);

@@ -6,7 +6,7 @@ use guard::{
     Ask, Decisions, Pulled, operate,
     policy::Policy,
     signed,
-    wire::{VERSION, signature::Key},
+    wire::{DecisionFeed, VERSION, signature::Key},
 };
 use wasm_bindgen::{JsError, prelude::wasm_bindgen};
 
@@ -138,7 +138,9 @@ impl Desk {
         Some(answer::call(&pull.headers, &pull.path))
     }
 
-    /// How a pull ended; no status: no answer. Says what was wrong with it, if anything was.
+    /// How a pull ended; no status: no answer. `lines`: the body taken apart (`DecisionFeed::from_lines`). Says what was wrong
+    /// with it, if anything was.
+    #[expect(clippy::too_many_arguments, reason = "one crossing of the border")]
     #[must_use]
     pub fn settle(
         &self,
@@ -147,11 +149,13 @@ impl Desk {
         timestamp: &str,
         signature: &str,
         body: &[u8],
+        lines: &str,
         now: f64,
     ) -> Option<String> {
         let pulled = status.map(|status| Pulled { status, signature: [id, timestamp, signature], body });
         let mut decisions = self.decisions.try_borrow_mut().ok()?;
-        let settled = decisions.settle(pulled, &self.key, self.interval_ms, to_millis(now));
+        let read = |_: &[u8]| DecisionFeed::from_lines(lines);
+        let settled = decisions.settle_by(pulled, &self.key, self.interval_ms, to_millis(now), read);
         settled.err().map(|error| error.to_string())
     }
 }
@@ -162,9 +166,11 @@ pub(crate) fn apply(
     key: &Key,
     signature: [&str; 3],
     body: &[u8],
+    lines: &str,
     now: f64,
 ) -> Option<String> {
     let pulled = Pulled { status: 200, signature, body };
-    let settled = decisions.try_borrow_mut().ok()?.settle(Some(pulled), key, 0, to_millis(now));
+    let read = |_: &[u8]| DecisionFeed::from_lines(lines);
+    let settled = decisions.try_borrow_mut().ok()?.settle_by(Some(pulled), key, 0, to_millis(now), read);
     settled.err().map(|error| error.to_string())
 }

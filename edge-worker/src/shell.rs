@@ -144,8 +144,9 @@ impl Guard {
         self.0.key.is_some() && self.0.guard.policy().document().decisions.enabled
     }
 
-    /// Takes a page of decisions over, which an object pulled at `at`; `first`: it begins anew. Says what was wrong with it,
-    /// if anything was.
+    /// Takes a page of decisions over, which an object pulled at `at`; `first`: it begins anew; `lines`: its body taken apart.
+    /// Says what was wrong with it, if anything was.
+    #[expect(clippy::too_many_arguments, reason = "one crossing of the border")]
     #[must_use]
     pub fn decide(
         &self,
@@ -154,6 +155,7 @@ impl Guard {
         timestamp: &str,
         signature: &str,
         body: &[u8],
+        lines: &str,
         at: f64,
     ) -> Option<String> {
         let decisions = self.0.guard.decisions();
@@ -161,7 +163,7 @@ impl Guard {
             let most = self.0.guard.policy().document().decisions.max_entries;
             *decisions.try_borrow_mut().ok()? = Decisions::new(usize::try_from(most).unwrap_or(usize::MAX));
         }
-        objects::apply(decisions, self.0.key.as_ref()?, [id, timestamp, signature], body, at)
+        objects::apply(decisions, self.0.key.as_ref()?, [id, timestamp, signature], body, lines, at)
     }
 
     /// What a client's lease has left, once it is over, in the bytes that the ledger takes.

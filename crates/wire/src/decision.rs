@@ -272,6 +272,55 @@ impl DecisionFeed {
             entries,
         })
     }
+
+    /// Reads a feed that a host with a JSON reader of its own has taken apart, one line each, tabs between the fields: version,
+    /// epoch, serial, `reset` (0 or 1), `more`; then of each decision id, action, end, rate, scope, value. What cannot be read
+    /// of the decisions is left out, and counted.
+    ///
+    /// # Errors
+    /// When the first line is none, or there are too many.
+    pub fn from_lines(text: &str) -> Result<Self, FeedError> {
+        let mut lines = text.lines();
+        let mut head = lines.next().unwrap_or_default().split('\t');
+        let mut field = || head.next().ok_or(FeedError::Malformed(1, 0));
+        let (version, epoch, serial, reset, more) = (field()?, field()?, field()?, field()?, field()?);
+        let version = version.parse().map_err(|_| FeedError::Malformed(1, 0))?;
+        let serial = serial.parse().map_err(|_| FeedError::Malformed(1, 0))?;
+        if version == 0 || version > VERSION {
+            return Err(FeedError::UnknownVersion(version));
+        }
+        if !(1..=limits::MAX_HASH_BYTES).contains(&epoch.len()) {
+            return Err(FeedError::Malformed(1, 0));
+        }
+        let (mut entries, mut rejected) = (Vec::new(), 0);
+        for line in lines {
+            if entries.len() + rejected >= limits::MAX_FEED_ENTRIES {
+                return Err(FeedError::TooManyEntries);
+            }
+            match Decision::from_line(line) {
+                Some(decision) => entries.push(decision),
+                None => rejected += 1,
+            }
+        }
+        Ok(Self { epoch: epoch.into(), serial, reset: reset == "1", more: more == "1", entries, rejected })
+    }
+}
+
+impl Decision {
+    fn from_line(line: &str) -> Option<Self> {
+        let mut fields = line.splitn(6, '\t');
+        let mut field = || fields.next();
+        let (id, action, until, rate) = (field()?, field()?, field()?, field()?);
+        let subject = Subject::parse(field()?, field()?)?;
+        let action = DecisionAction::parse(action)?;
+        Some(Self {
+            id: id.parse().ok()?,
+            subject,
+            action,
+            until: until.parse().ok()?,
+            rate: rate.parse().ok()?,
+        })
+    }
 }
 
 impl Entry<'_> {
@@ -311,6 +360,36 @@ mod tests {
             rejected: 0,
         };
         assert_eq!(DecisionFeed::decode(&feed.to_json()), Ok(feed));
+    }
+
+    #[test]
+    fn a_feed_in_lines_is_the_same() {
+        let text = "1\ta1\t12\t1\t0\n7\tthrottle\t1790000000\t5\taddress\t192.0.2.1\n7\tthrottle\t1790000000\t5\tuser\tann \"x\"\n";
+        let feed = DecisionFeed::from_lines(text).unwrap();
+        let entries = vec![decision("address", "192.0.2.1"), decision("user", "ann \"x\"")];
+        assert_eq!((feed.epoch.as_str(), feed.serial, feed.reset, feed.more), ("a1", 12, true, false));
+        assert_eq!((feed.entries, feed.rejected), (entries, 0));
+    }
+
+    #[test]
+    fn lines_that_are_no_decision_are_counted_and_no_head_is_an_error() {
+        let good = "1\ta1\t12\t0\t1";
+        for line in [
+            "",
+            "7",
+            "7\tdance\t1\t1\taddress\t192.0.2.1",
+            "x\tblock\t1\t1\tuser\ta",
+            "7\tblock\t1\t1\tuser\ta\tb",
+        ] {
+            let feed = DecisionFeed::from_lines(&format!("{good}\n{line}\n")).unwrap();
+            assert_eq!((feed.entries.len(), feed.rejected), (0, 1), "{line:?}");
+        }
+        for head in ["", "1", "1\ta1\tx\t0\t0", "x\ta1\t1\t0\t0", "1\t\t1\t0\t0"] {
+            assert_eq!(DecisionFeed::from_lines(head), Err(FeedError::Malformed(1, 0)), "{head:?}");
+        }
+        assert_eq!(DecisionFeed::from_lines("9\ta1\t1\t0\t0"), Err(FeedError::UnknownVersion(9)));
+        let many = format!("{good}\n{}", "x\n".repeat(limits::MAX_FEED_ENTRIES + 1));
+        assert_eq!(DecisionFeed::from_lines(&many), Err(FeedError::TooManyEntries));
     }
 
     #[test]

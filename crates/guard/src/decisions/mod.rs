@@ -180,8 +180,23 @@ impl Decisions {
         interval_ms: u64,
         now_ms: u64,
     ) -> Result<Update, PullError> {
+        self.settle_by(pulled, key, interval_ms, now_ms, DecisionFeed::decode)
+    }
+
+    /// [`Self::settle`] where the host knows another way to read a body once its signature is checked.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn settle_by(
+        &mut self,
+        pulled: Option<Pulled<'_>>,
+        key: &Key,
+        interval_ms: u64,
+        now_ms: u64,
+        read: impl FnOnce(&[u8]) -> Result<DecisionFeed, FeedError>,
+    ) -> Result<Update, PullError> {
         self.under_way = None;
-        match self.apply(pulled, key, now_ms) {
+        match self.apply(pulled, key, now_ms, read) {
             Ok((update, more)) => {
                 self.pause_ms = 0;
                 self.next_ms = if more { now_ms } else { now_ms.saturating_add(interval_ms) };
@@ -200,6 +215,7 @@ impl Decisions {
         pulled: Option<Pulled<'_>>,
         key: &Key,
         now_ms: u64,
+        read: impl FnOnce(&[u8]) -> Result<DecisionFeed, FeedError>,
     ) -> Result<(Update, bool), PullError> {
         let pulled = pulled.ok_or(PullError::Status(None))?;
         match pulled.status {
@@ -214,7 +230,7 @@ impl Decisions {
         let keys = core::slice::from_ref(key);
         signature::verify(keys, now_ms / 1000, id, timestamp, signatures, pulled.body)
             .map_err(PullError::Signature)?;
-        let feed = DecisionFeed::decode(pulled.body).map_err(PullError::Feed)?;
+        let feed = read(pulled.body).map_err(PullError::Feed)?;
         let is_other = feed.epoch != self.epoch;
         if is_other != feed.reset || (!is_other && feed.serial < self.serial) {
             return Err(PullError::Stale);
