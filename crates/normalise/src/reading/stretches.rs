@@ -49,7 +49,7 @@ impl Tally {
 
     /// Whether enough are strange for a text full of slips.
     pub(super) const fn has_slips(&self) -> bool {
-        self.strange >= 2 && self.strange * 5 >= self.all
+        self.strange >= 2 && self.strange * 20 >= self.all * 7
     }
 }
 

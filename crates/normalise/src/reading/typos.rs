@@ -21,6 +21,9 @@ const FEWEST: u32 = 3;
 /// Words for which letters in place of others are looked for in any case.
 const SURELY: u32 = 5;
 
+/// Words of a stretch for which they are looked for at most: each costs some 5,000 instructions.
+const OTHERS: u32 = 16;
+
 /// One word in so many has to be misspelt.
 const SELDOM: u32 = 8;
 
@@ -40,7 +43,7 @@ pub(super) fn read(stretch: &str, before: u32) -> Reading {
             && word.bytes().all(|byte| byte.is_ascii_alphabetic())
             && !is_known(word.as_bytes());
         // These are dear: after the first words only where words are mended.
-        let others = tried < SURELY || mended * 3 >= tried;
+        let others = tried < SURELY || tried < OTHERS && mended * 3 >= tried;
         let right = if unknown { spelt_right(word.as_bytes(), others) } else { None };
         words += 1;
         tried += u32::from(unknown);
