@@ -20,6 +20,9 @@ pub const LONGEST: usize = BLOCK * WINDOWS[1];
 /// Texts up to so many characters have thresholds of their own; longer ones have the last. The more
 /// windows a text has, the higher the best of them scores by chance.
 pub const LENGTHS: [usize; 3] = [160, 400, 1500];
+/// Shorter texts are not judged, if they are mostly ASCII: names, answers and the inputs of embeddings, in which a word
+/// or two weigh more than they say. What attacks in so few letters is for the rules.
+const SHORTEST: usize = 24;
 /// Thresholds of a head in one kind of language.
 pub const THRESHOLDS: usize = LENGTHS.len() + 1;
 /// A score of 1 as a whole number.
@@ -179,11 +182,12 @@ impl Model {
     }
 }
 
-/// The threshold for a text; `None` for one without characters.
+/// The threshold for a text; `None` for one that is too short to be judged.
 fn threshold(head: &Head, scores: &Scores) -> Option<i64> {
     let length = LENGTHS.iter().filter(|length| scores.characters > **length).count();
-    let script = usize::from(!is_mostly_ascii(scores));
-    head.thresholds.get(script)?.get(length).copied().filter(|_| scores.characters > 0)
+    let ascii = is_mostly_ascii(scores);
+    let shortest = if ascii { SHORTEST } else { 1 };
+    head.thresholds.get(usize::from(!ascii))?.get(length).copied().filter(|_| scores.characters >= shortest)
 }
 
 /// Whether a text is in a script that the training text is mostly in.

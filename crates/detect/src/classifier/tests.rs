@@ -71,7 +71,7 @@ fn the_shipped_models_can_be_read() {
     assert!(SHIPPED_WEIGHTS.len() + SHIPPED_NUMBERS.len() <= 200 * 1024);
     let shipped = Classifier::shipped().unwrap();
     for head in 0..HEADS {
-        let mut at_threshold = shipped.model.score(b"some text");
+        let mut at_threshold = shipped.model.score(b"some text that is long enough");
         let before = shipped.model.weight(head, &at_threshold);
         at_threshold.best[head].score += 100 * UNIT;
         assert!(shipped.model.weight(head, &at_threshold) >= 850 && before < 800);
@@ -113,6 +113,13 @@ fn harmless_texts_come_nowhere_near_the_threshold() {
     for text in texts {
         let findings = found(text, Role::User);
         assert!(findings.iter().all(|finding| finding.weight < 700), "{text}: {findings:?}");
+    }
+}
+
+#[test]
+fn a_word_or_two_are_no_request() {
+    for text in ["red", "red\ngreen", "print sum", "admin login", "reset password"] {
+        assert_eq!(found(text, Role::User), [], "{text}");
     }
 }
 
