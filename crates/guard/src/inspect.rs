@@ -8,7 +8,7 @@ use detect::{Engine, Finding, PromptPrint, Role, Scratch, TensorLimits, TensorVi
 use policy::{Action, ConfigError, History, Policy};
 
 use crate::{
-    conversation::{self, PastTurn, Sorter},
+    conversation::{self, NOTE, PastTurn, Sorter},
     forward::Candidate,
     input::Fields,
     joined::joined,
@@ -238,7 +238,8 @@ impl Inspector {
         candidates: &mut Vec<Candidate>,
     ) {
         let mut found = Vec::new();
-        for part in &decoded.parts {
+        // What the guard itself wrote in place of a message is nobody's offence.
+        for part in decoded.parts.iter().filter(|part| part.text != NOTE) {
             found.clear();
             let findings = sorter.findings(part, new);
             let role = role(part.role);
