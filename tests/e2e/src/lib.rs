@@ -9,7 +9,7 @@ pub mod rude;
 
 use std::{
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -120,6 +120,16 @@ pub fn ask(port: u16, text: &str) -> Result<Response> {
 pub fn event_id(response: &Response) -> Result<EventId> {
     let id = response.header("x-modelgate-event").context("the answer names no event")?;
     Ok(id.parse()?)
+}
+
+/// Waits until so many seconds of a minute are left: limits are counted by the clock's minutes, and what is counted
+/// across the end of one is let go little by little.
+pub fn within_a_minute(seconds: u64) {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let left = 60_000 - u64::try_from(since.as_millis() % 60_000).unwrap_or_default();
+    if left < seconds * 1000 {
+        thread::sleep(Duration::from_millis(left + 100));
+    }
 }
 
 /// Waits until a question has an answer.

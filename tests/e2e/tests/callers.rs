@@ -14,7 +14,7 @@ use modelgate_e2e::{
     envoy::{healthy, reloads},
     event_id, eventually,
     pieces::connect,
-    stack_with, stack_with_policy, stored,
+    stack_with, stack_with_policy, stored, within_a_minute,
 };
 use serde_json::{Value, json};
 use xtask::{
@@ -39,6 +39,7 @@ fn a_limit_is_exact_over_four_threads_and_sixty_four_connections() -> Result<()>
         options.quick_model = true;
     })?;
     let port = stack.ports().envoy_unlimited;
+    within_a_minute(30);
     let (next, passed, refused) = (AtomicU32::new(0), AtomicU32::new(0), AtomicU32::new(0));
     thread::scope(|scope| {
         let senders: Vec<_> =

@@ -9,7 +9,9 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use modelgate_e2e::{ATTACK, CHAT, ask, chat, event_id, eventually, stack_with, stored, times_stored};
+use modelgate_e2e::{
+    ATTACK, CHAT, ask, chat, event_id, eventually, stack_with, stored, times_stored, within_a_minute,
+};
 use serde_json::{Value, json};
 use xtask::{
     Paths,
@@ -85,6 +87,7 @@ fn limited(limit: u32) -> Value {
 fn a_limit_holds_exactly_for_eight_clients_with_one_key_and_across_a_restart() -> Result<()> {
     let mut stack = edge("edge-ledger", &limited(60), &[])?;
     let port = stack.ports().edge;
+    within_a_minute(30);
     let first = passed(port, "sk-shared-by-eight", 15)?;
     ensure!(first == 60, "{first} of 120 requests passed");
     // Another client is not held to it.
@@ -107,6 +110,7 @@ fn a_ledger_in_memory_holds_too_and_starts_anew_with_the_worker() -> Result<()> 
         &[("(name = \"LEDGER_SHARDS\", text = \"16\")", "(name = \"LEDGER\", text = \"memory\")")],
     )?;
     let port = stack.ports().edge;
+    within_a_minute(30);
     ensure!(passed(port, "sk-in-memory", 2)? == 10);
     stack.restart(Part::Edge)?;
     ensure!(passed(port, "sk-in-memory", 2)? == 10, "memory forgets");
@@ -236,6 +240,7 @@ fn a_trap_costs_its_request_and_no_count_no_decision_and_no_event() -> Result<()
         Ok(Request::post(port, CHAT, chat("Hello")).from(caller).send()?.status == 403)
     };
     eventually("the decision", || Ok(is_blocked()?.then_some(())))?;
+    within_a_minute(30);
     ensure!(passed(port, "sk-trapped", 3)? == 24);
     let trapped = with_key(port, "sk-trapped", "modelgate-trap")?;
     ensure!(trapped.status == 503 && trapped.header("x-modelgate-verdict") == Some("block"));
