@@ -14,7 +14,7 @@ use tokio::{
 use crate::{
     alert::{self, Letter},
     clock::{millis, now_ms},
-    config::Config,
+    config::{Channel, Config},
     entropy,
     incident::Incident,
     mail::{Failure, Mailer},
@@ -150,7 +150,7 @@ pub(crate) fn notification(config: &Config, letter: &Letter, about: Option<Told>
         about,
         // A struct of strings: serialising it cannot fail.
         message: serde_json::to_string(letter).unwrap_or_default(),
-        recipients: config.mail.recipients.iter().map(ToString::to_string).collect(),
+        targets: config.receivers.iter().flat_map(|receiver| receiver.targets()).collect(),
     }
 }
 
@@ -165,7 +165,9 @@ struct Sender {
 impl Sender {
     async fn send(&self, claimed: Claimed) {
         let result = match serde_json::from_str::<Letter>(&claimed.message) {
-            Ok(letter) => self.mailer.send(&letter, &claimed.recipient, claimed.created_ms).await,
+            Ok(letter) => match claimed.channel {
+                Channel::Email => self.mailer.send(&letter, &claimed.recipient, claimed.created_ms).await,
+            },
             Err(e) => Err(Failure::Permanent(format!("the stored mail cannot be read: {e}"))),
         };
         let outcome = self.outcome(&claimed, result);
@@ -205,7 +207,11 @@ impl Sender {
 
     fn park(&self, claimed: &Claimed, error: String) -> Outcome {
         self.metrics.mails_parked.add(1);
-        notice::error!("mail: to {} is parked, it will not be tried again: {error}", claimed.recipient);
+        notice::error!(
+            "mail: to {} (receiver {}) is parked, it will not be tried again: {error}",
+            claimed.recipient,
+            claimed.receiver
+        );
         Outcome::Parked { error }
     }
 

@@ -348,6 +348,30 @@ fn what_is_wrong_is_named() {
 }
 
 #[test]
+fn receivers_have_names_of_their_own_and_somebody_to_tell() {
+    let top =
+        "webhook_keys = [\"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"]\n[smtp]\nserver = \"mx.example.org\"\n";
+    let night = "[[receivers]]\nname = \"night\"\nemail = [\"n@x.org\", \"m@x.org\"]\n";
+    let config = good(&format!("{top}{night}"), &[]);
+    assert!(config.mail.recipients.is_empty(), "somebody is told, so nobody need be named here");
+    let both = good(&format!("{top}[mail]\nrecipients = [\"a@x.org\"]\n{night}"), &[]);
+    let names: Vec<&str> = both.receivers.iter().map(|receiver| receiver.name.as_str()).collect();
+    assert_eq!(names, ["default", "night"]);
+    let told: Vec<String> = both.receivers[1].targets().map(|target| target.recipient).collect();
+    assert_eq!(told, ["n@x.org", "m@x.org"]);
+    for (text, expected) in [
+        (format!("{top}{night}{night}"), "receivers[1].name: \"night\" is taken"),
+        (format!("{top}[[receivers]]\nname = \"night\"\n"), "receivers[0]: \"night\" has nobody to tell"),
+        (format!("{top}{}", night.replace("\"night\"", "\"a b\"")), "receivers[0].name: 1 to 64 letters"),
+        (format!("{top}{}", night.replace("n@x.org", "n")), "receivers[0].email: \"n\""),
+        (format!("{top}{night}pager = 1\n"), "pager"),
+    ] {
+        let shown = load(&text, &[]).unwrap_err().to_string();
+        assert!(shown.contains(expected), "{text}\nsays {shown}");
+    }
+}
+
+#[test]
 fn all_errors_are_told_at_once() {
     let text = "listen = \"x\"\npublic_url = \"y\"\n[smtp]\nserver = \"a b\"\n";
     let errors = load(text, &[]).unwrap_err();

@@ -88,7 +88,9 @@ impl Check<'_> {
             max_events_per_minute: raw.ingest.max_events_per_minute.unwrap_or(MAX_EVENTS_PER_MINUTE),
         };
         let smtp = self.smtp(raw.smtp);
-        let mail = self.mail(&raw.mail, smtp.is_some());
+        let mail = self.mail(&raw.mail, smtp.is_some(), raw.receivers.is_empty());
+        let recipients = mail.as_ref().map_or(&[][..], |mail| &mail.recipients);
+        let receivers = self.receivers(recipients, &raw.receivers);
         let transport = match smtp {
             Some(smtp) => Transport::Smtp(smtp),
             None => Transport::Files(raw.mail.directory.as_deref().map_or_else(
@@ -112,6 +114,7 @@ impl Check<'_> {
                 ..alerts(&raw.alerts)
             },
             mail: mail?,
+            receivers,
             transport,
             outbox,
             retention,
@@ -312,7 +315,8 @@ impl Check<'_> {
         }
     }
 
-    fn mail(&mut self, raw: &raw::Mail, smtp: bool) -> Option<Mail> {
+    /// With no other receiver somebody must be written to.
+    fn mail(&mut self, raw: &raw::Mail, smtp: bool, alone: bool) -> Option<Mail> {
         let sender = match self.source.var("ALERT_SENDER").or_else(|| raw.sender.clone()) {
             Some(sender) => sender,
             None => {
@@ -336,7 +340,7 @@ impl Check<'_> {
                 recipients.push(mailbox);
             }
         }
-        if recipients.is_empty() {
+        if recipients.is_empty() && alone {
             if smtp {
                 self.errors.push(
                     "mail.recipients: a mail server is configured, but nobody to write to (ALERT_RECIPIENTS)"
@@ -370,7 +374,7 @@ impl Check<'_> {
     }
 
     /// A mail address. A display name with control characters would make the mail library panic.
-    fn mailbox(&mut self, key: &str, text: &str) -> Option<Mailbox> {
+    pub(super) fn mailbox(&mut self, key: &str, text: &str) -> Option<Mailbox> {
         if text.chars().any(char::is_control) {
             self.errors.push(format!("{key}: {text:?} has control characters"));
             return None;

@@ -7,6 +7,7 @@ mod check;
 mod database;
 mod duration;
 mod raw;
+mod receivers;
 mod retention;
 mod secret;
 mod source;
@@ -14,6 +15,7 @@ mod source;
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 pub use database::{Database, Postgres};
+pub use receivers::{Channel, Receiver, Target};
 pub use secret::Secret;
 pub use source::Source;
 
@@ -40,6 +42,8 @@ pub struct Config {
     pub alerts: Alerts,
     /// What a mail says of itself, and who gets it.
     pub mail: Mail,
+    /// Who is told; the first is told of what no other is named for.
+    pub receivers: Vec<Receiver>,
     /// How mails leave.
     pub transport: Transport,
     /// How long the outbox tries.

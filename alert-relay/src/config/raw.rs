@@ -38,6 +38,17 @@ pub(super) struct Raw {
     pub(super) retention: Retention,
     #[serde(default)]
     pub(super) automatic_decisions: Vec<AutomaticDecision>,
+    #[serde(default)]
+    pub(super) receivers: Vec<Receiver>,
+}
+
+/// `[[receivers]]`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Receiver {
+    pub(super) name: String,
+    #[serde(default)]
+    pub(super) email: Vec<String>,
 }
 
 /// `[[automatic_decisions]]`

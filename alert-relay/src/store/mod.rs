@@ -45,7 +45,12 @@ use std::{
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 use wire::{Event, EventId, Severity};
 
-use crate::{config::Alerts, incident::Key, logfile, metrics::Metrics};
+use crate::{
+    config::{Alerts, Target},
+    incident::Key,
+    logfile,
+    metrics::Metrics,
+};
 
 pub(crate) use outbox::{Claimed, Outcome};
 pub(crate) use read::{Delivery, IncidentFilter, OutboxState, StoredEvent};
@@ -85,8 +90,8 @@ pub(crate) struct NewNotification {
     pub(crate) about: Option<Told>,
     /// The composed mail as JSON.
     pub(crate) message: String,
-    /// Mail addresses.
-    pub(crate) recipients: Vec<String>,
+    /// To whom, and how.
+    pub(crate) targets: Vec<Target>,
 }
 
 /// What a mail told of an incident.

@@ -2,8 +2,9 @@
 
 use super::{
     NewNotification,
-    db::{Db, DbError, Dialect, Value},
+    db::{Db, DbError, Dialect, Value, broken},
 };
+use crate::config::Channel;
 
 /// A mail taken from the outbox to be sent now.
 #[derive(Clone, Debug)]
@@ -12,7 +13,11 @@ pub(crate) struct Claimed {
     pub(crate) id: i64,
     /// The composed mail as JSON.
     pub(crate) message: String,
-    /// Its one recipient.
+    /// By which channel it goes.
+    pub(crate) channel: Channel,
+    /// The receiver of the configuration that it is for.
+    pub(crate) receiver: String,
+    /// Its one recipient: a mail address, or what the channel calls its target.
     pub(crate) recipient: String,
     /// How often it was tried before.
     pub(crate) attempts: u64,
@@ -53,7 +58,7 @@ pub(super) fn claim(
         Dialect::Postgres => " FOR UPDATE OF outbox SKIP LOCKED",
     };
     let sql = format!(
-        "SELECT outbox.id, message, recipient, attempts, outbox.created_ms \
+        "SELECT outbox.id, message, recipient, attempts, outbox.created_ms, channel, receiver \
          FROM outbox JOIN notifications ON notifications.id = notification \
          WHERE state = 'pending' AND due_ms <= ?1 AND lease_ms <= ?1 ORDER BY due_ms LIMIT ?2{apart}"
     );
@@ -64,6 +69,8 @@ pub(super) fn claim(
             recipient: row.text(2)?,
             attempts: row.uint(3)?,
             created_ms: row.uint(4)?,
+            channel: Channel::parse(&row.text(5)?).ok_or_else(|| broken(5, "no channel"))?,
+            receiver: row.text(6)?,
         })
     })?;
     let until = now_ms.saturating_add(lease_ms);
@@ -105,13 +112,22 @@ pub(super) fn insert(db: &Db, notification: &NewNotification, now_ms: u64) -> Re
         |row| row.int(0),
     )?;
     let rows: Vec<_> = notification
-        .recipients
+        .targets
         .iter()
-        .map(|recipient| vec![id.into(), recipient.into(), now_ms.into()])
+        .map(|target| {
+            vec![
+                id.into(),
+                target.channel.as_str().into(),
+                (&target.receiver).into(),
+                (&target.recipient).into(),
+                now_ms.into(),
+            ]
+        })
         .collect();
+    // Who is named twice is told once.
     db.execute_each(
-        "INSERT INTO outbox (notification, channel, recipient, state, due_ms, created_ms) \
-         VALUES (?1, 'mail', ?2, 'pending', ?3, ?3)",
+        "INSERT INTO outbox (notification, channel, receiver, recipient, state, due_ms, created_ms) \
+         VALUES (?1, ?2, ?3, ?4, 'pending', ?5, ?5) ON CONFLICT (notification, channel, recipient) DO NOTHING",
         &rows,
     )
 }

@@ -6,6 +6,7 @@ use super::{
     *,
 };
 use crate::{
+    config::Channel,
     incident::Incident,
     testing::{MOMENT, event},
 };
@@ -73,6 +74,11 @@ fn ingest(events: Vec<Event>) -> (Command, oneshot::Receiver<Result<Stored, Stor
     (Command::Ingest { events, permit: None, reply }, answer)
 }
 
+fn target(recipient: &str) -> Target {
+    let (receiver, recipient) = ("default".to_owned(), recipient.to_owned());
+    Target { channel: Channel::Email, receiver, recipient }
+}
+
 fn enqueue(incident: &Incident) -> (Command, oneshot::Receiver<Result<bool, StoreError>>) {
     let about = Some(Told {
         incident: incident.id,
@@ -84,7 +90,7 @@ fn enqueue(incident: &Incident) -> (Command, oneshot::Receiver<Result<bool, Stor
     let notification = NewNotification {
         about,
         message: "{}".to_owned(),
-        recipients: vec!["a@x".to_owned(), "b@x".to_owned()],
+        targets: ["a@x", "b@x", "a@x"].map(target).to_vec(),
     };
     let (reply, answer) = oneshot::channel();
     (Command::Enqueue { notification, reply }, answer)

@@ -126,4 +126,9 @@ pub(super) const MIGRATIONS: &[&str] = &[
     CREATE INDEX audit_at ON audit (at_ms);
     CREATE INDEX notifications_created ON notifications (created_ms);
     ",
+    // 5: to which receiver's target by which channel.
+    "
+    ALTER TABLE outbox ADD COLUMN receiver TEXT NOT NULL DEFAULT 'default';
+    UPDATE outbox SET channel = 'email' WHERE channel = 'mail';
+    ",
 ];

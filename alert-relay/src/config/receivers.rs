@@ -1,0 +1,94 @@
+//! Who is told, and by which channels.
+
+use lettre::message::Mailbox;
+
+use super::{check::Check, raw};
+
+/// The receiver that is there without being configured: `mail.recipients`.
+pub(crate) const DEFAULT: &str = "default";
+/// Most receivers.
+const MAX_RECEIVERS: usize = 64;
+/// Longest name of a receiver in bytes.
+const MAX_NAME: usize = 64;
+
+/// A way to tell somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Channel {
+    /// A mail.
+    Email,
+}
+
+impl Channel {
+    /// The word used in the configuration and in the outbox.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Email => "email",
+        }
+    }
+
+    /// Back from [`Self::as_str`].
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Email].into_iter().find(|channel| channel.as_str() == word)
+    }
+}
+
+/// Somebody who is told, under a name that routes use.
+#[derive(Clone, Debug)]
+pub struct Receiver {
+    /// Its name.
+    pub name: String,
+    /// Mail addresses; an envelope each.
+    pub email: Vec<Mailbox>,
+}
+
+/// One of a receiver's targets: one delivery of each notification.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// How.
+    pub channel: Channel,
+    /// The receiver's name.
+    pub receiver: String,
+    /// A mail address, or what the channel calls its target.
+    pub recipient: String,
+}
+
+impl Receiver {
+    /// Everything that a notification to this receiver goes to.
+    pub fn targets(&self) -> impl Iterator<Item = Target> {
+        let target = |channel, recipient| Target { channel, receiver: self.name.clone(), recipient };
+        self.email.iter().map(move |mailbox| target(Channel::Email, mailbox.to_string()))
+    }
+}
+
+impl Check<'_> {
+    /// `mail.recipients` as the default receiver, if there are any, then those of the file.
+    pub(super) fn receivers(&mut self, recipients: &[Mailbox], raw: &[raw::Receiver]) -> Vec<Receiver> {
+        let mut receivers = Vec::new();
+        if !recipients.is_empty() {
+            receivers.push(Receiver { name: DEFAULT.to_owned(), email: recipients.to_vec() });
+        }
+        for (at, raw) in raw.iter().enumerate() {
+            let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+            if raw.name.is_empty() || raw.name.len() > MAX_NAME || !raw.name.chars().all(plain) {
+                self.errors
+                    .push(format!("receivers[{at}].name: 1 to {MAX_NAME} letters, digits, '-', '_' and '.'"));
+            }
+            if receivers.iter().any(|known: &Receiver| known.name == raw.name) {
+                self.errors.push(format!("receivers[{at}].name: {:?} is taken", raw.name));
+            }
+            let key = format!("receivers[{at}].email");
+            let email = raw.email.iter().filter_map(|text| self.mailbox(&key, text)).collect();
+            let receiver = Receiver { name: raw.name.clone(), email };
+            if receiver.targets().next().is_none() {
+                self.errors.push(format!("receivers[{at}]: {:?} has nobody to tell", raw.name));
+            }
+            receivers.push(receiver);
+        }
+        if receivers.len() > MAX_RECEIVERS {
+            self.errors.push(format!("receivers: more than {MAX_RECEIVERS}"));
+        }
+        receivers
+    }
+}
