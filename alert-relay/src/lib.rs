@@ -13,6 +13,7 @@
 mod alert;
 mod api;
 pub mod automatic;
+mod channel;
 mod clock;
 pub mod config;
 mod entropy;
@@ -74,7 +75,7 @@ impl Relay {
         let config = Arc::new(config);
         let metrics = Arc::new(Metrics::default());
         let wake = Arc::new(Notify::new());
-        let mailer = mail::Mailer::new(&config.mail, &config.transport)?;
+        let channels = channel::Channels::new(&config)?;
         let tls = config.tls.clone().map(tls::Acceptor::new).transpose()?.map(Arc::new);
         let listener = server::bind(config.listen).await?;
         let address =
@@ -82,7 +83,7 @@ impl Relay {
         let (store, log) = open(&config, &metrics, &wake).await?;
         let (stop, stopped) = watch::channel(false);
         let dispatcher =
-            outbox::Dispatcher::new(Arc::clone(&config), store.clone(), mailer, Arc::clone(&metrics), wake);
+            outbox::Dispatcher::new(Arc::clone(&config), store.clone(), channels, Arc::clone(&metrics), wake);
         let keeping = tokio::spawn(keeping::run(Arc::clone(&config), store.clone(), stopped.clone()));
         let router = api::router(api::Shared::new(Arc::clone(&config), store.clone(), metrics));
         announce(&config, address);

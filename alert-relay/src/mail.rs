@@ -27,22 +27,14 @@ use lettre::{
 
 use crate::{
     alert::{Letter, clean::clean},
+    channel::{Channel, Delivering, Failure, MAX_SAID_CHARS, Message as Sent, Receipt},
     config::{self, Smtp, Tls, Transport},
 };
 
 /// How long to wait for a farewell that no longer matters.
 const QUIT_TIMEOUT: Duration = Duration::from_secs(2);
-/// Longest failure text kept, in characters.
-const MAX_ERROR_CHARS: usize = 400;
-
-/// Why a mail was not taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Failure {
-    /// Trying again can help.
-    Transient(String),
-    /// Trying again will not help.
-    Permanent(String),
-}
+/// How long writing a file may take.
+const FILE_PATIENCE: Duration = Duration::from_secs(15);
 
 /// Sends mails.
 pub(crate) struct Mailer {
@@ -85,7 +77,7 @@ impl Mailer {
         letter: &Letter,
         recipient: &str,
         created_ms: u64,
-    ) -> Result<String, Failure> {
+    ) -> Result<Receipt, Failure> {
         let to: Mailbox = recipient.parse().map_err(|e| Failure::Permanent(format!("{recipient}: {e}")))?;
         let envelope = Envelope::new(Some(self.sender.email.clone()), vec![to.email.clone()])
             .map_err(|e| Failure::Permanent(e.to_string()))?;
@@ -94,19 +86,32 @@ impl Mailer {
             Way::Files(directory) => {
                 let path = directory.join(file_name(letter, recipient));
                 write_file(&path, &message)
-                    .map_err(|e| Failure::Transient(format!("cannot write {}: {e}", path.display())))?;
-                Ok(format!("no SMTP server is configured; written to {}", path.display()))
+                    .map_err(|e| Failure::temporary(format!("cannot write {}: {e}", path.display())))?;
+                Ok(Receipt(format!("no SMTP server is configured; written to {}", path.display())))
             }
             Way::Smtp { server, tls, hello } => {
                 let handing = hand_over(server, tls.as_ref(), hello, &envelope, &message);
                 match tokio::time::timeout(server.timeout, handing).await {
-                    Ok(result) => result.map(|()| format!("sent to {recipient}")),
-                    Err(_) => Err(Failure::Transient(format!(
+                    Ok(result) => result,
+                    Err(_) => Err(Failure::temporary(format!(
                         "{}:{} took longer than {:?}",
                         server.server, server.port, server.timeout
                     ))),
                 }
             }
+        }
+    }
+}
+
+impl Channel for Mailer {
+    fn deliver<'a>(&'a self, message: Sent<'a>) -> Delivering<'a> {
+        Box::pin(self.send(message.letter, message.recipient, message.created_ms))
+    }
+
+    fn patience(&self) -> Duration {
+        match &self.way {
+            Way::Smtp { server, .. } => server.timeout,
+            Way::Files(_) => FILE_PATIENCE,
         }
     }
 }
@@ -131,7 +136,7 @@ async fn hand_over(
     hello: &ClientId,
     envelope: &Envelope,
     message: &[u8],
-) -> Result<(), Failure> {
+) -> Result<Receipt, Failure> {
     let host = server.server.trim_start_matches('[').trim_end_matches(']');
     let at_once = tls.filter(|_| server.tls == Tls::Implicit).cloned();
     let place = format!("{host}:{}", server.port);
@@ -142,7 +147,7 @@ async fn hand_over(
     if server.tls == Tls::StartTls {
         let Some(tls) = tls.filter(|_| connection.can_starttls()) else {
             farewell(&mut connection).await;
-            return Err(Failure::Transient(format!(
+            return Err(Failure::temporary(format!(
                 "{place}: the server offers no STARTTLS, and mail is not sent without it"
             )));
         };
@@ -158,13 +163,16 @@ async fn hand_over(
     let result = connection.send(envelope, message).await;
     farewell(&mut connection).await;
     match result {
-        Ok(_) => Ok(()),
+        Ok(response) => {
+            let lines: Vec<&str> = response.message().collect();
+            Ok(Receipt(clean(&format!("{} {}", response.code(), lines.join(" ")), MAX_SAID_CHARS)))
+        }
         Err(e) => {
-            let text = clean(&format!("{place}: hand over: {e}"), MAX_ERROR_CHARS);
+            let text = clean(&format!("{place}: hand over: {e}"), MAX_SAID_CHARS);
             Err(if e.is_permanent() && !is_about_us(&e) {
                 Failure::Permanent(text)
             } else {
-                Failure::Transient(text)
+                Failure::temporary(text)
             })
         }
     }
@@ -177,7 +185,7 @@ async fn farewell(connection: &mut AsyncSmtpConnection) {
 /// A failure before any recipient was named speaks about the server or our account, never about the mail. An operator
 /// can mend both, so the mail waits.
 fn setup_failure(place: &str, step: &str, error: &lettre::transport::smtp::Error) -> Failure {
-    Failure::Transient(clean(&format!("{place}: {step}: {error}"), MAX_ERROR_CHARS))
+    Failure::temporary(clean(&format!("{place}: {step}: {error}"), MAX_SAID_CHARS))
 }
 
 /// 530, 534, 535 and 538 ask for authentication or encryption (RFC 4954, RFC 3207).

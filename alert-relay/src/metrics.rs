@@ -8,7 +8,7 @@ use std::{
 
 use wire::{Severity, Verdict};
 
-use crate::store::Counts;
+use crate::{config::Channel, store::Counts};
 
 /// A number that only grows.
 #[derive(Debug, Default)]
@@ -84,12 +84,31 @@ pub(crate) struct Metrics {
     pub(crate) log_errors: Counter,
     /// Batches of senders that bring more than they may.
     pub(crate) over_quota: Counter,
-    /// Mails a server took.
-    pub(crate) mails_sent: Counter,
-    /// Attempts that will be repeated.
-    pub(crate) mails_retried: Counter,
-    /// Mails refused for good.
-    pub(crate) mails_parked: Counter,
+    /// Attempts to deliver, by channel and outcome.
+    deliveries: [[Counter; OUTCOMES.len()]; Channel::ALL.len()],
+}
+
+/// How an attempt to deliver went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Delivered {
+    /// It was taken.
+    Sent,
+    /// It will be repeated.
+    Retried,
+    /// It was refused for good.
+    Parked,
+}
+
+const OUTCOMES: [Delivered; 3] = [Delivered::Sent, Delivered::Retried, Delivered::Parked];
+
+impl Delivered {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Retried => "retried",
+            Self::Parked => "parked",
+        }
+    }
 }
 
 /// Batches by result.
@@ -140,6 +159,15 @@ impl Metrics {
         self.opened.add_u64(counts.opened);
     }
 
+    /// Counts an attempt to deliver.
+    pub(crate) fn delivered(&self, channel: Channel, outcome: Delivered) {
+        let row = Channel::ALL.iter().zip(&self.deliveries).find(|(known, _)| **known == channel);
+        let counter = row.and_then(|(_, row)| OUTCOMES.iter().zip(row).find(|(known, _)| **known == outcome));
+        if let Some((_, counter)) = counter {
+            counter.add(1);
+        }
+    }
+
     /// The text that Prometheus reads.
     #[must_use]
     pub(crate) fn text(&self, gauges: &Gauges) -> String {
@@ -180,11 +208,12 @@ impl Metrics {
             head(&mut out, name, "counter", help);
             line(&mut out, name, "", counter.get());
         }
-        let mails =
-            [("sent", &self.mails_sent), ("retried", &self.mails_retried), ("parked", &self.mails_parked)];
-        head(&mut out, "mail_attempts_total", "counter", "Mails handed to a server, by outcome");
-        for (outcome, counter) in mails {
-            line(&mut out, "mail_attempts_total", &format!("outcome=\"{outcome}\""), counter.get());
+        head(&mut out, "deliveries_total", "counter", "Messages handed over, by channel and outcome");
+        for (row, channel) in self.deliveries.iter().zip(Channel::ALL) {
+            for (counter, outcome) in row.iter().zip(OUTCOMES) {
+                let labels = format!("channel=\"{}\",outcome=\"{}\"", channel.as_str(), outcome.as_str());
+                line(&mut out, "deliveries_total", &labels, counter.get());
+            }
         }
         self.commit_seconds.text(&mut out, "commit_seconds", "Time a transaction takes");
         let values = [

@@ -1,8 +1,8 @@
-//! Composes mails when incidents are due, and sends what the outbox holds.
+//! Composes mails when incidents are due, and hands over what the outbox holds, each channel by itself.
 //!
 //! **Once.** Composing an incident's mail number n and putting it into the outbox is one transaction that n admits
 //! once. A row is leased while it is being sent, and settled after. Killed between the server's "250" and the
-//! settling, the relay sends that one mail again after its next start, under the same `Message-ID`.
+//! settling, the relay sends that one message again after its next start, under the same id.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,31 +12,31 @@ use tokio::{
 };
 
 use crate::{
-    alert::{self, Letter},
+    alert::{self, Letter, clean::clean},
+    channel::{Channels, Failure, MAX_SAID_CHARS, Message, Receipt},
     clock::{millis, now_ms},
     config::{Channel, Config},
     entropy,
     incident::Incident,
-    mail::{Failure, Mailer},
-    metrics::Metrics,
+    metrics::{Delivered, Metrics},
     notice,
     store::{self, Claimed, NewNotification, Outcome, Store, StoreError, Told},
 };
 
 /// Without being woken, look so often.
 const TICK: Duration = Duration::from_millis(250);
-/// Mails on their way at once. One: so a relay that is killed sends no more than one of them again.
-const PARALLEL: usize = 1;
 /// Incidents composed in one go.
 const INCIDENTS: usize = 32;
 /// Events read to compose a mail.
 const EVENTS: usize = 20;
+/// Longer than settling can take, beyond what delivering may.
+const LEASE_MARGIN: Duration = Duration::from_secs(30);
 
 /// Sends alerts.
 pub(crate) struct Dispatcher {
     config: Arc<Config>,
     store: Store,
-    mailer: Arc<Mailer>,
+    channels: Arc<Channels>,
     metrics: Arc<Metrics>,
     wake: Arc<Notify>,
 }
@@ -47,20 +47,21 @@ impl Dispatcher {
     pub(crate) fn new(
         config: Arc<Config>,
         store: Store,
-        mailer: Mailer,
+        channels: Channels,
         metrics: Arc<Metrics>,
         wake: Arc<Notify>,
     ) -> Self {
-        Self { config, store, mailer: Arc::new(mailer), metrics, wake }
+        Self { config, store, channels: Arc::new(channels), metrics, wake }
     }
 
-    /// Runs until `stop` turns true; mails on their way are waited for.
+    /// Runs until `stop` turns true; messages on their way are waited for.
     pub(crate) async fn run(self, mut stop: watch::Receiver<bool>) {
         let mut sending = JoinSet::new();
+        let mut busy = Vec::new();
         let mut failing = false;
         while !*stop.borrow() {
             let result = match self.compose_due().await {
-                Ok(()) => self.send_due(&mut sending).await,
+                Ok(()) => self.send_due(&mut sending, &mut busy).await,
                 Err(e) => Err(e),
             };
             if let Err(e) = &result
@@ -71,7 +72,11 @@ impl Dispatcher {
             failing = result.is_err();
             tokio::select! {
                 () = self.wake.notified() => {}
-                _ = sending.join_next(), if !sending.is_empty() => {}
+                Some(done) = sending.join_next(), if !sending.is_empty() => match done {
+                    Ok(channel) => busy.retain(|known| *known != channel),
+                    // One that panicked does not say which it was; its row's lease runs out.
+                    Err(_) => busy.clear(),
+                },
                 () = tokio::time::sleep(TICK) => {}
                 _ = stop.changed() => {}
             }
@@ -114,33 +119,32 @@ impl Dispatcher {
         self.store.enqueue(notification(&self.config, letter, about)).await.map(|_| ())
     }
 
-    /// Starts sending what is due, as far as there is room.
-    async fn send_due(&self, sending: &mut JoinSet<()>) -> Result<(), StoreError> {
-        while sending.try_join_next().is_some() {}
-        let room = PARALLEL.saturating_sub(sending.len());
+    /// Starts handing over what is due: one message of each channel at a time, so that a relay that is killed sends no
+    /// more than that again, and a channel that stalls holds up no other.
+    async fn send_due(
+        &self,
+        sending: &mut JoinSet<Channel>,
+        busy: &mut Vec<Channel>,
+    ) -> Result<(), StoreError> {
         let now = now_ms();
         // Claiming is a commit; an idle relay should not make one every tick.
-        if room == 0 || !self.store.read(move |db| store::outbox_is_due(db, now)).await? {
-            return Ok(());
-        }
-        for claimed in self.store.claim(now, self.lease(), room).await? {
-            let sender = Sender {
-                config: Arc::clone(&self.config),
-                store: self.store.clone(),
-                mailer: Arc::clone(&self.mailer),
-                metrics: Arc::clone(&self.metrics),
-            };
-            sending.spawn(async move { sender.send(claimed).await });
+        for channel in self.store.read(move |db| store::due_channels(db, now)).await? {
+            if busy.contains(&channel) {
+                continue;
+            }
+            let lease = self.channels.patience() * 2 + LEASE_MARGIN;
+            for claimed in self.store.claim(channel, now, lease, 1).await? {
+                busy.push(channel);
+                let sender = Sender {
+                    config: Arc::clone(&self.config),
+                    store: self.store.clone(),
+                    channels: Arc::clone(&self.channels),
+                    metrics: Arc::clone(&self.metrics),
+                };
+                sending.spawn(async move { sender.send(claimed).await });
+            }
         }
         Ok(())
-    }
-
-    /// Longer than sending can take.
-    fn lease(&self) -> Duration {
-        match &self.config.transport {
-            crate::config::Transport::Smtp(smtp) => smtp.timeout * 2 + Duration::from_secs(30),
-            crate::config::Transport::Files(_) => Duration::from_secs(60),
-        }
     }
 }
 
@@ -154,48 +158,54 @@ pub(crate) fn notification(config: &Config, letter: &Letter, about: Option<Told>
     }
 }
 
-/// Sends one claimed mail.
+/// Hands over one claimed message.
 struct Sender {
     config: Arc<Config>,
     store: Store,
-    mailer: Arc<Mailer>,
+    channels: Arc<Channels>,
     metrics: Arc<Metrics>,
 }
 
 impl Sender {
-    async fn send(&self, claimed: Claimed) {
-        let result = match serde_json::from_str::<Letter>(&claimed.message) {
-            Ok(letter) => match claimed.channel {
-                Channel::Email => self.mailer.send(&letter, &claimed.recipient, claimed.created_ms).await,
-            },
-            Err(e) => Err(Failure::Permanent(format!("the stored mail cannot be read: {e}"))),
-        };
+    async fn send(&self, claimed: Claimed) -> Channel {
+        let result = self.deliver(&claimed).await;
         let outcome = self.outcome(&claimed, result);
-        // While the store fails the lease goes on; after it the mail is tried again.
+        // While the store fails the lease goes on; after it the message is tried again.
         if let Err(e) = self.store.settle(claimed.id, outcome).await {
-            notice::error!("outbox: cannot note how mail {} went: {e}", claimed.id);
+            notice::error!("outbox: cannot note how message {} went: {e}", claimed.id);
         }
+        claimed.channel
     }
 
-    fn outcome(&self, claimed: &Claimed, result: Result<String, Failure>) -> Outcome {
-        let now = now_ms();
+    async fn deliver(&self, claimed: &Claimed) -> Result<Receipt, Failure> {
+        let Some(channel) = self.channels.to(claimed.channel, &claimed.recipient) else {
+            return Err(Failure::Permanent("the configuration no longer has this target".to_owned()));
+        };
+        let letter: Letter = serde_json::from_str(&claimed.message)
+            .map_err(|e| Failure::Permanent(format!("the stored message cannot be read: {e}")))?;
+        let (recipient, created_ms) = (claimed.recipient.as_str(), claimed.created_ms);
+        channel.deliver(Message { letter: &letter, recipient, created_ms }).await
+    }
+
+    fn outcome(&self, claimed: &Claimed, result: Result<Receipt, Failure>) -> Outcome {
+        let (now, to) = (now_ms(), place(claimed));
         match result {
-            Ok(how) => {
-                self.metrics.mails_sent.add(1);
-                notice::info!("mail: {how}");
-                Outcome::Sent
+            Ok(Receipt(said)) => {
+                self.metrics.delivered(claimed.channel, Delivered::Sent);
+                notice::info!("{to}: sent: {said}");
+                Outcome::Sent { receipt: said }
             }
-            Err(Failure::Permanent(error)) => self.park(claimed, error),
-            Err(Failure::Transient(error)) => {
+            Err(Failure::Permanent(error)) => self.park(claimed, clean(&error, MAX_SAID_CHARS)),
+            Err(Failure::Temporary { said, after }) => {
+                let error = clean(&said, MAX_SAID_CHARS);
                 let age = now.saturating_sub(claimed.created_ms);
                 if age >= millis(self.config.outbox.give_up_after) {
                     return self.park(claimed, format!("given up: {error}"));
                 }
-                let wait = self.back_off(claimed.attempts);
-                self.metrics.mails_retried.add(1);
+                let wait = self.back_off(claimed.attempts).max(after.map_or(0, millis));
+                self.metrics.delivered(claimed.channel, Delivered::Retried);
                 notice::warning!(
-                    "mail: to {} failed (attempt {}), next in {}.{:03} s: {error}",
-                    claimed.recipient,
+                    "{to}: failed (attempt {}), next in {}.{:03} s: {error}",
                     claimed.attempts + 1,
                     wait / 1000,
                     wait % 1000
@@ -206,19 +216,24 @@ impl Sender {
     }
 
     fn park(&self, claimed: &Claimed, error: String) -> Outcome {
-        self.metrics.mails_parked.add(1);
+        self.metrics.delivered(claimed.channel, Delivered::Parked);
         notice::error!(
-            "mail: to {} (receiver {}) is parked, it will not be tried again: {error}",
-            claimed.recipient,
+            "{} (receiver {}): parked, it will not be tried again: {error}",
+            place(claimed),
             claimed.receiver
         );
         Outcome::Parked { error }
     }
 
-    /// Doubling from `retry_min` to `retry_max`, a quarter up or down so that mails do not come back all at once.
+    /// Doubling from `retry_min` to `retry_max`, a quarter up or down so that messages do not come back all at once.
     fn back_off(&self, attempts: u64) -> u64 {
         let (min, max) = (millis(self.config.outbox.retry_min), millis(self.config.outbox.retry_max));
         let doubled = min.saturating_mul(1 << attempts.min(32)).min(max);
         doubled - doubled / 4 + entropy::below(doubled / 2 + 1)
     }
+}
+
+/// A target as the operator knows it.
+fn place(claimed: &Claimed) -> String {
+    format!("{} to {}", claimed.channel.as_str(), claimed.recipient)
 }

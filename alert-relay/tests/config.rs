@@ -1,5 +1,10 @@
 //! Configuration: the shipped example, the environment above the file, and all that is refused.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails here fails as it should")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that fails here fails as it should"
+)]
 
 mod common;
 
@@ -66,7 +71,16 @@ fn the_shipped_example_names_every_setting_with_its_default() {
     let scratch = Scratch::new();
     let path = scratch.join("alert-relay.toml");
     // Files that the example names, and the settings that exclude each other.
-    for name in ["webhook.key", "api.token", "smtp.password", "ca.pem"] {
+    for name in [
+        "webhook.key",
+        "api.token",
+        "smtp.password",
+        "ca.pem",
+        "authorization",
+        "routing.key",
+        "client.pem",
+        "client.key",
+    ] {
         fs::write(scratch.join(name), KEY).unwrap();
     }
     let text = example_in_full().replace("webhook_keys = [\"whsec_…\"]\n", "");
@@ -102,6 +116,61 @@ fn the_shipped_example_names_every_setting_with_its_default() {
     assert_eq!((smtp.server.as_str(), smtp.port, smtp.tls), ("smtp.example.org", 587, Tls::StartTls));
     assert_eq!(smtp.timeout, Duration::from_secs(60));
     assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+    let night = config.receivers.last().unwrap();
+    let targets: Vec<String> =
+        night.targets().map(|target| format!("{} {}", target.channel.as_str(), target.recipient)).collect();
+    let expected = [
+        "email night@example.org",
+        "webhook soc.example.org#",
+        "slack security-channel",
+        "pagerduty events.eu.pagerduty.com#",
+        "otlp collector.example.org#",
+        "syslog tls://siem.example.org:6514",
+        "file alerts.jsonl",
+    ];
+    assert_eq!(targets.len(), expected.len(), "{targets:?}");
+    for (target, expected) in targets.iter().zip(expected) {
+        assert!(target.starts_with(expected), "{target}");
+    }
+}
+
+#[test]
+fn targets_that_cannot_be_used_are_refused() {
+    let night = format!("{}[[receivers]]\nname = \"night\"\n", key());
+    let url = "url = \"https://x.example/\"\n";
+    let webhook = format!("[[receivers.webhook]]\n{url}key = {KEY:?}\n");
+    assert_eq!(good(&format!("{night}{webhook}"), &[]).receivers.last().unwrap().ways.len(), 1);
+    let cases: [(String, &str); 16] = [
+        ("[[receivers.webhook]]\nkey = \"x\"\n".to_owned(), "webhook[0].url: is needed"),
+        (format!("[[receivers.webhook]]\n{url}"), "webhook[0].key: is needed"),
+        (format!("[[receivers.webhook]]\n{url}key = \"short\"\n"), "webhook[0].key: a signing key"),
+        (format!("[[receivers.slack]]\n{url}key = {KEY:?}\n"), "slack[0].key: is not for this channel"),
+        ("[[receivers.pagerduty]]\n".to_owned(), "pagerduty[0].routing_key: is needed"),
+        ("[[receivers.slack]]\nurl = \"http://x.example/\"\n".to_owned(), "in the clear"),
+        ("[[receivers.slack]]\nurl = \"ftp://x.example/\"\n".to_owned(), "no http(s) address"),
+        ("[[receivers.slack]]\nurl = \"https://u:s3cr3t@x.example/\"\n".to_owned(), "no http(s) address"),
+        ("[[receivers.slack]]\nurl = \"https://x.example:0/\"\n".to_owned(), "no http(s) address"),
+        ("[[receivers.slack]]\nurl = \"https://x.example/a b\"\n".to_owned(), "no http(s) address"),
+        (format!("[[receivers.slack]]\n{url}timeout = \"1h\"\n"), "slack[0].timeout"),
+        (format!("{webhook}{webhook}"), "two webhook targets are called"),
+        ("[[receivers.syslog]]\nserver = \"x.example:514\"\n".to_owned(), "no udp://, tcp:// or tls://"),
+        ("[[receivers.syslog]]\nserver = \"udp://x.example\"\n".to_owned(), "in the clear"),
+        (
+            "[[receivers.syslog]]\nserver = \"tls://x.example\"\nfacility = 24\n".to_owned(),
+            "facility: from 0 to 23",
+        ),
+        (
+            "[[receivers.syslog]]\nserver = \"tls://x.example\"\nkey_file = \"no.key\"\n".to_owned(),
+            "certificate_file and key_file are both needed",
+        ),
+    ];
+    for (target, expected) in cases {
+        let shown = load(&format!("{night}{target}"), &[]).unwrap_err().to_string();
+        assert!(shown.contains(expected), "{target}\nsays {shown}");
+        assert!(!shown.contains("s3cr3t"), "{shown}");
+    }
+    let open = "[[receivers.syslog]]\nserver = \"udp://x.example\"\nallow_plaintext = true\n";
+    assert!(good(&format!("{night}{open}"), &[]).warnings[0].contains("in the clear"));
 }
 
 #[test]

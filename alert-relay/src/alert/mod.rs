@@ -3,6 +3,7 @@
 pub(crate) mod advice;
 pub(crate) mod clean;
 mod html;
+mod report;
 mod story;
 mod text;
 
@@ -12,6 +13,7 @@ use wire::{
     VERSION, Verdict,
 };
 
+pub(crate) use self::report::{Kind, Report};
 use self::story::{Occasion, Story};
 use crate::{
     config::Alerts,
@@ -36,6 +38,9 @@ pub(crate) struct Letter {
     pub(crate) severity: Severity,
     /// The incident's id.
     pub(crate) incident: String,
+    /// The same for machines.
+    #[serde(default)]
+    pub(crate) report: Report,
 }
 
 /// The mail of an incident as it stands, told with its latest events (newest first).
@@ -53,7 +58,13 @@ fn letter(
     let story = Story::of(incident, events, public_url, occasion);
     let message_id = |sequence: u64| format!("<incident-{}.{sequence}@{domain}>", incident.id);
     let sequence = incident.notify.sequence;
+    let kind = match (occasion, sequence) {
+        (Occasion::Test, _) => Kind::Test,
+        (Occasion::Incident, 0) => Kind::Opened,
+        (Occasion::Incident, _) => Kind::Continued,
+    };
     Letter {
+        report: Report::of(kind, (&story.title, &story.lead, &story.link), incident, events),
         text: text::render(&story),
         html: html::render(&story),
         message_id: message_id(sequence),

@@ -116,5 +116,8 @@ fn delivery(mail: &Delivery) -> Value {
         "attempts": mail.attempts,
         "created": iso(mail.created_ms),
         "error": mail.error,
+        "channel": mail.channel,
+        "receiver": mail.receiver,
+        "receipt": mail.receipt,
     })
 }

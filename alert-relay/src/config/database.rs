@@ -125,7 +125,7 @@ impl Check<'_> {
 }
 
 /// The machine's name, as far as it is one a relay may have.
-fn host_name() -> String {
+pub(super) fn host_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     let name: String = name.trim().chars().filter(plain).take(MAX_NAME_BYTES).collect();

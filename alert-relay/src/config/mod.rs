@@ -11,6 +11,7 @@ mod receivers;
 mod retention;
 mod secret;
 mod source;
+mod targets;
 
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -18,6 +19,7 @@ pub use database::{Database, Postgres};
 pub use receivers::{Channel, Receiver, Target};
 pub use secret::Secret;
 pub use source::Source;
+pub use targets::{Carrier, Endpoint, Format, Settings, Syslog, Trust, Way};
 
 /// The checked configuration.
 #[derive(Clone, Debug)]

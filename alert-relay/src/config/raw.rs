@@ -2,7 +2,10 @@
 
 use serde::Deserialize;
 
-use super::duration::Written;
+use super::{
+    duration::Written,
+    targets::{RawFile, RawHttp, RawSyslog, RawWays},
+};
 
 /// The whole file. An unknown key is an error: a misspelt `api_token` must not leave the API open.
 #[derive(Default, Deserialize)]
@@ -49,6 +52,32 @@ pub(super) struct Receiver {
     pub(super) name: String,
     #[serde(default)]
     pub(super) email: Vec<String>,
+    #[serde(default)]
+    webhook: Vec<RawHttp>,
+    #[serde(default)]
+    slack: Vec<RawHttp>,
+    #[serde(default)]
+    pagerduty: Vec<RawHttp>,
+    #[serde(default)]
+    syslog: Vec<RawSyslog>,
+    #[serde(default)]
+    otlp: Vec<RawHttp>,
+    #[serde(default)]
+    file: Vec<RawFile>,
+}
+
+impl Receiver {
+    /// Its lists beside mail.
+    pub(super) fn ways(&self) -> RawWays<'_> {
+        RawWays {
+            webhook: &self.webhook,
+            slack: &self.slack,
+            pagerduty: &self.pagerduty,
+            syslog: &self.syslog,
+            otlp: &self.otlp,
+            file: &self.file,
+        }
+    }
 }
 
 /// `[[automatic_decisions]]`

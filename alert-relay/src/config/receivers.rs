@@ -2,7 +2,7 @@
 
 use lettre::message::Mailbox;
 
-use super::{check::Check, raw};
+use super::{check::Check, raw, targets::Way};
 
 /// The receiver that is there without being configured: `mail.recipients`.
 pub(crate) const DEFAULT: &str = "default";
@@ -16,21 +16,43 @@ const MAX_NAME: usize = 64;
 pub enum Channel {
     /// A mail.
     Email,
+    /// A signed webhook.
+    Webhook,
+    /// A Slack-compatible incoming webhook.
+    Slack,
+    /// PagerDuty's Events API v2.
+    PagerDuty,
+    /// Syslog of RFC 5424.
+    Syslog,
+    /// OpenTelemetry logs.
+    Otlp,
+    /// A file.
+    File,
 }
 
 impl Channel {
+    /// Every one.
+    pub const ALL: [Self; 7] =
+        [Self::Email, Self::Webhook, Self::Slack, Self::PagerDuty, Self::Syslog, Self::Otlp, Self::File];
+
     /// The word used in the configuration and in the outbox.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Email => "email",
+            Self::Webhook => "webhook",
+            Self::Slack => "slack",
+            Self::PagerDuty => "pagerduty",
+            Self::Syslog => "syslog",
+            Self::Otlp => "otlp",
+            Self::File => "file",
         }
     }
 
     /// Back from [`Self::as_str`].
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::Email].into_iter().find(|channel| channel.as_str() == word)
+        Self::ALL.into_iter().find(|channel| channel.as_str() == word)
     }
 }
 
@@ -41,6 +63,8 @@ pub struct Receiver {
     pub name: String,
     /// Mail addresses; an envelope each.
     pub email: Vec<Mailbox>,
+    /// Everything else.
+    pub ways: Vec<Way>,
 }
 
 /// One of a receiver's targets: one delivery of each notification.
@@ -58,7 +82,8 @@ impl Receiver {
     /// Everything that a notification to this receiver goes to.
     pub fn targets(&self) -> impl Iterator<Item = Target> {
         let target = |channel, recipient| Target { channel, receiver: self.name.clone(), recipient };
-        self.email.iter().map(move |mailbox| target(Channel::Email, mailbox.to_string()))
+        let mails = self.email.iter().map(move |mailbox| target(Channel::Email, mailbox.to_string()));
+        mails.chain(self.ways.iter().map(move |way| target(way.channel, way.label.clone())))
     }
 }
 
@@ -67,7 +92,11 @@ impl Check<'_> {
     pub(super) fn receivers(&mut self, recipients: &[Mailbox], raw: &[raw::Receiver]) -> Vec<Receiver> {
         let mut receivers = Vec::new();
         if !recipients.is_empty() {
-            receivers.push(Receiver { name: DEFAULT.to_owned(), email: recipients.to_vec() });
+            receivers.push(Receiver {
+                name: DEFAULT.to_owned(),
+                email: recipients.to_vec(),
+                ways: Vec::new(),
+            });
         }
         for (at, raw) in raw.iter().enumerate() {
             let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
@@ -80,12 +109,15 @@ impl Check<'_> {
             }
             let key = format!("receivers[{at}].email");
             let email = raw.email.iter().filter_map(|text| self.mailbox(&key, text)).collect();
-            let receiver = Receiver { name: raw.name.clone(), email };
+            let ways = self.ways(&format!("receivers[{at}]"), &raw.ways());
+            let receiver = Receiver { name: raw.name.clone(), email, ways };
             if receiver.targets().next().is_none() {
                 self.errors.push(format!("receivers[{at}]: {:?} has nobody to tell", raw.name));
             }
             receivers.push(receiver);
         }
+        let ways: Vec<&Way> = receivers.iter().flat_map(|receiver| &receiver.ways).collect();
+        self.labels_differ(&ways);
         if receivers.len() > MAX_RECEIVERS {
             self.errors.push(format!("receivers: more than {MAX_RECEIVERS}"));
         }

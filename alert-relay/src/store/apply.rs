@@ -117,8 +117,8 @@ impl<'a> Group<'a> {
         Ok(Some(match command {
             Command::Ingest { .. } | Command::Stop { .. } => return Ok(None),
             Command::Enqueue { notification, .. } => Done::Enqueued(self.enqueue(notification)?),
-            Command::Claim { now_ms, lease_ms, limit, .. } => {
-                Done::Claimed(outbox::claim(db, relay, *now_ms, *lease_ms, *limit)?)
+            Command::Claim { channel, now_ms, lease_ms, limit, .. } => {
+                Done::Claimed(outbox::claim(db, relay, *channel, *now_ms, *lease_ms, *limit)?)
             }
             Command::Settle { id, outcome, .. } => {
                 outbox::settle(db, *id, outcome, now_ms)?;

@@ -46,7 +46,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 use wire::{Event, EventId, Severity};
 
 use crate::{
-    config::{Alerts, Target},
+    config::{Alerts, Channel, Target},
     incident::Key,
     logfile,
     metrics::Metrics,
@@ -146,8 +146,8 @@ pub(crate) enum Command {
     },
     /// Put a composed mail into the outbox. Answers whether it was still wanted.
     Enqueue { notification: NewNotification, reply: Reply<bool> },
-    /// Take mails that are due, for as long as the lease runs.
-    Claim { now_ms: u64, lease_ms: u64, limit: usize, reply: Reply<Vec<Claimed>> },
+    /// Take messages that are due by one channel, for as long as the lease runs.
+    Claim { channel: Channel, now_ms: u64, lease_ms: u64, limit: usize, reply: Reply<Vec<Claimed>> },
     /// Say how sending one went.
     Settle { id: i64, outcome: Outcome, reply: Reply<()> },
     /// Make a decision about a caller. Answers with it, or nothing where there are too many.
@@ -230,18 +230,19 @@ impl Store {
         self.ask(|reply| Command::Enqueue { notification, reply }).await
     }
 
-    /// Takes mails that are due.
+    /// Takes messages that are due by one channel.
     ///
     /// # Errors
     /// What the database says.
     pub(crate) async fn claim(
         &self,
+        channel: Channel,
         now_ms: u64,
         lease: Duration,
         limit: usize,
     ) -> Result<Vec<Claimed>, StoreError> {
         let lease_ms = crate::clock::millis(lease);
-        self.ask(|reply| Command::Claim { now_ms, lease_ms, limit, reply }).await
+        self.ask(|reply| Command::Claim { channel, now_ms, lease_ms, limit, reply }).await
     }
 
     /// Says how sending one went.
@@ -430,7 +431,7 @@ pub(crate) use decisions::{NewDecision, StoredDecision, decision_page};
 pub(crate) use examine::{Finding, begin_new_life, copy_whole, examine};
 pub(crate) use incidents::{due as due_incidents, events_of, get as get_incident};
 pub(crate) use lock::take as lock_file;
-pub(crate) use read::{events_after, incident_page, notifications_of, outbox_is_due, outbox_state};
+pub(crate) use read::{due_channels, events_after, incident_page, notifications_of, outbox_state};
 pub(crate) use summary::{MAX_HOURS, summary};
 
 #[cfg(test)]

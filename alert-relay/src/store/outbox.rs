@@ -29,7 +29,10 @@ pub(crate) struct Claimed {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// The receiver took it.
-    Sent,
+    Sent {
+        /// What was said.
+        receipt: String,
+    },
     /// Not now; try again at this moment.
     Retry {
         /// Unix milliseconds.
@@ -44,10 +47,11 @@ pub(crate) enum Outcome {
     },
 }
 
-/// Takes what is due, oldest first. Nobody else gets it until the lease has run out.
+/// Takes what is due by one channel, oldest first. Nobody else gets it until the lease has run out.
 pub(super) fn claim(
     db: &Db,
     holder: &str,
+    channel: Channel,
     now_ms: u64,
     lease_ms: u64,
     limit: usize,
@@ -60,9 +64,9 @@ pub(super) fn claim(
     let sql = format!(
         "SELECT outbox.id, message, recipient, attempts, outbox.created_ms, channel, receiver \
          FROM outbox JOIN notifications ON notifications.id = notification \
-         WHERE state = 'pending' AND due_ms <= ?1 AND lease_ms <= ?1 ORDER BY due_ms LIMIT ?2{apart}"
+         WHERE state = 'pending' AND due_ms <= ?1 AND lease_ms <= ?1 AND channel = ?3 ORDER BY due_ms LIMIT ?2{apart}"
     );
-    let claimed = db.query(&sql, &[now_ms.into(), limit.into()], |row| {
+    let claimed = db.query(&sql, &[now_ms.into(), limit.into(), channel.as_str().into()], |row| {
         Ok(Claimed {
             id: row.int(0)?,
             message: row.text(1)?,
@@ -87,15 +91,15 @@ pub(super) fn void_leases(db: &Db, holder: &str) -> Result<(), DbError> {
 
 /// Notes how sending one went.
 pub(super) fn settle(db: &Db, id: i64, outcome: &Outcome, now_ms: u64) -> Result<(), DbError> {
-    let (state, due_ms, settled_ms, error) = match outcome {
-        Outcome::Sent => ("sent", None, Some(now_ms), None),
-        Outcome::Retry { at_ms, error } => ("pending", Some(*at_ms), None, Some(error)),
-        Outcome::Parked { error } => ("parked", None, Some(now_ms), Some(error)),
+    let (state, due_ms, settled_ms, error, receipt) = match outcome {
+        Outcome::Sent { receipt } => ("sent", None, Some(now_ms), None, Some(receipt)),
+        Outcome::Retry { at_ms, error } => ("pending", Some(*at_ms), None, Some(error), None),
+        Outcome::Parked { error } => ("parked", None, Some(now_ms), Some(error), None),
     };
     db.execute(
         "UPDATE outbox SET state = ?2, attempts = attempts + 1, due_ms = COALESCE(?3, due_ms), lease_ms = 0, \
-         settled_ms = ?4, error = ?5 WHERE id = ?1 AND state = 'pending'",
-        &[id.into(), state.into(), due_ms.into(), settled_ms.into(), error.into()],
+         settled_ms = ?4, error = ?5, receipt = ?6 WHERE id = ?1 AND state = 'pending'",
+        &[id.into(), state.into(), due_ms.into(), settled_ms.into(), error.into(), receipt.into()],
     )
     .map(drop)
 }

@@ -7,7 +7,7 @@ use super::{
     db::{Db, DbError, Row, Value},
     incidents,
 };
-use crate::incident::Incident;
+use crate::{config::Channel, incident::Incident};
 
 /// An event as stored.
 #[derive(Clone, Debug)]
@@ -117,12 +117,18 @@ pub(crate) struct Delivery {
     pub(crate) created_ms: u64,
     /// What was said last, if it failed.
     pub(crate) error: Option<String>,
+    /// How: the channel's word.
+    pub(crate) channel: String,
+    /// The receiver of the configuration.
+    pub(crate) receiver: String,
+    /// What was said when it was taken.
+    pub(crate) receipt: Option<String>,
 }
 
 /// What was mailed of an incident.
 pub(crate) fn notifications_of(db: &Db, incident: EventId) -> Result<Vec<Delivery>, DbError> {
     db.query(
-        "SELECT sequence, recipient, state, attempts, outbox.created_ms, error \
+        "SELECT sequence, recipient, state, attempts, outbox.created_ms, error, channel, receiver, receipt \
          FROM notifications JOIN outbox ON outbox.notification = notifications.id \
          WHERE incident = ?1 ORDER BY sequence, outbox.id LIMIT 500",
         &[incident.into()],
@@ -134,6 +140,9 @@ pub(crate) fn notifications_of(db: &Db, incident: EventId) -> Result<Vec<Deliver
                 attempts: row.uint(3)?,
                 created_ms: row.uint(4)?,
                 error: row.opt_text(5)?,
+                channel: row.text(6)?,
+                receiver: row.text(7)?,
+                receipt: row.opt_text(8)?,
             })
         },
     )
@@ -161,8 +170,10 @@ pub(crate) fn outbox_state(db: &Db) -> Result<OutboxState, DbError> {
     Ok(OutboxState { pending, oldest_ms, parked })
 }
 
-/// Whether a mail waits that may be sent now.
-pub(crate) fn outbox_is_due(db: &Db, now_ms: u64) -> Result<bool, DbError> {
-    let sql = "SELECT id FROM outbox WHERE state = 'pending' AND due_ms <= ?1 AND lease_ms <= ?1 LIMIT 1";
-    Ok(db.query_opt(sql, &[now_ms.into()], |_| Ok(()))?.is_some())
+/// The channels that have a message which may be sent now.
+pub(crate) fn due_channels(db: &Db, now_ms: u64) -> Result<Vec<Channel>, DbError> {
+    let sql =
+        "SELECT DISTINCT channel FROM outbox WHERE state = 'pending' AND due_ms <= ?1 AND lease_ms <= ?1";
+    let words = db.query(sql, &[now_ms.into()], |row| row.text(0))?;
+    Ok(words.iter().filter_map(|word| Channel::parse(word)).collect())
 }

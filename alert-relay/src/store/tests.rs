@@ -183,13 +183,17 @@ fn a_claimed_mail_is_nobody_elses_until_its_lease_ends() {
     let (mail, _told) = enqueue(&incidents(&db).remove(0));
     commit(&db, vec![mail], MOMENT + 5000);
     let now = MOMENT + 6000;
-    let mine = outbox::claim(&db, "one", now, 1000, 1).unwrap();
+    let mine = outbox::claim(&db, "one", Channel::Email, now, 1000, 1).unwrap();
     assert_eq!(mine.len(), 1);
-    let theirs = outbox::claim(&db, "one", now, 1000, 10).unwrap();
+    let theirs = outbox::claim(&db, "one", Channel::Email, now, 1000, 10).unwrap();
     assert_eq!(theirs.len(), 1);
     assert_ne!(mine[0].id, theirs[0].id);
-    assert!(outbox::claim(&db, "one", now + 999, 1000, 10).unwrap().is_empty());
-    assert_eq!(outbox::claim(&db, "one", now + 1000, 1000, 10).unwrap().len(), 2, "whoever had them is gone");
+    assert!(outbox::claim(&db, "one", Channel::Email, now + 999, 1000, 10).unwrap().is_empty());
+    assert_eq!(
+        outbox::claim(&db, "one", Channel::Email, now + 1000, 1000, 10).unwrap().len(),
+        2,
+        "whoever had them is gone"
+    );
 }
 
 #[test]
@@ -198,13 +202,14 @@ fn a_mail_is_settled_once() {
     commit(&db, vec![ingest(vec![event(1)]).0], MOMENT);
     let (mail, _told) = enqueue(&incidents(&db).remove(0));
     commit(&db, vec![mail], MOMENT + 5000);
-    let claimed = outbox::claim(&db, "one", MOMENT + 6000, 1000, 1).unwrap().remove(0);
+    let claimed = outbox::claim(&db, "one", Channel::Email, MOMENT + 6000, 1000, 1).unwrap().remove(0);
     let retry = Outcome::Retry { at_ms: MOMENT + 9000, error: "450".to_owned() };
     outbox::settle(&db, claimed.id, &retry, MOMENT + 6100).unwrap();
-    let again = outbox::claim(&db, "one", MOMENT + 9000, 1000, 10).unwrap();
+    let again = outbox::claim(&db, "one", Channel::Email, MOMENT + 9000, 1000, 10).unwrap();
     let again = again.iter().find(|other| other.id == claimed.id).expect("due again");
     assert_eq!((again.attempts, again.created_ms), (1, MOMENT + 5000));
-    outbox::settle(&db, claimed.id, &Outcome::Sent, MOMENT + 9100).unwrap();
+    outbox::settle(&db, claimed.id, &Outcome::Sent { receipt: "250 taken".to_owned() }, MOMENT + 9100)
+        .unwrap();
     // A late word about an earlier try does not bring it back.
     outbox::settle(&db, claimed.id, &retry, MOMENT + 9200).unwrap();
     let sql = "SELECT state FROM outbox WHERE id = ?1";

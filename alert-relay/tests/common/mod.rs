@@ -10,6 +10,8 @@
 
 pub(crate) mod client;
 pub(crate) mod database;
+pub(crate) mod forms;
+pub(crate) mod http;
 pub(crate) mod process;
 pub(crate) mod smtp;
 

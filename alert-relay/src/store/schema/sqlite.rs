@@ -131,4 +131,8 @@ pub(super) const MIGRATIONS: &[&str] = &[
     ALTER TABLE outbox ADD COLUMN receiver TEXT NOT NULL DEFAULT 'default';
     UPDATE outbox SET channel = 'email' WHERE channel = 'mail';
     ",
+    // 6: what was said when a message was taken.
+    "
+    ALTER TABLE outbox ADD COLUMN receipt TEXT;
+    ",
 ];
