@@ -71,6 +71,7 @@ impl Coder<'_> {
         }
     }
 
+    #[inline(always)]
     fn bit(&mut self, likely: &mut u16) -> usize {
         self.normalise();
         let bound = (self.range >> 11) * u32::from(*likely);
@@ -209,7 +210,8 @@ impl Reader<'_> {
         Some(())
     }
 
-    /// The length of a match, less two.
+    /// The length of a match, less two. Within the loop, so that its state stays in registers.
+    #[inline(always)]
     fn length(&mut self, at: usize) -> Option<usize> {
         if self.bit(at)? == 0 {
             self.tree(at + 2, 3)

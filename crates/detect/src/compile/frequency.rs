@@ -46,6 +46,8 @@ const COMMON: &[(u32, &str)] = &[
 pub(super) struct Frequencies {
     /// In ascending order of the words; before each its first bytes, which are quick to compare.
     known: Vec<(u64, &'static [u8], u32)>,
+    /// One bit for the hash of the first three bytes of each: most words are told apart by it.
+    beginnings: [u64; 64],
 }
 
 impl Default for Frequencies {
@@ -57,7 +59,14 @@ impl Default for Frequencies {
         });
         let mut known: Vec<_> = rows.collect();
         sort_by(&mut known, |a, b| a < b);
-        Self { known }
+        let mut beginnings = [0; 64];
+        for (first, ..) in &known {
+            let (place, bit) = beginning(*first);
+            if let Some(bits) = beginnings.get_mut(place) {
+                *bits |= bit;
+            }
+        }
+        Self { known, beginnings }
     }
 }
 
@@ -65,14 +74,9 @@ impl Frequencies {
     /// Occurrences in a million of a word, or of all that begin so.
     pub(super) fn of_word(&self, word: &[u8], whole: bool) -> u32 {
         let bytes = first_bytes(word);
-        let first = self
-            .known
-            .partition_point(|(first, common, _)| *first < bytes || *first == bytes && *common < word);
-        let meant = |common: &[u8]| if whole { common == word } else { common.starts_with(word) };
-        let listed: u32 = (self.known.iter().skip(first))
-            .take_while(|(_, common, _)| meant(common))
-            .map(|(_, _, frequency)| frequency)
-            .sum();
+        let (place, bit) = beginning(bytes);
+        let may_be_listed = word.len() < 3 || self.beginnings.get(place).is_some_and(|bits| bits & bit != 0);
+        let listed = if may_be_listed { self.listed(word, bytes, whole) } else { 0 };
         let unlisted = match word.len() {
             0 | 1 => 3000,
             2 => 300,
@@ -85,6 +89,22 @@ impl Frequencies {
         let unlisted = if whole { unlisted } else { unlisted * 4 };
         listed.max(unlisted)
     }
+
+    /// The same for common words; `bytes` are its first ones.
+    fn listed(&self, word: &[u8], bytes: u64, whole: bool) -> u32 {
+        let first = self.known.partition_point(|(first, ..)| *first < bytes);
+        // Past the words that begin like this one and come before it.
+        let before = |(first, common, _): &&(u64, &[u8], u32)| *first == bytes && *common < word;
+        let listed = self.known.iter().skip(first).skip_while(before);
+        let meant = |common: &[u8]| if whole { common == word } else { common.starts_with(word) };
+        listed.take_while(|(_, common, _)| meant(common)).map(|(_, _, frequency)| frequency).sum()
+    }
+}
+
+/// Where the hash of a word's first three bytes has its bit.
+const fn beginning(first_bytes: u64) -> (usize, u64) {
+    let hash = (first_bytes >> 40).wrapping_mul(0x9e37_79b1) as u32 >> 20;
+    ((hash >> 6) as usize, 1 << (hash & 63))
 }
 
 /// The first eight bytes as a number that orders as they do.
@@ -129,6 +149,11 @@ mod tests {
         for pair in order.windows(2) {
             assert!(of(pair[0]) < of(pair[1]), "{pair:?}");
         }
+        // Listed words and stems are found whatever their length.
+        assert_eq!(
+            [of((b"of", true)), of((b"instructions", true)), of((b"instruction", false))],
+            [30_000, 200, 400]
+        );
         assert!(of_raw(b"<|im_s") < of_raw(b"###") && of_raw(b"###") < of_raw(b":"));
     }
 }

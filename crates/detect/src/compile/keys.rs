@@ -5,7 +5,7 @@
 
 use alloc::{vec, vec::Vec};
 
-use super::{sort::sort_by, tables::Slice, words::word_flags};
+use super::{sort::by_digit, tables::Slice, words::word_flags};
 
 /// Where a key is taken from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,6 +78,9 @@ pub const fn first_bytes(eight: u64, count: u32) -> u64 {
 
 /// The key of a literal's first bytes, zeros where it is shorter.
 pub fn literal_key(bytes: &[u8], width: usize) -> u64 {
+    if let Some(eight) = bytes.first_chunk().filter(|_| width == 8) {
+        return u64::from_le_bytes(*eight);
+    }
     let mut eight = [0; 8];
     for (into, byte) in eight.iter_mut().zip(bytes.iter().take(width)) {
         *into = *byte;
@@ -125,7 +128,7 @@ pub struct KeyTable {
 
 impl KeyTable {
     /// Builds the table. Keys must differ.
-    pub fn new(mut entries: Vec<Entry>) -> Self {
+    pub fn new(entries: Vec<Entry>) -> Self {
         // One bit in 32 to 64 is set; past a few thousand keys one in 16 to 32, to stay in the cache.
         let room = if entries.len() <= 2048 { 16 } else { 8 };
         let filter_bits =
@@ -139,11 +142,9 @@ impl KeyTable {
                 *word |= 1 << (bit & 63);
             }
         }
-        let order = |entry: &Entry| (hash(entry.key) >> bucket_shift, entry.key);
-        sort_by(&mut entries, |a, b| order(a) < order(b));
-        let starts = (0..=1u64 << bucket_bits)
-            .map(|bucket| entries.partition_point(|entry| hash(entry.key) >> bucket_shift < bucket));
-        let buckets = starts.filter_map(|start| u32::try_from(start).ok()).collect();
+        let (entries, buckets) = by_digit(&entries, 1 << bucket_bits, |entry| {
+            usize::try_from(hash(entry.key) >> bucket_shift).unwrap_or(0)
+        });
         Self { filter_shift, filter, bucket_shift, buckets, entries }
     }
 

@@ -11,7 +11,7 @@ use super::{
     pack::{Sizes, pack},
     phrase::{self, Part},
     plan_token, signs,
-    sort::sort_by,
+    sort::{sort_by, sort_by_number},
     tables::{
         Alternative, Class, Element, Laid, List, Phrase, Piece, Posting, Raw, Slice, Step, Tables, Token,
         Word, head, head_bit,
@@ -26,12 +26,9 @@ const MAX_REACH: usize = 60;
 const MAX_COUNT: usize = 4096;
 
 /// Something that is searched for.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Hung {
-    place: Place,
     key: u64,
-    /// The how manieth it is.
-    number: u32,
     /// What stands there, in [`Laid::bytes`].
     text: Slice,
     posting: Posting,
@@ -52,7 +49,8 @@ struct Known {
 pub struct Builder {
     pub(super) laid: Laid,
     known: Known,
-    hung: Vec<Hung>,
+    /// By their places, in the order of [`Place::ALL`].
+    hung: [Vec<Hung>; Place::ALL.len()],
     frequencies: Frequencies,
 }
 
@@ -93,28 +91,28 @@ impl Builder {
     /// The tables.
     #[must_use]
     pub fn finish(mut self) -> Tables {
-        // Postings keep the order of the rules.
-        let order = |hung: &Hung| (hung.place, hung.key, hung.number);
-        sort_by(&mut self.hung, |a, b| order(a) < order(b));
-        let mut postings = Vec::with_capacity(self.hung.len());
-        let mut keys = Place::ALL.map(|_| Vec::new());
+        let mut postings = Vec::with_capacity(self.hung.iter().map(Vec::len).sum());
         let mut of_words = Vec::new();
-        for alike in self.hung.chunk_by(|a, b| (a.place, a.key) == (b.place, b.key)) {
-            let Some(Hung { place, key, text, .. }) = alike.first() else { continue };
-            let Slice { first, count } = append(&mut postings, alike.iter().map(|hung| hung.posting));
-            // What the key holds itself need not be compared once more.
-            let known = 8 - key.leading_zeros() / 8;
-            let common = Some(self.in_common(alike)).filter(|common| *common > known).unwrap_or(0);
-            let common = Slice { first: text.first, count: common };
-            if let Some(entries) = keys.get_mut(*place as usize) {
-                entries.push(Entry { key: *key, first, count, common });
-            }
+        let hung = core::mem::take(&mut self.hung);
+        let mut keys = Place::ALL.iter().zip(hung).map(|(place, mut hung)| {
+            // Postings keep the order of the rules.
+            sort_by_number(&mut hung, |hung| hung.key);
+            let entries = hung.chunk_by(|a, b| a.key == b.key).filter_map(|alike| {
+                let Hung { key, text, .. } = *alike.first()?;
+                let Slice { first, count } = append(&mut postings, alike.iter().map(|hung| hung.posting));
+                // What the key holds itself need not be compared once more.
+                let known = 8 - key.leading_zeros() / 8;
+                let common = Some(self.in_common(alike)).filter(|common| *common > known).unwrap_or(0);
+                Some(Entry { key, first, count, common: Slice { first: text.first, count: common } })
+            });
+            let entries: Vec<_> = entries.collect();
             if matches!(place, Place::Word | Place::Prefix) {
-                of_words.push(*key);
+                of_words.extend(entries.iter().map(|entry| entry.key));
             }
-        }
+            KeyTable::new(entries)
+        });
+        let keys = Place::ALL.map(|_| keys.next().unwrap_or_else(|| KeyTable::new(Vec::new())));
         let signs = signs::sign(&mut postings, &self.laid, &of_words, &self.frequencies);
-        let keys = keys.map(KeyTable::new);
         let pairs = Pairs::of(&keys);
         Tables { laid: self.laid, signs, postings, keys, pairs }
     }
@@ -358,8 +356,9 @@ impl Builder {
     /// Hangs a posting on its key; what stands there begins at `first` in the table of bytes.
     fn hang(&mut self, anchor: &Anchor, first: u32, posting: Posting) {
         let text = Slice { first, count: u32::try_from(anchor.length).unwrap_or(0) };
-        let number = next(&self.hung);
-        self.hung.push(Hung { place: anchor.place, key: anchor.key, number, text, posting });
+        if let Some(hung) = self.hung.get_mut(anchor.place as usize) {
+            hung.push(Hung { key: anchor.key, text, posting });
+        }
     }
 
     /// Where the key holds a space, hangs the posting on the same with a line break too.

@@ -11,7 +11,7 @@ use alloc::{collections::BTreeMap, vec, vec::Vec};
 use super::{
     frequency::Frequencies,
     keys::{first_bytes, word_key},
-    sort::sort_by,
+    sort::{sort_by, sort_by_number},
     tables::{Alternative, Laid, Posting, Step, Word},
 };
 
@@ -36,7 +36,7 @@ const EVERYWHERE: u64 = 200_000;
 /// The first bytes of a word by which it has its signs.
 type Beginning = u32;
 
-/// The lists of words that lie behind an anchor and before it, each with the words that it is away at most.
+/// Lists of words that lie behind an anchor and before it, each with the words that it is away at most.
 type Wants = [Vec<(usize, usize)>; 2];
 
 /// The signs of words.
@@ -108,20 +108,33 @@ pub(super) fn sign(
         known: Vec::new(),
         of_words: BTreeMap::new(),
         of_items: vec![None; laid.lists.len()],
+        of_phrases: vec![None; laid.phrases.len()],
     };
-    let wants: Vec<_> = postings.iter().map(|posting| lists.wants(posting).unwrap_or_default()).collect();
+    let next_to: Vec<_> = postings.iter().map(|posting| lists.next_to(posting).unwrap_or_default()).collect();
     let signs = lists.signs();
     let mut needed = BTreeMap::new();
-    for (posting, want) in postings.iter_mut().zip(wants) {
-        if let Posting::Phrase { needs, .. } = posting {
-            let round = want.map(|lists| levels(&lists, &signs));
+    // Words that are an alternative by themselves all ask for the same.
+    let mut of_alone = vec![None; laid.phrases.len()];
+    for (posting, next_to) in postings.iter_mut().zip(next_to) {
+        let Posting::Phrase { phrase, needs, .. } = posting else { continue };
+        let mut alone = of_alone.get_mut(*phrase as usize).filter(|_| next_to.taken == [0, 0]);
+        *needs = alone.as_deref().copied().flatten().unwrap_or_else(|| {
+            let [items_behind, items_before] = lists.items_of(*phrase);
+            let ([behind, before], [taken_behind, taken_before]) = (&next_to.lists, next_to.taken);
+            let round = [
+                levels(behind, items_behind, taken_behind, &signs),
+                levels(before, items_before, taken_before, &signs),
+            ];
             let number = needed.len();
             // Fewer than there are postings, which are counted in 32 bits.
-            *needs = u32::try_from(*needed.entry(round).or_insert(number)).unwrap_or(u32::MAX);
+            u32::try_from(*needed.entry(round).or_insert(number)).unwrap_or(u32::MAX)
+        });
+        if let Some(alone) = &mut alone {
+            **alone = Some(*needs);
         }
     }
     let mut distinct: Vec<_> = lists.known.iter().flat_map(|list| &list.words).copied().collect();
-    sort_by(&mut distinct, |a, b| a < b);
+    sort_by_number(&mut distinct, |word| u64::from(*word));
     distinct.dedup();
     let mut table = SignTable::with_room(distinct.len() + keys.len());
     // A key of raw bytes may go on behind the word that it begins with.
@@ -139,15 +152,31 @@ pub(super) fn sign(
     table
 }
 
-/// The signs of lists by how far away they are at most.
-fn levels(lists: &[(usize, usize)], signs: &[u64]) -> [u64; LEVELS.len()] {
-    let mut nearer = 0;
-    LEVELS.map(|level| {
-        let within = nearer + 1..=level;
-        nearer = level;
-        let within = lists.iter().filter(|(_, away)| within.contains(away));
-        within.filter_map(|(list, _)| signs.get(*list)).fold(0, |all, sign| all | sign)
-    })
+/// The signs of lists by how far away they are at most: of words next to an anchor, and of items behind so many words.
+fn levels(
+    next_to: &[(usize, usize)],
+    items: &[(usize, usize)],
+    taken: usize,
+    signs: &[u64],
+) -> [u64; LEVELS.len()] {
+    let items = items.iter().map(|(list, away)| (*list, away + taken));
+    let mut levels = [0; LEVELS.len()];
+    for (list, away) in next_to.iter().copied().chain(items) {
+        // None is farther than the last level, or it is not asked for.
+        let level = LEVELS.iter().zip(&mut levels).find(|(level, _)| away <= **level);
+        if let (Some((_, level)), Some(sign)) = (level, signs.get(list)) {
+            *level |= sign;
+        }
+    }
+    levels
+}
+
+/// What the words of an anchor ask for that stand next to it.
+#[derive(Default)]
+struct NextTo {
+    lists: Wants,
+    /// How many there are behind it and before it.
+    taken: [usize; 2],
 }
 
 /// A list of words that phrases ask for.
@@ -168,26 +197,37 @@ struct Lists<'a> {
     of_words: BTreeMap<Beginning, usize>,
     /// What was found for each of the tables' lists met so far.
     of_items: Vec<Option<Option<usize>>>,
+    /// What was found for the items of each of the tables' phrases met so far.
+    of_phrases: Vec<Option<Wants>>,
 }
 
 impl Lists<'_> {
-    /// What must be near for a posting to match. `None` if its place is not there.
-    fn wants(&mut self, posting: &Posting) -> Option<Wants> {
-        let Posting::Phrase { phrase, alternative, word, .. } = *posting else { return None };
+    /// What must stand next to a posting's word for it to match. `None` if its place is not there.
+    fn next_to(&mut self, posting: &Posting) -> Option<NextTo> {
+        let Posting::Phrase { phrase: number, alternative, word, .. } = *posting else { return None };
         let laid = self.laid;
-        let phrase = laid.phrases.get(phrase as usize)?;
+        let phrase = laid.phrases.get(number as usize)?;
         let (before, rest) = phrase.of(&laid.steps).split_at_checked(usize::from(phrase.anchor))?;
         let (anchor, after) = rest.split_first()?;
+        if let Some(None) = self.of_phrases.get(number as usize) {
+            let items = Some([self.items(after.iter()), self.items(before.iter().rev())]);
+            *self.of_phrases.get_mut(number as usize)? = items;
+        }
         let Step::Item { list, .. } = *anchor else { return None };
         let list = laid.lists.get(list as usize)?;
         let sequence = list.of(&laid.alternatives).get(usize::from(alternative))?.of(&laid.words);
         let (words_before, rest) = sequence.split_at_checked(usize::from(word))?;
         let (_, words_after) = rest.split_first()?;
-        let mut ahead = self.words(words_after.iter());
-        let mut behind = self.words(words_before.iter().rev());
-        ahead.extend(self.items(after.iter(), words_after.len()));
-        behind.extend(self.items(before.iter().rev(), words_before.len()));
-        Some([ahead, behind])
+        Some(NextTo {
+            lists: [self.words(words_after.iter()), self.words(words_before.iter().rev())],
+            taken: [words_after.len(), words_before.len()],
+        })
+    }
+
+    /// The lists of the items behind a phrase's anchor and before it.
+    fn items_of(&self, phrase: u32) -> [&[(usize, usize)]; 2] {
+        let items = self.of_phrases.get(phrase as usize).and_then(Option::as_ref);
+        items.map_or([&[]; 2], |[behind, before]| [behind, before])
     }
 
     /// The lists of single words next to an anchor.
@@ -204,9 +244,9 @@ impl Lists<'_> {
         lists
     }
 
-    /// The lists of the items that surely stand near an anchor, `reach` words of which are taken up by its own.
-    fn items<'s>(&mut self, steps: impl Iterator<Item = &'s Step>, mut reach: usize) -> Vec<(usize, usize)> {
-        let mut lists = Vec::new();
+    /// The lists of the items that surely stand near an anchor.
+    fn items<'s>(&mut self, steps: impl Iterator<Item = &'s Step>) -> Vec<(usize, usize)> {
+        let (mut lists, mut reach) = (Vec::new(), 0);
         for step in steps {
             match *step {
                 Step::Gap { most, .. } => reach += usize::from(most),

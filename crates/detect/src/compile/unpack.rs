@@ -126,8 +126,14 @@ fn text(reader: &mut Reader<'_>, last: Slice, builder: &mut Builder) -> Option<(
     let shared = more(first >> 4, MOST_SHARED, reader)?;
     let length = more(first >> 1 & 7, MOST_REST, reader)?;
     let rest = reader.raw(length)?;
-    let shared = last.of(&builder.laid.bytes).get(..shared)?.to_vec();
-    let text = append(&mut builder.laid.bytes, shared.into_iter().chain(rest.iter().copied()));
+    let bytes = &mut builder.laid.bytes;
+    let text = Slice { first: next(bytes), count: u32::try_from(shared + length).ok()? };
+    let from = usize::try_from(last.first).ok()?;
+    if shared > usize::try_from(last.count).ok()? || from + shared > bytes.len() {
+        return None;
+    }
+    bytes.extend_from_within(from..from + shared);
+    bytes.extend_from_slice(rest);
     Some((text, first & 1 != 0))
 }
 
