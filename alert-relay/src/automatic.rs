@@ -59,6 +59,7 @@ impl AutomaticDecision {
             reason: format!("{} events of an incident, the last one {}", incident.count, worst.rule),
             incident: Some(incident.id),
             automatic: true,
+            by: String::new(),
         })
     }
 

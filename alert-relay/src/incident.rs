@@ -1,14 +1,26 @@
 //! Incidents: events of one model, category and caller, close together in time, as one thing a person can work on.
 //!
-//! Pure: time comes in, nothing is stored or sent here.
+//! Events of one caller that look alike (see [`template`]) are one incident, others another, up to [`MAX_TEMPLATES`] at a
+//! time. It is open until somebody acknowledges or resolves it, or until it has been quiet for the window; what comes
+//! soon after that opens it again. Pure: time comes in, nothing is stored or sent here.
+
+pub(crate) mod score;
+mod state;
+pub(crate) mod template;
 
 use serde::{Deserialize, Serialize};
 use wire::{Category, Event, EventId, EventKind, Finding, Severity, Verdict};
 
 use crate::{clock::millis, config::Alerts};
 
+pub(crate) use state::{Change, News, State};
+
 /// Most different rules an incident remembers; the count goes on.
 const MAX_THREATS: usize = 32;
+
+/// Most incidents of one model, category and caller that take events at a time. A caller who never sends the same twice
+/// must not make an incident of each.
+pub(crate) const MAX_TEMPLATES: usize = 4;
 
 /// The caller of events without one.
 pub(crate) const UNKNOWN_CLIENT: &str = "unknown";
@@ -97,8 +109,32 @@ pub(crate) struct Incident {
     pub(crate) id: EventId,
     /// What its events share.
     pub(crate) key: Key,
-    /// The worst severity so far.
+    /// How bad it is: the worst severity so far, raised by count and spread.
     pub(crate) severity: Severity,
+    /// The worst severity that an event had.
+    pub(crate) base: Severity,
+    /// What has become of it.
+    pub(crate) state: State,
+    /// Since when, Unix milliseconds.
+    pub(crate) state_ms: u64,
+    /// Who brought it there: a person's name, or `relay`.
+    pub(crate) state_by: String,
+    /// What its events look like, see [`template`].
+    pub(crate) template: u64,
+    /// The same for people.
+    pub(crate) label: String,
+    /// The highest score of an event, in thousandths.
+    pub(crate) confidence: u16,
+    /// Callers of the campaign it belongs to, this one included.
+    pub(crate) spread: u64,
+    /// The campaign, once it belongs to one.
+    pub(crate) campaign: Option<EventId>,
+    /// Where its latest event was seen.
+    pub(crate) surface: String,
+    /// Entries of its timeline.
+    pub(crate) entries: u64,
+    /// Entries that are not stored yet.
+    pub(crate) news: Vec<News>,
     /// The earliest event, Unix milliseconds.
     pub(crate) first_ms: u64,
     /// The latest event.
@@ -122,6 +158,18 @@ impl Incident {
             id,
             key,
             severity: Severity::Low,
+            base: Severity::Low,
+            state: State::Open,
+            state_ms: now_ms,
+            state_by: state::RELAY.to_owned(),
+            template: 0,
+            label: String::new(),
+            confidence: 0,
+            spread: 1,
+            campaign: None,
+            surface: String::new(),
+            entries: 0,
+            news: Vec::new(),
             first_ms: u64::MAX,
             last_ms: 0,
             updated_ms: now_ms,
@@ -132,28 +180,47 @@ impl Incident {
         }
     }
 
-    /// Whether an event stored at `now_ms` still belongs to it.
-    pub(crate) fn is_open(&self, now_ms: u64, alerts: &Alerts) -> bool {
+    /// Whether it has not been quiet for the whole window.
+    pub(crate) fn is_live(&self, now_ms: u64, alerts: &Alerts) -> bool {
         now_ms.saturating_sub(self.updated_ms) <= millis(alerts.incident_window)
+    }
+
+    /// Whether an event stored at `now_ms` belongs to it: it is not resolved, or so shortly that it is opened again.
+    pub(crate) fn takes_events(&self, now_ms: u64, alerts: &Alerts) -> bool {
+        let ended = match self.state {
+            State::Resolved => self.state_ms,
+            _ if self.is_live(now_ms, alerts) => return true,
+            _ => self.updated_ms.saturating_add(millis(alerts.incident_window)),
+        };
+        now_ms.saturating_sub(ended) < millis(alerts.reopen_window)
     }
 
     /// Takes in one event, and sets when the next mail is due.
     pub(crate) fn add(&mut self, event: &Event, now_ms: u64, alerts: &Alerts) {
         let at = event.time_ms.min(now_ms);
+        if self.count == 0 {
+            self.template = template::sketch(event);
+            self.label = template::label(event);
+        } else {
+            self.wake(now_ms, alerts);
+        }
         self.first_ms = self.first_ms.min(at);
         self.last_ms = self.last_ms.max(at);
         self.updated_ms = now_ms;
         self.count += 1;
         self.refused += u64::from(matches!(event.verdict, Verdict::Block | Verdict::Throttle));
-        self.severity = self.severity.max(event.severity);
+        self.base = self.base.max(event.severity);
+        self.confidence = self.confidence.max(event.score.thousandths());
+        event.surface.as_str().clone_into(&mut self.surface);
         let mut seen: Vec<&str> = Vec::new();
         for finding in &event.findings {
-            self.severity = self.severity.max(finding.severity);
+            self.base = self.base.max(finding.severity);
             if !seen.contains(&finding.rule.as_str()) {
                 seen.push(&finding.rule);
                 self.add_threat(finding);
             }
         }
+        self.judge(now_ms, alerts);
         self.notify.due_ms = self.due(now_ms, alerts);
     }
 

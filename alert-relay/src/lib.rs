@@ -31,6 +31,7 @@ mod outbox;
 mod quota;
 mod server;
 mod store;
+mod tending;
 #[cfg(test)]
 mod testing;
 mod tls;
@@ -59,6 +60,7 @@ pub struct Relay {
     server: JoinHandle<()>,
     dispatcher: JoinHandle<()>,
     keeping: JoinHandle<()>,
+    tending: JoinHandle<()>,
     store: Store,
     log: thread::JoinHandle<()>,
 }
@@ -85,6 +87,7 @@ impl Relay {
         let dispatcher =
             outbox::Dispatcher::new(Arc::clone(&config), store.clone(), channels, Arc::clone(&metrics), wake);
         let keeping = tokio::spawn(keeping::run(Arc::clone(&config), store.clone(), stopped.clone()));
+        let tending = tokio::spawn(tending::run(Arc::clone(&config), store.clone(), stopped.clone()));
         let router = api::router(api::Shared::new(Arc::clone(&config), store.clone(), metrics));
         announce(&config, address);
         Ok(Self {
@@ -92,6 +95,7 @@ impl Relay {
             server: tokio::spawn(server::serve(listener, tls, router, stopped.clone())),
             dispatcher: tokio::spawn(dispatcher.run(stopped.clone())),
             keeping,
+            tending,
             stop,
             store,
             log,
@@ -110,6 +114,7 @@ impl Relay {
         let _ = self.server.await;
         let _ = self.dispatcher.await;
         let _ = self.keeping.await;
+        let _ = self.tending.await;
         self.store.stop().await;
         drop(self.store);
         let log = self.log;

@@ -141,6 +141,8 @@ pub(crate) struct Gauges {
     pub(crate) outbox_parked: u64,
     /// Age of the oldest waiting mail in milliseconds.
     pub(crate) outbox_age_ms: u64,
+    /// Events that cannot be searched yet.
+    pub(crate) search_lag: u64,
     /// Bytes of events waiting for the writer.
     pub(crate) queue_bytes: u64,
 }
@@ -219,6 +221,7 @@ impl Metrics {
         let values = [
             ("outbox_pending", "Mails waiting", gauges.outbox_pending),
             ("outbox_parked", "Mails refused for good", gauges.outbox_parked),
+            ("search_lag_events", "Events stored that cannot be searched yet", gauges.search_lag),
             ("queue_bytes", "Bytes of events waiting for the store", gauges.queue_bytes),
         ];
         for (name, help, value) in values {

@@ -1,12 +1,30 @@
 //! Things that several tests need.
 
+use std::time::Duration;
+
 use wire::{
     Category, Client, Direction, Event, EventId, EventKind, Finding, Request, Score, Severity, Surface,
     VERSION, Verdict,
 };
 
+use crate::config::Alerts;
+
 /// 2026-11-20 23:59:58 UTC.
 pub(crate) const MOMENT: u64 = 1_795_219_198_000;
+
+/// When somebody is told, without waiting long in what is not asked for.
+pub(crate) fn alerts() -> Alerts {
+    Alerts {
+        min_severity: Severity::Medium,
+        incident_window: Duration::from_secs(3600),
+        reopen_window: Duration::ZERO,
+        raise_events: 100,
+        raise_clients: 10,
+        group_wait: Duration::from_secs(5),
+        group_interval: Duration::from_secs(300),
+        automatic_decisions: Vec::new(),
+    }
+}
 
 /// A blocked injection; `n` makes id and address.
 pub(crate) fn event(n: u8) -> Event {

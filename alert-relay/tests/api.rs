@@ -369,7 +369,7 @@ async fn the_description_and_the_router_agree() {
         let other = request(address, "PATCH", &path.replace("{id}", &id), &[], b"").await;
         assert_eq!(other.status, 405, "{path}");
     }
-    assert_eq!(operations, 13);
+    assert_eq!(operations, 19);
     assert_eq!(get(address, "/v1/nothing").await.status, 404);
     assert_eq!(get(address, "/").await.status, 404);
     relay.shut_down().await;
@@ -389,6 +389,10 @@ async fn answers_as_described(
                 json!({"scope": "user", "value": "ann", "action": "block", "reason": "an example"});
             let headers = [("content-type", "application/json")];
             request(address, "POST", path, &headers, decision.to_string().as_bytes()).await
+        }
+        Some("commentIncident") => {
+            let note = json!({"text": "known to the team", "by": "ann"}).to_string();
+            request(address, "POST", path, &[("content-type", "application/json")], note.as_bytes()).await
         }
         _ => request(address, &method.to_ascii_uppercase(), path, &[], b"").await,
     };

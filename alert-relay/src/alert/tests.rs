@@ -1,17 +1,8 @@
-use std::time::Duration;
-
 use super::{clean::is_hidden, *};
-use crate::{incident::Notify, testing};
-
-fn alerts() -> Alerts {
-    Alerts {
-        min_severity: Severity::Medium,
-        incident_window: Duration::from_secs(3600),
-        group_wait: Duration::from_secs(5),
-        group_interval: Duration::from_secs(300),
-        automatic_decisions: Vec::new(),
-    }
-}
+use crate::{
+    incident::Notify,
+    testing::{self, alerts},
+};
 
 fn incident_of(events: &[Event]) -> (Incident, Vec<StoredEvent>) {
     let first = &events[0];

@@ -14,7 +14,7 @@ use wire::{
     signature::{ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER},
 };
 
-use super::{Problem, Shared, operation::Operation, query::Query, shows_token};
+use super::{Problem, Shared, operation::Operation, query::Query, shows_token, who};
 use crate::{
     clock::{iso, now_ms},
     entropy, ingest,
@@ -113,6 +113,7 @@ struct Asked {
 /// `POST /v1/decisions`
 pub(super) async fn create(State(shared): State<Shared>, request: Request) -> Result<Response, Problem> {
     // A form of another site's page cannot send JSON.
+    let by = who(request.headers());
     let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     if kind.is_none_or(|kind| !kind.trim_start().starts_with("application/json")) {
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "a decision is JSON".to_owned()));
@@ -120,7 +121,8 @@ pub(super) async fn create(State(shared): State<Shared>, request: Request) -> Re
     let body: Bytes = to_bytes(request.into_body(), MAX_BODY).await.map_err(|_| {
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("a decision has at most {MAX_BODY} bytes"))
     })?;
-    let stored = shared.store.decide(read(&body, now_ms())?).await?.ok_or_else(|| {
+    let new = NewDecision { by, ..read(&body, now_ms())? };
+    let stored = shared.store.decide(new).await?.ok_or_else(|| {
         Problem::new(StatusCode::CONFLICT, "there are too many decisions; take some back".to_owned())
     })?;
     Ok((StatusCode::CREATED, Json(shape(&stored))).into_response())
@@ -166,6 +168,7 @@ fn checked(asked: Asked, now_ms: u64) -> Result<NewDecision, Problem> {
         reason: reason.to_owned(),
         incident: asked.incident,
         automatic: false,
+        by: String::new(),
     })
 }
 
@@ -173,9 +176,10 @@ fn checked(asked: Asked, now_ms: u64) -> Result<NewDecision, Problem> {
 pub(super) async fn remove(
     State(shared): State<Shared>,
     Path(id): Path<String>,
+    headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
     let id: u64 = id.parse().map_err(|_| Problem::bad_request("id: no number".to_owned()))?;
-    if shared.store.lift(id).await? {
+    if shared.store.lift(id, who(&headers)).await? {
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(Problem::new(StatusCode::NOT_FOUND, format!("there is no decision {id}")))

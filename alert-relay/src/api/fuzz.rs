@@ -1,6 +1,6 @@
 //! The readers of this interface, within reach of [`crate::fuzz`].
 
-use super::{Problem, decisions, query, shown_token};
+use super::{Problem, change, decisions, query, shown_token};
 use crate::store::NewDecision;
 
 /// The moment of each decision, Unix milliseconds.
@@ -8,6 +8,7 @@ pub(crate) const NOW: u64 = 1_790_000_000_000;
 
 /// A decision as it is posted.
 pub(crate) fn decision(body: &[u8]) -> Result<NewDecision, Problem> {
+    change::fuzz(body);
     decisions::read(body, NOW)
 }
 

@@ -1,6 +1,9 @@
 //! The HTTP interface. What it offers is listed once, in [`operation`]; router and OpenAPI both follow that list.
 
+mod audit;
+mod change;
 mod decisions;
+mod events;
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) mod fuzz;
 mod incidents;
@@ -30,9 +33,14 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::json;
 
 use self::operation::{Access, Operation};
-use crate::{clock, config::Config, ingest, metrics::Metrics, quota::Quotas, store::Store};
+use crate::{
+    alert::clean::clean, clock, config::Config, ingest, metrics::Metrics, quota::Quotas, store::Store,
+};
 
 pub(crate) use openapi::document as openapi_document;
+
+/// Longest name of somebody who acts, in characters.
+const MAX_WHO: usize = 64;
 
 /// What every handler can reach.
 #[derive(Clone)]
@@ -177,6 +185,12 @@ fn handler(operation: Operation) -> MethodRouter<Shared> {
         Operation::Decisions => get(decisions::feed),
         Operation::Decide => post(decisions::create),
         Operation::Lift => delete(decisions::remove),
+        Operation::Acknowledge => post(change::acknowledge),
+        Operation::Resolve => post(change::resolve),
+        Operation::Reopen => post(change::reopen),
+        Operation::Comment => post(change::comment),
+        Operation::ListEvents => get(events::list),
+        Operation::Audit => get(audit::list),
     }
 }
 
@@ -203,6 +217,18 @@ pub(crate) fn shows_token(shared: &Shared, headers: &HeaderMap) -> bool {
     let Some(token) = &shared.config.api_token else { return true };
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     given.and_then(shown_token).is_some_and(|given| token.matches(&given))
+}
+
+/// Under which name somebody acts: the user of `Basic`; whoever shows the token alone has none.
+pub(crate) fn who(headers: &HeaderMap) -> String {
+    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let name = given
+        .and_then(|given| given.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"))
+        .and_then(|(_, value)| String::from_utf8(STANDARD.decode(value.trim()).ok()?).ok())
+        .and_then(|decoded| decoded.split_once(':').map(|(name, _)| clean(name, MAX_WHO)))
+        .unwrap_or_default();
+    if name.is_empty() { "token".to_owned() } else { name }
 }
 
 fn shown_token(authorization: &str) -> Option<String> {

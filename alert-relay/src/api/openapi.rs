@@ -82,13 +82,14 @@ fn describe(spec: &Spec) -> Value {
     let body = match spec.id {
         "postEvents" => Some("Batch"),
         "postDecision" => Some("NewDecision"),
+        "acknowledgeIncident" | "resolveIncident" | "reopenIncident" | "commentIncident" => Some("Note"),
         _ => None,
     };
     if let (Some(body), Some(fields)) = (body, described.as_object_mut()) {
         let batch = json!({"$ref": format!("#/components/schemas/{body}")});
         fields.insert(
             "requestBody".to_owned(),
-            json!({"required": true, "content": {"application/json": {"schema": batch}}}),
+            json!({"required": body != "Note" || spec.id == "commentIncident", "content": {"application/json": {"schema": batch}}}),
         );
     }
     described

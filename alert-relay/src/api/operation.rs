@@ -16,6 +16,12 @@ pub(super) enum Operation {
     Decisions,
     Decide,
     Lift,
+    Acknowledge,
+    Resolve,
+    Reopen,
+    Comment,
+    ListEvents,
+    Audit,
 }
 
 /// Who may ask.
@@ -139,6 +145,26 @@ const INCIDENTS: Spec = Spec {
             name: "category",
             description: "Of this category, such as prompt_injection",
             schema: r#"{"type":"string"}"#,
+        },
+        Parameter {
+            name: "state",
+            description: "In this state",
+            schema: r#"{"type":"string","enum":["open","acknowledged","resolved"]}"#,
+        },
+        Parameter {
+            name: "client",
+            description: "Of this caller, such as address:192.0.2.1",
+            schema: r#"{"type":"string"}"#,
+        },
+        Parameter {
+            name: "campaign",
+            description: "Of this campaign",
+            schema: r#"{"type":"string","format":"uuid"}"#,
+        },
+        Parameter {
+            name: "min_score",
+            description: "With at least this score at their last change",
+            schema: r#"{"type":"number","minimum":0,"maximum":1}"#,
         },
     ],
     responses: &[answer(200, "A page", "Incidents"), BAD_QUERY, UNAUTHORISED, UNAVAILABLE],
@@ -298,9 +324,143 @@ const LIFT: Spec = Spec {
     ],
 };
 
+/// The answers to whatever changes an incident.
+const CHANGED: [Answer; 8] = [
+    answer(200, "As it stands now; `changed` says whether that is new", "ChangedIncident"),
+    problem(400, "Not an id, or not a note; the detail says why"),
+    problem(403, "Asked for by another site's page"),
+    problem(404, "No such incident"),
+    problem(413, "Longer than 16 KiB"),
+    problem(415, "Not JSON"),
+    UNAUTHORISED,
+    UNAVAILABLE,
+];
+
+const ACKNOWLEDGE: Spec = Spec {
+    id: "acknowledgeIncident",
+    method: "post",
+    path: "/v1/incidents/{id}/acknowledge",
+    summary: "Takes an incident up",
+    access: Access::Token,
+    query: &[],
+    responses: &CHANGED,
+};
+
+const RESOLVE: Spec = Spec {
+    id: "resolveIncident",
+    method: "post",
+    path: "/v1/incidents/{id}/resolve",
+    summary: "Says that an incident is over",
+    access: Access::Token,
+    query: &[],
+    responses: &CHANGED,
+};
+
+const REOPEN: Spec = Spec {
+    id: "reopenIncident",
+    method: "post",
+    path: "/v1/incidents/{id}/reopen",
+    summary: "Says that an incident is not over",
+    access: Access::Token,
+    query: &[],
+    responses: &CHANGED,
+};
+
+const COMMENT: Spec = Spec {
+    id: "commentIncident",
+    method: "post",
+    path: "/v1/incidents/{id}/comment",
+    summary: "Adds a comment to the timeline",
+    access: Access::Token,
+    query: &[],
+    responses: &CHANGED,
+};
+
+const LIST_EVENTS: Spec = Spec {
+    id: "listEvents",
+    method: "get",
+    path: "/v1/events",
+    summary: "Events, the latest stored first; words, category and severity some seconds after they are stored",
+    access: Access::Token,
+    query: &[
+        Parameter {
+            name: "limit",
+            description: "Most events in the answer",
+            schema: r#"{"type":"integer","minimum":1,"maximum":200,"default":50}"#,
+        },
+        Parameter {
+            name: "before",
+            description: "Go on after a page: its `next`",
+            schema: r#"{"type":"integer","minimum":0,"maximum":9223372036854775807}"#,
+        },
+        Parameter {
+            name: "address",
+            description: "From this client address",
+            schema: r#"{"type":"string"}"#,
+        },
+        Parameter {
+            name: "hours",
+            description: "Decided in the last hours",
+            schema: r#"{"type":"integer","minimum":1,"maximum":8784}"#,
+        },
+        Parameter {
+            name: "since_ms",
+            description: "Decided at this moment or later, Unix milliseconds; wins over `hours`",
+            schema: r#"{"type":"integer","minimum":0,"maximum":253402300799999}"#,
+        },
+        Parameter {
+            name: "until_ms",
+            description: "Decided before this moment, Unix milliseconds",
+            schema: r#"{"type":"integer","minimum":0,"maximum":253402300799999}"#,
+        },
+        Parameter {
+            name: "severity",
+            description: "At least so severe",
+            schema: r#"{"type":"string","enum":["low","medium","high","critical"]}"#,
+        },
+        Parameter {
+            name: "category",
+            description: "Of this category, such as prompt_injection",
+            schema: r#"{"type":"string"}"#,
+        },
+        Parameter {
+            name: "text",
+            description: "With all these words: of the caller, the path, the rules and what they look for",
+            schema: r#"{"type":"string","maxLength":500}"#,
+        },
+    ],
+    responses: &[answer(200, "A page", "Events"), BAD_QUERY, UNAUTHORISED, UNAVAILABLE],
+};
+
+const AUDIT: Spec = Spec {
+    id: "listAudit",
+    method: "get",
+    path: "/v1/audit",
+    summary: "Who changed what, the latest first",
+    access: Access::Token,
+    query: &[
+        Parameter {
+            name: "limit",
+            description: "Most changes in the answer",
+            schema: r#"{"type":"integer","minimum":1,"maximum":500,"default":100}"#,
+        },
+        Parameter {
+            name: "before",
+            description: "Go on after a page: its `next`",
+            schema: r#"{"type":"integer","minimum":0,"maximum":9223372036854775807}"#,
+        },
+        Parameter {
+            name: "action",
+            description: "Of this kind, such as acknowledge or decide",
+            schema: r#"{"type":"string"}"#,
+        },
+    ],
+    responses: &[answer(200, "A page", "Audit"), BAD_QUERY, UNAUTHORISED, UNAVAILABLE],
+};
+
 impl Operation {
     /// Every operation there is.
-    pub(super) const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 19] = [
         Self::Events,
         Self::Summary,
         Self::Incidents,
@@ -314,6 +474,12 @@ impl Operation {
         Self::Decisions,
         Self::Decide,
         Self::Lift,
+        Self::Acknowledge,
+        Self::Resolve,
+        Self::Reopen,
+        Self::Comment,
+        Self::ListEvents,
+        Self::Audit,
     ];
 
     /// What is known of it.
@@ -332,6 +498,12 @@ impl Operation {
             Self::Decisions => &DECISIONS,
             Self::Decide => &DECIDE,
             Self::Lift => &LIFT,
+            Self::Acknowledge => &ACKNOWLEDGE,
+            Self::Resolve => &RESOLVE,
+            Self::Reopen => &REOPEN,
+            Self::Comment => &COMMENT,
+            Self::ListEvents => &LIST_EVENTS,
+            Self::Audit => &AUDIT,
         }
     }
 }

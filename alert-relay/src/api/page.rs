@@ -12,7 +12,7 @@ use wire::Event;
 
 use super::{
     Problem, Shared,
-    incidents::{Found, load},
+    incidents::{Found, load, word},
 };
 use crate::{
     alert::{
@@ -21,6 +21,7 @@ use crate::{
     },
     clock::{Civil, now_ms},
     entropy,
+    incident::{Incident, score},
 };
 
 /// Longest value shown.
@@ -51,8 +52,7 @@ pub(super) async fn incident(
 ) -> Result<Response, Problem> {
     let found = load(&shared, &id).await?;
     let nonce = URL_SAFE_NO_PAD.encode(entropy::bytes::<18>());
-    let open = found.incident.is_open(now_ms(), &shared.config.alerts);
-    let body = render(&found, open, &nonce);
+    let body = render(&found, now_ms(), &nonce);
     let policy = format!(
         "default-src 'none'; style-src 'nonce-{nonce}'; base-uri 'none'; form-action 'none'; \
          frame-ancestors 'none'"
@@ -65,7 +65,7 @@ pub(super) async fn incident(
     Ok(response)
 }
 
-fn render(found: &Found, open: bool, nonce: &str) -> String {
+fn render(found: &Found, now_ms: u64, nonce: &str) -> String {
     let incident = &found.incident;
     let title = format!("{}: {}", advice::title(incident.key.category), text(&incident.key.model));
     let mut out = String::new();
@@ -78,11 +78,14 @@ fn render(found: &Found, open: bool, nonce: &str) -> String {
         badge(incident.severity.as_str()),
     );
     let facts = [
-        ("State", if open { "open" } else { "quiet since the window ended" }.to_owned()),
+        ("State", state(incident)),
+        ("Score", score_of(incident, now_ms)),
         ("First seen", Civil::of(incident.first_ms).human()),
         ("Last seen", Civil::of(incident.last_ms).human()),
         ("Events", format!("{} ({} refused)", incident.count, incident.refused)),
         ("Caller", text(&incident.key.client)),
+        ("Looks like", text(&incident.label)),
+        ("Spread", spread(incident)),
         ("Incident", incident.id.to_string()),
     ];
     for (name, value) in facts {
@@ -95,10 +98,85 @@ fn render(found: &Found, open: bool, nonce: &str) -> String {
         let _ = write!(out, "<li>{}</li>", escape(step));
     }
     out.push_str("</ol></section>");
+    timeline(&mut out, found);
+    related(&mut out, found);
     events(&mut out, found);
     mails(&mut out, found);
     out.push_str("</main></body></html>");
     out
+}
+
+fn state(incident: &Incident) -> String {
+    format!(
+        "{}, since {} by {}",
+        incident.state.as_str(),
+        Civil::of(incident.state_ms).human(),
+        text(&incident.state_by)
+    )
+}
+
+/// The score, and what each factor adds to it.
+fn score_of(incident: &Incident, now_ms: u64) -> String {
+    let factors = score::factors(incident, now_ms);
+    let parts: Vec<String> = factors
+        .iter()
+        .map(|factor| format!("{} {:.2} of {:.2}", factor.name, factor.value * factor.weight, factor.weight))
+        .collect();
+    let thousandths = score::thousandths(&factors);
+    format!("{}.{:03} ({})", thousandths / 1000, thousandths % 1000, parts.join(", "))
+}
+
+fn spread(incident: &Incident) -> String {
+    match incident.campaign {
+        Some(campaign) if incident.spread > 1 => {
+            format!("{} callers send the same (campaign {campaign})", incident.spread)
+        }
+        _ => "this caller alone".to_owned(),
+    }
+}
+
+fn timeline(out: &mut String, found: &Found) {
+    out.push_str(
+        "<section><h2>Timeline</h2><div class=\"scroll\"><table><tr><th>Time</th><th>What</th><th>Who</th>\
+         <th></th></tr>",
+    );
+    for news in &found.timeline {
+        let _ = write!(
+            out,
+            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+            Civil::of(news.at_ms).human(),
+            text(&news.what),
+            text(&news.by),
+            text(&news.text),
+        );
+    }
+    out.push_str("</table></div></section>");
+}
+
+fn related(out: &mut String, found: &Found) {
+    if found.related.is_empty() {
+        return;
+    }
+    out.push_str(
+        "<section><h2>Related incidents</h2><div class=\"scroll\"><table><tr><th>Same</th><th>Severity</th>\
+         <th>State</th><th>Last seen</th><th>Events</th><th>Caller</th><th>Incident</th></tr>",
+    );
+    for (relation, other) in &found.related {
+        let _ = write!(
+            out,
+            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>\
+             <td><a href=\"/incidents/{}\"><code>{}</code></a></td></tr>",
+            word(*relation),
+            badge(other.severity.as_str()),
+            other.state.as_str(),
+            Civil::of(other.last_ms).human(),
+            other.count,
+            text(&other.key.client),
+            other.id,
+            other.id,
+        );
+    }
+    out.push_str("</table></div></section>");
 }
 
 fn threats(out: &mut String, found: &Found) {

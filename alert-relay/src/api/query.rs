@@ -3,6 +3,7 @@
 use wire::{Category, EventId, Severity};
 
 use super::{Problem, operation::Operation};
+use crate::incident::State;
 
 /// The parameters of a request, each known and given once.
 pub(super) struct Query(Vec<(String, String)>);
@@ -50,6 +51,30 @@ impl Query {
         serde_json::from_value(serde_json::Value::from(text)).map(Some).map_err(|_| {
             Problem::bad_request(format!("{name}: {} is none of low, medium, high, critical", quote(text)))
         })
+    }
+
+    /// A state's word.
+    pub(super) fn state(&self, name: &str) -> Result<Option<State>, Problem> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        State::parse(text).map(Some).ok_or_else(|| {
+            Problem::bad_request(format!("{name}: {} is none of open, acknowledged, resolved", quote(text)))
+        })
+    }
+
+    /// An id.
+    pub(super) fn id(&self, name: &str) -> Result<Option<EventId>, Problem> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        text.parse().map(Some).map_err(|_| Problem::bad_request(format!("{name}: {} is no id", quote(text))))
+    }
+
+    /// A number from 0 to 1, in thousandths.
+    pub(super) fn thousandths(&self, name: &str) -> Result<Option<u64>, Problem> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        match text.parse::<f64>() {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 1000")]
+            Ok(value) if (0.0..=1.0).contains(&value) => Ok(Some((value * 1000.0).round() as u64)),
+            _ => Err(Problem::bad_request(format!("{name}: {} is no number from 0 to 1", quote(text)))),
+        }
     }
 
     /// A category's word.

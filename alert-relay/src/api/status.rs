@@ -35,13 +35,10 @@ pub(super) async fn summary(
 ) -> Result<Json<Value>, Problem> {
     let query = Query::check(Operation::Summary, given)?;
     let hours = query.number("hours", 1, store::MAX_HOURS)?.unwrap_or(HOURS);
-    let since = now_ms().saturating_sub(hours * 3_600_000);
-    let summary = shared.store.read(move |db| store::summary(db, since)).await?;
-    let mut severities = Map::new();
-    for severity in [Severity::Low, Severity::Medium, Severity::High, Severity::Critical] {
-        let count = summary.severities.iter().find(|(known, _)| *known == severity).map_or(0, |(_, n)| *n);
-        severities.insert(severity.as_str().to_owned(), json!(count));
-    }
+    let now = now_ms();
+    let since = now.saturating_sub(hours * 3_600_000);
+    let summary = shared.store.read(move |db| store::summary(db, since, now)).await?;
+    let severities = by_severity(&summary.severities);
     let mut verdicts = Map::new();
     for verdict in [Verdict::Allow, Verdict::Flag, Verdict::Mask, Verdict::Throttle, Verdict::Block] {
         let count = summary.verdicts.iter().find(|(known, _)| *known == verdict).map_or(0, |(_, n)| *n);
@@ -57,7 +54,27 @@ pub(super) async fn summary(
         "by_verdict": verdicts,
         "unique_clients": summary.clients,
         "most_common_threats": threats,
+        "trend": {
+            "before": summary.before,
+            "before_by_severity": by_severity(&summary.before_severities),
+            "percent": percent(summary.before, summary.total),
+        },
     })))
+}
+
+fn by_severity(counts: &[(Severity, u64)]) -> Map<String, Value> {
+    let mut severities = Map::new();
+    for severity in [Severity::Low, Severity::Medium, Severity::High, Severity::Critical] {
+        let count = counts.iter().find(|(known, _)| *known == severity).map_or(0, |(_, n)| *n);
+        severities.insert(severity.as_str().to_owned(), json!(count));
+    }
+    severities
+}
+
+/// By how much of itself a count has grown; none from nothing.
+fn percent(before: u64, after: u64) -> Option<i64> {
+    let (before, after) = (i64::try_from(before).ok()?, i64::try_from(after).ok()?);
+    (after - before).checked_mul(100)?.checked_div(before)
 }
 
 /// `POST /v1/alerts/test`
@@ -108,8 +125,10 @@ pub(super) async fn ready(State(shared): State<Shared>) -> Response {
 
 /// `GET /metrics`
 pub(super) async fn metrics(State(shared): State<Shared>) -> Result<Response, Problem> {
-    let outbox = shared.store.read(store::outbox_state).await?;
+    let (outbox, lag) =
+        shared.store.read(|db| Ok((store::outbox_state(db)?, store::search_lag(db)?))).await?;
     let gauges = Gauges {
+        search_lag: lag,
         outbox_pending: outbox.pending,
         outbox_parked: outbox.parked,
         outbox_age_ms: age(&outbox),

@@ -456,6 +456,9 @@ fn alerts(raw: &raw::Alerts) -> Alerts {
         incident_window: written(raw.incident_window, Duration::from_secs(3600)),
         group_wait: written(raw.group_wait, Duration::from_secs(5)),
         group_interval: written(raw.group_interval, Duration::from_secs(300)),
+        reopen_window: written(raw.reopen_window, Duration::from_secs(86_400)),
+        raise_events: raw.raise_events.unwrap_or(100).max(2),
+        raise_clients: raw.raise_clients.unwrap_or(10).max(2),
         automatic_decisions: Vec::new(),
     }
 }

@@ -94,6 +94,12 @@ pub struct Alerts {
     pub group_wait: Duration,
     /// Least time between two mails of an incident.
     pub group_interval: Duration,
+    /// An incident that is over is opened again by an event within so long.
+    pub reopen_window: Duration,
+    /// Events after which an incident is a step more severe.
+    pub raise_events: u64,
+    /// Callers of one campaign after which its incidents are.
+    pub raise_clients: u64,
     /// Decisions about callers that incidents bring by themselves.
     pub automatic_decisions: Vec<crate::automatic::AutomaticDecision>,
 }

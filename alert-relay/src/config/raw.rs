@@ -125,6 +125,9 @@ pub(super) struct Log {
 pub(super) struct Alerts {
     pub(super) min_severity: Option<wire::Severity>,
     pub(super) incident_window: Option<Written>,
+    pub(super) reopen_window: Option<Written>,
+    pub(super) raise_events: Option<u64>,
+    pub(super) raise_clients: Option<u64>,
     pub(super) group_wait: Option<Written>,
     pub(super) group_interval: Option<Written>,
 }

@@ -1,19 +1,7 @@
-use std::time::Duration;
-
 use wire::{Client, KeyIdentity};
 
 use super::*;
-use crate::testing::{MOMENT, event};
-
-fn alerts() -> Alerts {
-    Alerts {
-        min_severity: Severity::Medium,
-        incident_window: Duration::from_secs(3600),
-        group_wait: Duration::from_secs(5),
-        group_interval: Duration::from_secs(300),
-        automatic_decisions: Vec::new(),
-    }
-}
+use crate::testing::{MOMENT, alerts, event};
 
 fn opened() -> Incident {
     let event = event(1);
@@ -111,10 +99,10 @@ fn the_window_runs_from_the_last_event() {
     let alerts = alerts();
     let mut incident = opened();
     incident.add(&event(1), MOMENT, &alerts);
-    assert!(incident.is_open(MOMENT + 3_600_000, &alerts));
-    assert!(!incident.is_open(MOMENT + 3_600_001, &alerts));
+    assert!(incident.is_live(MOMENT + 3_600_000, &alerts));
+    assert!(!incident.is_live(MOMENT + 3_600_001, &alerts));
     incident.add(&event(1), MOMENT + 3_000_000, &alerts);
-    assert!(incident.is_open(MOMENT + 6_600_000, &alerts));
+    assert!(incident.is_live(MOMENT + 6_600_000, &alerts));
 }
 
 #[test]

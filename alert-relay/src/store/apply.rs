@@ -9,18 +9,19 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use wire::EventId;
 
 use super::{
-    Claimed, Command, Incoming, NewNotification, StoredDecision,
+    ChangeOf, Changed, Claimed, Command, Incoming, NewNotification, StoredDecision,
+    audit::{self, Actor},
     codec::{severity_code, verdict_code},
     db::{Db, DbError},
     decisions,
     events::{self, NewEvent, Storing},
-    incidents, outbox, retention,
+    incidents, outbox, retention, search,
 };
 use crate::{
     clock,
     config::Alerts,
     entropy,
-    incident::{self, Incident, Key},
+    incident::{self, Incident, Key, MAX_TEMPLATES, template},
 };
 
 /// What a group brought, for the metrics.
@@ -45,6 +46,8 @@ pub(super) enum Done {
     Settled,
     Decided(Option<StoredDecision>),
     Lifted(bool),
+    Changed(Vec<Option<Changed>>),
+    Indexed(u64),
     Pruned(u64),
     Leased(bool),
     Probed,
@@ -58,8 +61,8 @@ pub(super) struct Group<'a> {
     pub(super) counts: Counts,
     /// Every incident this group touches: the one copy that is changed, and written at the end.
     incidents: HashMap<EventId, Incident>,
-    /// The one of each key that takes new events.
-    open: HashMap<Key, EventId>,
+    /// Those of each key that take new events.
+    open: HashMap<Key, Vec<EventId>>,
     threats: BTreeMap<(u64, String), u64>,
 }
 
@@ -125,7 +128,11 @@ impl<'a> Group<'a> {
                 Done::Settled
             }
             Command::Decide { decision, .. } => Done::Decided(decisions::decide(db, decision, now_ms)?),
-            Command::Lift { id, .. } => Done::Lifted(decisions::lift(db, *id, now_ms)?),
+            Command::Lift { id, by, .. } => Done::Lifted(decisions::lift(db, *id, by, now_ms)?),
+            Command::Change { changes, .. } => {
+                Done::Changed(changes.iter().map(|change| self.change(change)).collect::<Result<_, _>>()?)
+            }
+            Command::Index { limit, .. } => Done::Indexed(search::index(db, *limit, now_ms)?),
             Command::Prune { class, before_ms, limit, .. } => {
                 Done::Pruned(retention::prune(db, *class, *before_ms, *limit)?)
             }
@@ -141,8 +148,14 @@ impl<'a> Group<'a> {
 
     fn ingest(&mut self, keyed: Keyed<'_>) -> Result<Vec<(usize, Done)>, DbError> {
         self.open_incidents(keyed.events.iter().filter_map(|(_, key)| key.as_ref()))?;
-        let rows: Vec<NewEvent<'_>> =
-            keyed.events.iter().map(|(incoming, key)| self.row(incoming, key.as_ref())).collect();
+        let rows: Vec<NewEvent<'_>> = keyed
+            .events
+            .iter()
+            .map(|(incoming, key)| {
+                let incident = key.as_ref().map(|key| self.belongs_to(key, &incoming.event));
+                self.row(incoming, incident)
+            })
+            .collect();
         let numbers = events::insert(self.db, self.storing, &rows)?;
         for (number, row, (incoming, _)) in
             numbers.iter().zip(&rows).zip(&keyed.events).map(|((number, row), event)| (number, row, event))
@@ -166,22 +179,38 @@ impl<'a> Group<'a> {
         let keys: Vec<&Key> = keys.into_iter().collect();
         let now_ms = self.storing.now_ms;
         for found in incidents::latest(self.db, &keys)? {
-            if found.is_open(now_ms, self.alerts) {
-                self.open.insert(found.key.clone(), found.id);
+            if found.takes_events(now_ms, self.alerts) {
+                self.open.entry(found.key.clone()).or_default().push(found.id);
                 self.incidents.insert(found.id, found);
-            }
-        }
-        for key in keys {
-            if !self.open.contains_key(key) {
-                let new = Incident::open(entropy::uuid(now_ms), key.clone(), now_ms);
-                self.open.insert(key.clone(), new.id);
-                self.incidents.insert(new.id, new);
             }
         }
         Ok(())
     }
 
-    fn row<'e>(&self, incoming: &'e Incoming, key: Option<&Key>) -> NewEvent<'e> {
+    /// The incident that an event belongs to: one that looks like it, else a new one; with enough of them, the one that
+    /// looks most like it.
+    fn belongs_to(&mut self, key: &Key, event: &wire::Event) -> EventId {
+        let (sketch, now_ms) = (template::sketch(event), self.storing.now_ms);
+        let known = self.open.get(key).map_or(&[][..], Vec::as_slice);
+        let nearest = known
+            .iter()
+            .filter_map(|id| self.incidents.get(id))
+            .map(|incident| (template::distance(incident.template, sketch), incident))
+            .min_by_key(|(distance, incident)| (*distance, incident.id));
+        if let Some((_, incident)) = nearest
+            && (template::near(incident.template, sketch) || known.len() >= MAX_TEMPLATES)
+        {
+            return incident.id;
+        }
+        let mut new = Incident::open(entropy::uuid(now_ms), key.clone(), now_ms);
+        new.template = sketch;
+        let id = new.id;
+        self.open.entry(key.clone()).or_default().push(id);
+        self.incidents.insert(id, new);
+        id
+    }
+
+    fn row<'e>(&self, incoming: &'e Incoming, incident: Option<EventId>) -> NewEvent<'e> {
         let event = &incoming.event;
         NewEvent {
             id: event.id,
@@ -190,7 +219,7 @@ impl<'a> Group<'a> {
             verdict: verdict_code(event.verdict),
             client: incident::client_of(event),
             address: event.client.address.as_deref(),
-            incident: key.and_then(|key| self.open.get(key)).copied(),
+            incident,
             body: &incoming.body,
         }
     }
@@ -198,7 +227,9 @@ impl<'a> Group<'a> {
     /// Counts an event that was new wherever it counts.
     fn count(&mut self, row: &NewEvent<'_>, incoming: &Incoming) -> Result<(), DbError> {
         let (event, now_ms) = (&incoming.event, self.storing.now_ms);
-        if let Some(incident) = row.incident.and_then(|id| self.incidents.get_mut(&id)) {
+        if let Some(id) = row.incident
+            && let Some(incident) = self.incidents.get_mut(&id)
+        {
             self.counts.opened += u64::from(incident.count == 0);
             incident.add(event, now_ms, self.alerts);
             let automatic = &self.alerts.automatic_decisions;
@@ -206,7 +237,14 @@ impl<'a> Group<'a> {
             if let Some(new) = new
                 && !decisions::is_decided(self.db, &new.subject, now_ms)?
             {
-                decisions::decide(self.db, &new, now_ms)?;
+                let made = decisions::decide(self.db, &new, now_ms)?;
+                if made.is_some()
+                    && let Some(incident) = self.incidents.get_mut(&id)
+                {
+                    let subject = new.subject.value();
+                    let text = format!("{} {} {subject}", new.action.as_str(), new.subject.scope());
+                    incident.tell(now_ms, "decided", "relay", text);
+                }
             }
         }
         let mut seen: Vec<&str> = Vec::new();
@@ -222,25 +260,59 @@ impl<'a> Group<'a> {
 
     /// Puts a mail into the outbox, unless the incident's mail of that number exists already.
     fn enqueue(&mut self, notification: &NewNotification) -> Result<bool, DbError> {
+        let now_ms = self.storing.now_ms;
         if let Some(told) = &notification.about {
-            if !self.incidents.contains_key(&told.incident)
-                && let Some(loaded) = incidents::get(self.db, told.incident)?
-            {
-                self.incidents.insert(told.incident, loaded);
-            }
-            let known = self.incidents.get_mut(&told.incident);
+            let alerts = self.alerts;
+            let known = self.load(told.incident)?;
             let Some(incident) = known.filter(|incident| incident.notify.sequence == told.sequence) else {
                 return Ok(false);
             };
-            incident.notified(told.count, told.severity, self.storing.now_ms, self.alerts);
+            incident.notified(told.count, told.severity, now_ms, alerts);
+            let text = format!("number {} to {} targets", told.sequence + 1, notification.targets.len());
+            incident.tell(now_ms, "mailed", "relay", text);
         }
         outbox::insert(self.db, notification, self.storing.now_ms)?;
         Ok(true)
     }
 
+    /// The one copy of an incident that this group changes.
+    fn load(&mut self, id: EventId) -> Result<Option<&mut Incident>, DbError> {
+        if !self.incidents.contains_key(&id)
+            && let Some(loaded) = incidents::get(self.db, id)?
+        {
+            self.incidents.insert(id, loaded);
+        }
+        Ok(self.incidents.get_mut(&id))
+    }
+
+    /// Does what somebody wants with an incident, and notes who did.
+    fn change(&mut self, change: &ChangeOf) -> Result<Option<Changed>, DbError> {
+        let (db, alerts, now_ms) = (self.db, self.alerts, self.storing.now_ms);
+        let Some(incident) = self.load(change.id)? else { return Ok(None) };
+        let by = change.by.as_deref().unwrap_or("relay");
+        let changed = incident.change(&change.change, by, &change.text, now_ms, alerts);
+        if changed {
+            let actor = change.by.as_deref().map_or(Actor::Relay, Actor::Person);
+            let what = serde_json::json!({"incident": change.id, "state": incident.state.as_str(), "text": change.text});
+            audit::note(db, now_ms, actor, change.change.as_str(), &what.to_string())?;
+        }
+        Ok(Some(Changed { incident: incident.clone(), changed }))
+    }
+
     /// Writes what was gathered in memory.
     fn flush(&self) -> Result<(), DbError> {
-        incidents::save(self.db, self.incidents.values().filter(|incident| incident.count > 0))?;
+        incidents::save(
+            self.db,
+            self.incidents.values().filter(|incident| incident.count > 0),
+            self.storing.now_ms,
+        )?;
+        // Incidents that events opened again; what somebody did is noted where it was done.
+        for (id, incident) in &self.incidents {
+            for news in incident.news.iter().filter(|news| news.by == "relay" && news.what == "reopened") {
+                let what = serde_json::json!({"incident": id, "state": "open", "text": news.text});
+                audit::note(self.db, news.at_ms, Actor::Relay, "reopen", &what.to_string())?;
+            }
+        }
         let threats: Vec<_> = self
             .threats
             .iter()
@@ -275,6 +347,9 @@ impl<'a> Keyed<'a> {
                 Command::Enqueue { notification, .. } => {
                     keyed.buckets.extend(notification.about.as_ref().map(|told| bucket(&told.key)));
                 }
+                Command::Change { changes, .. } => {
+                    keyed.buckets.extend(changes.iter().map(|change| bucket(&change.key)));
+                }
                 _ => {}
             }
         }
@@ -298,10 +373,14 @@ fn bucket(key: &Key) -> i64 {
 /// The order in which a group does its commands.
 fn rank(command: &Command) -> u8 {
     match command {
-        Command::Ingest { .. } | Command::Enqueue { .. } => 0,
+        Command::Ingest { .. } | Command::Enqueue { .. } | Command::Change { .. } => 0,
         Command::Decide { .. } | Command::Lift { .. } => 1,
         Command::Claim { .. } | Command::Settle { .. } => 2,
-        Command::Prune { .. } | Command::Lease { .. } | Command::Probe { .. } | Command::Stop { .. } => 3,
+        Command::Index { .. }
+        | Command::Prune { .. }
+        | Command::Lease { .. }
+        | Command::Probe { .. }
+        | Command::Stop { .. } => 3,
     }
 }
 

@@ -27,6 +27,8 @@ pub(crate) struct NewDecision {
     pub(crate) incident: Option<EventId>,
     /// Whether the relay made it by itself.
     pub(crate) automatic: bool,
+    /// The person who made it, if one did.
+    pub(crate) by: String,
 }
 
 /// A decision as stored.
@@ -129,7 +131,7 @@ pub(super) fn decide(db: &Db, new: &NewDecision, now_ms: u64) -> Result<Option<S
         serial.into(),
     ];
     let stored = db.query_one(&sql, &values, row)?;
-    let actor = if new.automatic { Actor::Relay } else { Actor::Person };
+    let actor = if new.automatic { Actor::Relay } else { Actor::Person(&new.by) };
     audit::note(db, now_ms, actor, "decide", &described(new, stored.decision.id))?;
     Ok(Some(stored))
 }
@@ -150,14 +152,14 @@ fn described(new: &NewDecision, id: u64) -> String {
 }
 
 /// Takes a decision back. False if there is none of this number. It stays until its end, for filters to hear of it.
-pub(super) fn lift(db: &Db, id: u64, now_ms: u64) -> Result<bool, DbError> {
+pub(super) fn lift(db: &Db, id: u64, by: &str, now_ms: u64) -> Result<bool, DbError> {
     let serial = next_serial(db)?;
     let changed = db.execute(
         "UPDATE decisions SET action = 'lift', serial = ?3 WHERE id = ?1 AND until_s > ?2 AND action <> 'lift'",
         &[id.into(), (now_ms / 1000).into(), serial.into()],
     )?;
     if changed > 0 {
-        audit::note(db, now_ms, Actor::Person, "lift", &serde_json::json!({"decision": id}).to_string())?;
+        audit::note(db, now_ms, Actor::Person(by), "lift", &serde_json::json!({"decision": id}).to_string())?;
     }
     Ok(changed > 0)
 }

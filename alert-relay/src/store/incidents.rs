@@ -5,14 +5,50 @@ use wire::EventId;
 use super::{
     StoredEvent,
     codec::{category_of, int, severity_code, severity_of},
-    db::{Db, DbError, Row},
+    db::{Db, DbError, Row, Value, broken},
     read::event_row,
 };
-use crate::incident::{Incident, Key, Notify};
+use crate::incident::{Incident, Key, MAX_TEMPLATES, News, Notify, State, UNKNOWN_CLIENT, score};
 
-/// The columns, in the order of [`row`].
-pub(super) const COLUMNS: &str = "id, model, category, client, severity, first_ms, last_ms, updated_ms, count, \
-     refused, threats, due_ms, notify_sequence, notify_last_ms, notify_count, notify_severity";
+/// The columns, in the order of [`row`] and of [`save`].
+const NAMES: [&str; 28] = [
+    "id",
+    "model",
+    "category",
+    "client",
+    "severity",
+    "first_ms",
+    "last_ms",
+    "updated_ms",
+    "count",
+    "refused",
+    "threats",
+    "due_ms",
+    "notify_sequence",
+    "notify_last_ms",
+    "notify_count",
+    "notify_severity",
+    "state",
+    "state_ms",
+    "state_by",
+    "base",
+    "template",
+    "label",
+    "confidence",
+    "spread",
+    "campaign",
+    "surface",
+    "entries",
+    "score",
+];
+
+/// What of an incident never changes: its id and its key.
+const FIXED: usize = 4;
+
+/// The columns, for a query.
+pub(super) fn columns() -> String {
+    NAMES.join(", ")
+}
 
 /// One row.
 pub(super) fn row(row: &Row<'_>) -> Result<Incident, DbError> {
@@ -33,19 +69,32 @@ pub(super) fn row(row: &Row<'_>) -> Result<Incident, DbError> {
             count: row.uint(14)?,
             severity: row.opt_uint(15)?.and_then(|code| severity_of(int(code))),
         },
+        state: State::parse(&row.text(16)?).ok_or_else(|| broken(16, "no state"))?,
+        state_ms: row.uint(17)?,
+        state_by: row.text(18)?,
+        base: row.severity(19)?,
+        template: row.int(20)?.cast_unsigned(),
+        label: row.text(21)?,
+        confidence: u16::try_from(row.int(22)?).unwrap_or(1000),
+        spread: row.uint(23)?,
+        campaign: row.opt_id(24)?,
+        surface: row.text(25)?,
+        entries: row.uint(26)?,
+        news: Vec::new(),
     })
 }
 
 /// The incident with this id.
 pub(crate) fn get(db: &Db, id: EventId) -> Result<Option<Incident>, DbError> {
-    db.query_opt(&format!("SELECT {COLUMNS} FROM incidents WHERE id = ?1"), &[id.into()], row)
+    db.query_opt(&format!("SELECT {} FROM incidents WHERE id = ?1", columns()), &[id.into()], row)
 }
 
-/// The latest incident of each key that has one, open or not.
+/// The latest incidents of each key, over or not.
 pub(super) fn latest(db: &Db, keys: &[&Key]) -> Result<Vec<Incident>, DbError> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM incidents WHERE model = ?1 AND category = ?2 AND client = ?3 \
-         ORDER BY updated_ms DESC LIMIT 1"
+        "SELECT {} FROM incidents WHERE model = ?1 AND category = ?2 AND client = ?3 \
+         ORDER BY updated_ms DESC LIMIT {MAX_TEMPLATES}",
+        columns()
     );
     let keys: Vec<_> = keys
         .iter()
@@ -56,8 +105,10 @@ pub(super) fn latest(db: &Db, keys: &[&Key]) -> Result<Vec<Incident>, DbError> {
 
 /// Incidents whose next mail is due.
 pub(crate) fn due(db: &Db, now_ms: u64, limit: usize) -> Result<Vec<Incident>, DbError> {
-    let sql =
-        format!("SELECT {COLUMNS} FROM incidents WHERE due_ms <= ?1 ORDER BY severity DESC, due_ms LIMIT ?2");
+    let sql = format!(
+        "SELECT {} FROM incidents WHERE due_ms <= ?1 ORDER BY severity DESC, due_ms LIMIT ?2",
+        columns()
+    );
     db.query(&sql, &[now_ms.into(), limit.into()], row)
 }
 
@@ -70,45 +121,136 @@ pub(crate) fn events_of(db: &Db, id: EventId, limit: usize) -> Result<Vec<Stored
     )
 }
 
-/// Writes incidents, new or not.
-pub(super) fn save<'a>(db: &Db, incidents: impl Iterator<Item = &'a Incident>) -> Result<(), DbError> {
+/// Incidents that nobody has resolved and that have been quiet since a moment.
+pub(crate) fn quiet(db: &Db, before_ms: u64, limit: usize) -> Result<Vec<(EventId, Key)>, DbError> {
+    db.query(
+        "SELECT id, model, category, client FROM incidents WHERE state <> 'resolved' AND updated_ms < ?1 \
+         AND due_ms IS NULL ORDER BY updated_ms LIMIT ?2",
+        &[before_ms.into(), limit.into()],
+        |row| {
+            let key = Key { model: row.text(1)?, category: category_of(&row.text(2)?), client: row.text(3)? };
+            Ok((row.id(0)?, key))
+        },
+    )
+}
+
+/// The timeline of an incident, oldest first.
+pub(crate) fn timeline_of(db: &Db, id: EventId) -> Result<Vec<News>, DbError> {
+    db.query(
+        "SELECT at_ms, what, who, text FROM timeline WHERE incident = ?1 ORDER BY id LIMIT 1000",
+        &[id.into()],
+        |row| Ok(News { at_ms: row.uint(0)?, what: row.text(1)?, by: row.text(2)?, text: row.text(3)? }),
+    )
+}
+
+/// Why an incident is named beside another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Relation {
+    /// The same caller.
+    Client,
+    /// Its events look the same.
+    Template,
+    /// One campaign.
+    Campaign,
+}
+
+/// Other incidents that have something in common with one, the latest of each kind; each once.
+pub(crate) fn related(db: &Db, to: &Incident, limit: usize) -> Result<Vec<(Relation, Incident)>, DbError> {
+    let mut found: Vec<(Relation, Incident)> = Vec::new();
+    let template = (to.template != 0).then_some(to.template.cast_signed());
+    let client = (to.key.client != UNKNOWN_CLIENT).then_some(to.key.client.as_str());
+    let kinds = [
+        (Relation::Campaign, "campaign", to.campaign.map(Value::from)),
+        (Relation::Client, "client", client.map(Value::from)),
+        (Relation::Template, "template", template.map(Value::from)),
+    ];
+    for (relation, column, value) in kinds {
+        let Some(value) = value else { continue };
+        let also = if relation == Relation::Template { "AND template <> 0 " } else { "" };
+        let sql = format!(
+            "SELECT {} FROM incidents WHERE {column} = ?1 {also}AND id <> ?2 ORDER BY last_ms DESC LIMIT ?3",
+            columns()
+        );
+        for incident in db.query(&sql, &[value, to.id.into(), limit.into()], row)? {
+            if found.iter().all(|(_, known)| known.id != incident.id) {
+                found.push((relation, incident));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Writes incidents, new or not, and what is new in their timelines.
+pub(super) fn save<'a>(
+    db: &Db,
+    incidents: impl Iterator<Item = &'a Incident>,
+    now_ms: u64,
+) -> Result<(), DbError> {
     let incidents: Vec<(&Incident, String)> = incidents
         // A list of plain structs: serialising it cannot fail.
         .map(|incident| {
             (incident, serde_json::to_string(&incident.threats).unwrap_or_else(|_| "[]".to_owned()))
         })
         .collect();
-    let rows: Vec<_> = incidents
-        .iter()
-        .map(|(incident, threats)| {
-            let Incident { key, notify, .. } = incident;
-            vec![
-                incident.id.into(),
-                (&key.model).into(),
-                key.category.as_str().into(),
-                (&key.client).into(),
-                severity_code(incident.severity).into(),
-                incident.first_ms.into(),
-                incident.last_ms.into(),
-                incident.updated_ms.into(),
-                incident.count.into(),
-                incident.refused.into(),
-                threats.into(),
-                notify.due_ms.into(),
-                notify.sequence.into(),
-                notify.last_ms.into(),
-                notify.count.into(),
-                notify.severity.map(severity_code).into(),
-            ]
+    let rows: Vec<_> =
+        incidents.iter().map(|(incident, threats)| values(incident, threats, now_ms)).collect();
+    let places: Vec<String> = (1..=NAMES.len()).map(|at| format!("?{at}")).collect();
+    let changes: Vec<String> =
+        NAMES.iter().zip(&places).skip(FIXED).map(|(name, at)| format!("{name} = {at}")).collect();
+    db.execute_each(
+        &format!(
+            "INSERT INTO incidents ({}) VALUES ({}) ON CONFLICT (id) DO UPDATE SET {}",
+            columns(),
+            places.join(", "),
+            changes.join(", ")
+        ),
+        &rows,
+    )?;
+    let news =
+        incidents.iter().flat_map(|(incident, _)| incident.news.iter().map(|news| (incident.id, news)));
+    let rows: Vec<_> = news
+        .map(|(id, news)| {
+            vec![id.into(), news.at_ms.into(), (&news.what).into(), (&news.by).into(), (&news.text).into()]
         })
         .collect();
     db.execute_each(
-        "INSERT INTO incidents (id, model, category, client, severity, first_ms, last_ms, updated_ms, count, \
-         refused, threats, due_ms, notify_sequence, notify_last_ms, notify_count, notify_severity) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) \
-         ON CONFLICT (id) DO UPDATE SET severity = ?5, first_ms = ?6, last_ms = ?7, updated_ms = ?8, \
-         count = ?9, refused = ?10, threats = ?11, due_ms = ?12, notify_sequence = ?13, \
-         notify_last_ms = ?14, notify_count = ?15, notify_severity = ?16",
+        "INSERT INTO timeline (incident, at_ms, what, who, text) VALUES (?1, ?2, ?3, ?4, ?5)",
         &rows,
     )
+}
+
+/// The values of a row, in the order of [`NAMES`].
+fn values<'a>(incident: &'a Incident, threats: &'a String, now_ms: u64) -> Vec<Value<'a>> {
+    let Incident { key, notify, .. } = incident;
+    let score = score::thousandths(&score::factors(incident, now_ms));
+    vec![
+        incident.id.into(),
+        (&key.model).into(),
+        key.category.as_str().into(),
+        (&key.client).into(),
+        severity_code(incident.severity).into(),
+        incident.first_ms.into(),
+        incident.last_ms.into(),
+        incident.updated_ms.into(),
+        incident.count.into(),
+        incident.refused.into(),
+        threats.into(),
+        notify.due_ms.into(),
+        notify.sequence.into(),
+        notify.last_ms.into(),
+        notify.count.into(),
+        notify.severity.map(severity_code).into(),
+        incident.state.as_str().into(),
+        incident.state_ms.into(),
+        (&incident.state_by).into(),
+        severity_code(incident.base).into(),
+        incident.template.cast_signed().into(),
+        (&incident.label).into(),
+        u64::from(incident.confidence).into(),
+        incident.spread.into(),
+        incident.campaign.into(),
+        (&incident.surface).into(),
+        incident.entries.into(),
+        score.into(),
+    ]
 }

@@ -29,6 +29,7 @@ mod outbox;
 mod read;
 mod retention;
 mod schema;
+mod search;
 mod summary;
 mod writer;
 
@@ -47,7 +48,7 @@ use wire::{Event, EventId, Severity};
 
 use crate::{
     config::{Alerts, Channel, Target},
-    incident::Key,
+    incident::{Change, Incident, Key},
     logfile,
     metrics::Metrics,
 };
@@ -109,6 +110,30 @@ pub(crate) struct Told {
     pub(crate) severity: Severity,
 }
 
+/// What somebody does to an incident.
+#[derive(Clone, Debug)]
+pub(crate) struct ChangeOf {
+    /// The incident.
+    pub(crate) id: EventId,
+    /// What its events share.
+    pub(crate) key: Key,
+    /// What is done.
+    pub(crate) change: Change,
+    /// Who does it; none if the relay does.
+    pub(crate) by: Option<String>,
+    /// More about it, for the timeline.
+    pub(crate) text: String,
+}
+
+/// How an incident stands after a change.
+#[derive(Clone, Debug)]
+pub(crate) struct Changed {
+    /// As it stands.
+    pub(crate) incident: Incident,
+    /// Whether that is new.
+    pub(crate) changed: bool,
+}
+
 /// Why the store did not do it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum StoreError {
@@ -153,7 +178,11 @@ pub(crate) enum Command {
     /// Make a decision about a caller. Answers with it, or nothing where there are too many.
     Decide { decision: Box<NewDecision>, reply: Reply<Option<StoredDecision>> },
     /// Take one back. Answers whether there was one.
-    Lift { id: u64, reply: Reply<bool> },
+    Lift { id: u64, by: String, reply: Reply<bool> },
+    /// Change incidents. Answers how each stands then, or nothing where there is no such incident.
+    Change { changes: Vec<ChangeOf>, reply: Reply<Vec<Option<Changed>>> },
+    /// Make further events searchable. Answers how many.
+    Index { limit: usize, reply: Reply<u64> },
     /// Delete what is old. Answers how many rows.
     Prune { class: Class, before_ms: u64, limit: usize, reply: Reply<u64> },
     /// Take work that one relay does for all. Answers whether it is ours.
@@ -266,8 +295,24 @@ impl Store {
     ///
     /// # Errors
     /// What the database says.
-    pub(crate) async fn lift(&self, id: u64) -> Result<bool, StoreError> {
-        self.ask(|reply| Command::Lift { id, reply }).await
+    pub(crate) async fn lift(&self, id: u64, by: String) -> Result<bool, StoreError> {
+        self.ask(|reply| Command::Lift { id, by, reply }).await
+    }
+
+    /// Changes incidents; how each stands then. `None`: there is no such incident.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub(crate) async fn change(&self, changes: Vec<ChangeOf>) -> Result<Vec<Option<Changed>>, StoreError> {
+        self.ask(|reply| Command::Change { changes, reply }).await
+    }
+
+    /// Makes at most `limit` further events searchable; how many.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub(crate) async fn index(&self, limit: usize) -> Result<u64, StoreError> {
+        self.ask(|reply| Command::Index { limit, reply }).await
     }
 
     /// Deletes at most `limit` rows of a class from before a moment; how many.
@@ -401,6 +446,8 @@ impl Command {
             (Self::Settle { reply, .. }, Done::Settled) => drop(reply.send(Ok(()))),
             (Self::Decide { reply, .. }, Done::Decided(decision)) => drop(reply.send(Ok(decision))),
             (Self::Lift { reply, .. }, Done::Lifted(lifted)) => drop(reply.send(Ok(lifted))),
+            (Self::Change { reply, .. }, Done::Changed(changed)) => drop(reply.send(Ok(changed))),
+            (Self::Index { reply, .. }, Done::Indexed(rows)) => drop(reply.send(Ok(rows))),
             (Self::Prune { reply, .. }, Done::Pruned(rows)) => drop(reply.send(Ok(rows))),
             (Self::Lease { reply, .. }, Done::Leased(taken)) => drop(reply.send(Ok(taken))),
             (Self::Probe { reply }, Done::Probed) => drop(reply.send(Ok(()))),
@@ -415,7 +462,8 @@ impl Command {
             Self::Enqueue { reply, .. } | Self::Lift { reply, .. } | Self::Lease { reply, .. } => {
                 drop(reply.send(Err(error.clone())));
             }
-            Self::Prune { reply, .. } => drop(reply.send(Err(error.clone()))),
+            Self::Prune { reply, .. } | Self::Index { reply, .. } => drop(reply.send(Err(error.clone()))),
+            Self::Change { reply, .. } => drop(reply.send(Err(error.clone()))),
             Self::Claim { reply, .. } => drop(reply.send(Err(error.clone()))),
             Self::Settle { reply, .. } | Self::Probe { reply } => drop(reply.send(Err(error.clone()))),
             Self::Decide { reply, .. } => drop(reply.send(Err(error.clone()))),
@@ -426,12 +474,17 @@ impl Command {
 
 pub(crate) use apply::Counts;
 use apply::Done;
+pub(crate) use audit::audit_page;
 pub(crate) use db::{Db, DbError, Place};
 pub(crate) use decisions::{NewDecision, StoredDecision, decision_page};
 pub(crate) use examine::{Finding, begin_new_life, copy_whole, examine};
-pub(crate) use incidents::{due as due_incidents, events_of, get as get_incident};
+pub(crate) use incidents::{
+    Relation, due as due_incidents, events_of, get as get_incident, quiet as quiet_incidents, related,
+    timeline_of,
+};
 pub(crate) use lock::take as lock_file;
 pub(crate) use read::{due_channels, events_after, incident_page, notifications_of, outbox_state};
+pub(crate) use search::{EventFilter, event_page, search_lag};
 pub(crate) use summary::{MAX_HOURS, summary};
 
 #[cfg(test)]

@@ -7,7 +7,10 @@ use super::{
     db::{Db, DbError, Row, Value},
     incidents,
 };
-use crate::{config::Channel, incident::Incident};
+use crate::{
+    config::Channel,
+    incident::{Incident, State},
+};
 
 /// An event as stored.
 #[derive(Clone, Debug)]
@@ -48,6 +51,14 @@ pub(crate) struct IncidentFilter {
     pub(crate) min_severity: Option<Severity>,
     /// Of this category.
     pub(crate) category: Option<Category>,
+    /// In this state.
+    pub(crate) state: Option<State>,
+    /// Of this caller, such as `address:192.0.2.1`.
+    pub(crate) client: Option<String>,
+    /// Of this campaign.
+    pub(crate) campaign: Option<EventId>,
+    /// With at least this score at their last change, in thousandths.
+    pub(crate) min_score: Option<u64>,
     /// With an event at this moment or later, Unix milliseconds.
     pub(crate) since_ms: Option<u64>,
     /// Older than this one: its latest event and its id.
@@ -80,9 +91,20 @@ pub(crate) fn incident_page(db: &Db, filter: &IncidentFilter, limit: usize) -> R
     if let Some(since) = filter.since_ms {
         hold("last_ms >=", since.into());
     }
-    if let Some(model) = &filter.model {
-        values.push(model.into());
-        conditions.push(format!("model = ?{}", values.len()));
+    if let Some(state) = filter.state {
+        hold("state =", state.as_str().into());
+    }
+    if let Some(campaign) = filter.campaign {
+        hold("campaign =", campaign.into());
+    }
+    if let Some(score) = filter.min_score {
+        hold("score >=", score.into());
+    }
+    for (name, value) in [("model", &filter.model), ("client", &filter.client)] {
+        if let Some(value) = value {
+            values.push(value.into());
+            conditions.push(format!("{name} = ?{}", values.len()));
+        }
     }
     if let Some((last_ms, id)) = filter.before {
         values.extend([Value::from(last_ms), id.into()]);
@@ -93,7 +115,7 @@ pub(crate) fn incident_page(db: &Db, filter: &IncidentFilter, limit: usize) -> R
     values.push((limit + 1).into());
     let sql = format!(
         "SELECT {} FROM incidents {condition} ORDER BY last_ms DESC, id DESC LIMIT ?{}",
-        incidents::COLUMNS,
+        incidents::columns(),
         values.len()
     );
     let mut found = db.query(&sql, &values, incidents::row)?;

@@ -1,6 +1,6 @@
 //! Deleting what has been kept long enough, in small steps, so that nobody waits for it.
 
-use super::db::{Db, DbError};
+use super::db::{Db, DbError, Dialect};
 
 /// What is kept for a time of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,14 +54,36 @@ pub(crate) fn is_due(db: &Db, class: Class, before_ms: u64) -> Result<bool, DbEr
 /// that was all.
 pub(super) fn prune(db: &Db, class: Class, before_ms: u64, limit: usize) -> Result<u64, DbError> {
     let (table, key) = match class {
-        Class::Events => ("events", "seq"),
-        Class::Incidents => ("incidents", "id"),
+        Class::Events => return prune_events(db, before_ms, limit),
+        Class::Incidents => return prune_incidents(db, before_ms, limit),
         Class::Mails => return prune_mails(db, before_ms, limit),
         Class::Metrics => ("threats", "minute"),
         Class::Audit => ("audit", "id"),
     };
     let sql = format!("DELETE FROM {table} WHERE {key} IN ({})", old(class));
     db.execute(&sql, &[before_ms.into(), limit.into()])
+}
+
+/// Events go with their words.
+fn prune_events(db: &Db, before_ms: u64, limit: usize) -> Result<u64, DbError> {
+    let seqs = db.query(old(Class::Events), &[before_ms.into(), limit.into()], |row| row.int(0))?;
+    let rows: Vec<_> = seqs.iter().map(|seq| vec![(*seq).into()]).collect();
+    let words = match db.dialect() {
+        Dialect::Sqlite => "DELETE FROM events_text WHERE rowid = ?1",
+        Dialect::Postgres => "DELETE FROM events_text WHERE seq = ?1",
+    };
+    db.execute_each(words, &rows)?;
+    db.execute_each("DELETE FROM events WHERE seq = ?1", &rows)?;
+    Ok(seqs.len() as u64)
+}
+
+/// Incidents go with their timelines.
+fn prune_incidents(db: &Db, before_ms: u64, limit: usize) -> Result<u64, DbError> {
+    let ids = db.query(old(Class::Incidents), &[before_ms.into(), limit.into()], |row| row.id(0))?;
+    let rows: Vec<_> = ids.iter().map(|id| vec![(*id).into()]).collect();
+    db.execute_each("DELETE FROM timeline WHERE incident = ?1", &rows)?;
+    db.execute_each("DELETE FROM incidents WHERE id = ?1", &rows)?;
+    Ok(ids.len() as u64)
 }
 
 fn prune_mails(db: &Db, before_ms: u64, limit: usize) -> Result<u64, DbError> {

@@ -23,6 +23,10 @@ pub(crate) struct Summary {
     pub(crate) severities: Vec<(Severity, u64)>,
     /// Events by verdict.
     pub(crate) verdicts: Vec<(Verdict, u64)>,
+    /// Events of the stretch before, of the same length.
+    pub(crate) before: u64,
+    /// Those by severity.
+    pub(crate) before_severities: Vec<(Severity, u64)>,
     /// Different callers.
     pub(crate) clients: u64,
     /// The most common rules, with the number of events that had them.
@@ -30,7 +34,8 @@ pub(crate) struct Summary {
 }
 
 /// Counts everything since `since_ms`, rounded down to a full minute (rules are counted by the minute).
-pub(crate) fn summary(db: &Db, since_ms: u64) -> Result<Summary, DbError> {
+/// The trend is against the stretch of the same length before it.
+pub(crate) fn summary(db: &Db, since_ms: u64, now_ms: u64) -> Result<Summary, DbError> {
     let minute = since_ms / 60_000;
     let since = minute * 60_000;
     let mut summary = Summary { since_ms: since, ..Summary::default() };
@@ -46,6 +51,18 @@ pub(crate) fn summary(db: &Db, since_ms: u64) -> Result<Summary, DbError> {
         }
         if let Some(verdict) = verdict {
             add(&mut summary.verdicts, verdict, count);
+        }
+    }
+    let length = now_ms.saturating_sub(since);
+    let earlier = db.query(
+        "SELECT severity, COUNT(*) FROM events WHERE time_ms >= ?1 AND time_ms < ?2 GROUP BY severity",
+        &[since.saturating_sub(length).into(), since.into()],
+        |row| Ok((severity_of(row.int(0)?), row.uint(1)?)),
+    )?;
+    for (severity, count) in earlier {
+        summary.before += count;
+        if let Some(severity) = severity {
+            add(&mut summary.before_severities, severity, count);
         }
     }
     summary.clients = db.query_one(

@@ -1,4 +1,4 @@
-use std::{sync::atomic::AtomicU64, time::Duration};
+use std::sync::atomic::AtomicU64;
 
 use super::{
     apply::{Done, Group},
@@ -7,19 +7,9 @@ use super::{
 };
 use crate::{
     config::Channel,
-    incident::Incident,
-    testing::{MOMENT, event},
+    incident::{Incident, State},
+    testing::{MOMENT, alerts, event},
 };
-
-fn alerts() -> Alerts {
-    Alerts {
-        min_severity: Severity::Medium,
-        incident_window: Duration::from_secs(3600),
-        group_wait: Duration::from_secs(5),
-        group_interval: Duration::from_secs(300),
-        automatic_decisions: Vec::new(),
-    }
-}
 
 /// An empty database: in memory, or a schema of its own on the server that the environment names, which goes with it.
 struct Fresh {
@@ -49,9 +39,9 @@ fn connect(url: &str) -> Db {
     Place::Postgres(Box::new(config)).open_reader().unwrap()
 }
 
-fn database() -> Fresh {
+fn unmigrated() -> Fresh {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
-    let fresh = match std::env::var("ALERT_RELAY_TEST_POSTGRES") {
+    match std::env::var("ALERT_RELAY_TEST_POSTGRES") {
         Err(_) => Fresh { db: Db::Sqlite(rusqlite::Connection::open_in_memory().unwrap()), schema: None },
         Ok(server) => {
             let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -60,7 +50,12 @@ fn database() -> Fresh {
             let db = connect(&format!("{server}?options=-csearch_path%3D{schema}"));
             Fresh { db, schema: Some((server, schema)) }
         }
-    };
+    }
+}
+
+/// With its tables.
+fn database() -> Fresh {
+    let fresh = unmigrated();
     schema::migrate(&fresh.db).unwrap();
     fresh
 }
@@ -244,6 +239,72 @@ fn migrations_run_once_and_a_newer_database_is_refused() {
 }
 
 #[test]
+fn a_database_of_an_earlier_relay_is_brought_up_to_date() {
+    let db = unmigrated();
+    schema::migrate_to_release(&db).unwrap();
+    let (old, young) = (1_000_u64, crate::clock::now_ms());
+    for (n, updated) in [(1_u8, old), (2, young)] {
+        let id = EventId::new(MOMENT, [n; 10]);
+        db.execute(
+            "INSERT INTO incidents (id, model, category, client, severity, first_ms, last_ms, updated_ms, count, \
+             refused, threats, due_ms, notify_sequence, notify_last_ms, notify_count, notify_severity) \
+             VALUES (?1, 'demo', 'prompt_injection', ?2, 2, 5, ?3, ?3, 7, 7, '[]', NULL, 1, 6, 7, 2)",
+            &[id.into(), (&format!("address:203.0.113.{n}")).into(), updated.into()],
+        )
+        .unwrap();
+        db.execute(
+            "INSERT INTO events (id, received_ms, time_ms, severity, verdict, client, incident, body, relay) \
+             VALUES (?1, ?2, ?2, 2, 4, 'c', ?1, ?3, 'relay')",
+            &[id.into(), updated.into(), (&serde_json::to_string(&Event { id, ..event(n) }).unwrap()).into()],
+        )
+        .unwrap();
+    }
+    db.batch(
+        "INSERT INTO notifications (id, incident, sequence, created_ms, message) VALUES (1, NULL, 0, 5, '{}'); \
+         INSERT INTO outbox (notification, channel, recipient, state, due_ms, created_ms) \
+         VALUES (1, 'mail', 'a@x', 'pending', 5, 5); \
+         INSERT INTO audit (at_ms, actor, action, what) VALUES (5, 'person', 'lift', '{}')",
+    )
+    .unwrap();
+    schema::migrate(&db).unwrap();
+    let found = incidents(&db);
+    assert_eq!(found.iter().map(|it| it.state).collect::<Vec<_>>(), [State::Open, State::Resolved]);
+    assert!(found.iter().all(|it| it.base == Severity::High && it.count == 7));
+    let claimed = outbox::claim(&db, "one", Channel::Email, MOMENT, 1000, 10).unwrap();
+    assert_eq!(claimed.len(), 1, "what waited is sent");
+    assert_eq!(audit::audit_page(&db, None, None, 10).unwrap().len(), 1);
+    // What has no template takes events of any.
+    commit(&db, vec![ingest(vec![another(7)]).0], young);
+    let of_old = "SELECT COUNT(*) FROM incidents WHERE client = 'address:203.0.113.1'";
+    assert_eq!(db.query_one(of_old, &[], |row| row.int(0)).unwrap(), 2, "the one of long ago is over");
+    assert!(search::index(&db, 10, u64::MAX).unwrap() >= 2, "older events become searchable too");
+}
+
+#[test]
+fn one_caller_has_an_incident_for_each_thing_tried_up_to_a_bound() {
+    let db = database();
+    let of = |n: u8, rule: &str| {
+        let mut event = another(n);
+        event.findings[0].rule = rule.to_owned();
+        event
+    };
+    commit(&db, vec![ingest(vec![of(1, "a.one"), of(2, "b.two"), of(3, "a.one")]).0], MOMENT);
+    commit(&db, vec![ingest(vec![of(4, "b.two"), of(5, "c.three")]).0], MOMENT + 1);
+    let counts = |db: &Db| {
+        let mut counts: Vec<(String, u64)> =
+            incidents(db).into_iter().map(|incident| (incident.label, incident.count)).collect();
+        counts.sort();
+        counts
+    };
+    let expected = [("a.one", 2), ("b.two", 2), ("c.three", 1)];
+    assert_eq!(counts(&db), expected.map(|(label, count)| (label.to_owned(), count)));
+    let many: Vec<Event> = (10..40).map(|n| of(n, &format!("rule.number-{n}"))).collect();
+    commit(&db, vec![ingest(many).0], MOMENT + 2);
+    assert_eq!(incidents(&db).len(), crate::incident::MAX_TEMPLATES);
+    assert_eq!(incidents(&db).iter().map(|incident| incident.count).sum::<u64>(), 35);
+}
+
+#[test]
 fn queries_use_their_indexes() {
     let db = database();
     let postgres = db.dialect() == db::Dialect::Postgres;
@@ -284,6 +345,21 @@ fn queries_use_their_indexes() {
             "incidents_key",
         ),
         ("SELECT * FROM incidents WHERE due_ms <= 5", "incidents_due", "incidents_due"),
+        (
+            "SELECT * FROM incidents WHERE client = 'c' ORDER BY last_ms DESC LIMIT 9",
+            "incidents_client",
+            "incidents_client",
+        ),
+        (
+            "SELECT id FROM incidents WHERE state <> 'resolved' AND updated_ms < 5 ORDER BY updated_ms LIMIT 9",
+            "incidents_live",
+            "incidents_live",
+        ),
+        (
+            "SELECT * FROM timeline WHERE incident = x'00' ORDER BY id",
+            "timeline_incident",
+            "timeline_incident",
+        ),
         ("SELECT 1 FROM outbox WHERE state = 'pending' AND due_ms <= 5", "outbox_due", "outbox_due"),
         ("SELECT COUNT(*) FROM outbox WHERE state = 'parked'", "outbox_parked", "outbox_parked"),
         (

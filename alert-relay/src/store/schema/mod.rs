@@ -43,6 +43,18 @@ fn run(db: &Db, migrations: &[&str]) -> Result<(), DbError> {
     Ok(())
 }
 
+/// The tables of an earlier relay, for the tests: the first migrations only.
+#[cfg(test)]
+pub(super) fn migrate_to_release(db: &Db) -> Result<(), DbError> {
+    match db.dialect() {
+        Dialect::Sqlite => run(db, sqlite::MIGRATIONS.get(..sqlite::RELEASED).unwrap_or_default()),
+        Dialect::Postgres => {
+            db.batch(postgres::COUNT)?;
+            run(db, postgres::MIGRATIONS.get(..postgres::RELEASED).unwrap_or_default())
+        }
+    }
+}
+
 /// That the tables are those this relay makes.
 ///
 /// # Errors

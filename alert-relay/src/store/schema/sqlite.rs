@@ -1,5 +1,9 @@
 //! The tables in SQLite, as a list of migrations. `user_version` counts those already run.
 
+/// How many of them the first published relay had.
+#[cfg(test)]
+pub(super) const RELEASED: usize = 4;
+
 /// Each runs once, in order, in a transaction of its own. Never edit one that was released: add another.
 pub(super) const MIGRATIONS: &[&str] = &[
     // 1: events, incidents, notifications, outbox.
@@ -134,5 +138,44 @@ pub(super) const MIGRATIONS: &[&str] = &[
     // 6: what was said when a message was taken.
     "
     ALTER TABLE outbox ADD COLUMN receipt TEXT;
+    ",
+    // 7: what becomes of incidents, their timelines, who changed what, the search.
+    "
+    ALTER TABLE incidents ADD COLUMN state TEXT NOT NULL DEFAULT 'open'
+        CHECK (state IN ('open', 'acknowledged', 'resolved'));
+    ALTER TABLE incidents ADD COLUMN state_ms INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE incidents ADD COLUMN state_by TEXT NOT NULL DEFAULT 'relay';
+    ALTER TABLE incidents ADD COLUMN base INTEGER NOT NULL DEFAULT 0;       -- severity before it was raised
+    ALTER TABLE incidents ADD COLUMN template INTEGER NOT NULL DEFAULT 0;   -- 64 bits
+    ALTER TABLE incidents ADD COLUMN label TEXT NOT NULL DEFAULT '';
+    ALTER TABLE incidents ADD COLUMN confidence INTEGER NOT NULL DEFAULT 0; -- thousandths
+    ALTER TABLE incidents ADD COLUMN spread INTEGER NOT NULL DEFAULT 1;
+    ALTER TABLE incidents ADD COLUMN campaign BLOB;
+    ALTER TABLE incidents ADD COLUMN surface TEXT NOT NULL DEFAULT '';
+    ALTER TABLE incidents ADD COLUMN entries INTEGER NOT NULL DEFAULT 0;    -- of the timeline
+    ALTER TABLE incidents ADD COLUMN score INTEGER NOT NULL DEFAULT 0;      -- thousandths, at the last change
+    UPDATE incidents SET base = severity, state_ms = updated_ms;
+    UPDATE incidents SET state = 'resolved', state_ms = updated_ms + 3600000
+        WHERE updated_ms < CAST(unixepoch() AS INTEGER) * 1000 - 3600000;
+    CREATE INDEX incidents_live ON incidents (updated_ms) WHERE state <> 'resolved';
+    CREATE INDEX incidents_client ON incidents (client, last_ms);
+    CREATE INDEX incidents_template ON incidents (template, last_ms) WHERE template <> 0;
+    CREATE INDEX incidents_campaign ON incidents (campaign, client) WHERE campaign IS NOT NULL;
+
+    CREATE TABLE timeline (
+        id INTEGER PRIMARY KEY,
+        incident BLOB NOT NULL,
+        at_ms INTEGER NOT NULL,
+        what TEXT NOT NULL,
+        who TEXT NOT NULL,
+        text TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX timeline_incident ON timeline (incident, id);
+
+    ALTER TABLE audit ADD COLUMN who TEXT NOT NULL DEFAULT '';
+
+    -- Words of events, for the search; filled after the commit. Its rowid is the event's seq.
+    CREATE VIRTUAL TABLE events_text USING fts5(words, content='', contentless_delete=1);
+    INSERT INTO meta (key, value) VALUES ('searchable', 0); -- up to which event
     ",
 ];

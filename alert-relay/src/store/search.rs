@@ -1,0 +1,204 @@
+//! Finding events: by caller and time through indexes, by words, category and severity through the full-text index.
+//!
+//! The index is filled after the commit, in small steps, so that nobody who waits for an acknowledgement waits for it.
+//! Either database gets the same plain words, cut here, so that both find the same.
+
+use wire::{Category, Event, Severity};
+
+use super::{
+    StoredEvent,
+    apply::save_number,
+    db::{Db, DbError, Dialect, Value},
+    read::event_row,
+};
+use crate::incident::category_of;
+
+/// Most bytes of an event's words.
+const MAX_TEXT: usize = 4096;
+/// Longest word in bytes; of longer ones the beginning counts.
+const MAX_WORD: usize = 64;
+/// Most words of a question.
+const MAX_ASKED: usize = 16;
+/// A server's numbers are given before the commit: so long after it was stored, every smaller number has been seen.
+const SETTLE_MS: u64 = 2000;
+
+/// Lower-case words of letters and digits.
+fn words(text: &str) -> impl Iterator<Item = String> {
+    text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(|word| {
+        let word = word.to_lowercase();
+        word.get(..word.floor_char_boundary(MAX_WORD)).unwrap_or_default().to_owned()
+    })
+}
+
+/// A word that stands for a category or a severity; no text has it by chance.
+fn mark(kind: &str, word: &str) -> String {
+    format!("{kind}zz{}", word.replace('_', "zz"))
+}
+
+/// All that can be found of an event, as words with spaces between.
+fn text_of(event: &Event) -> String {
+    let mut text = mark("severity", event.severity.as_str());
+    let mut add = |value: &str| {
+        for word in words(value) {
+            if text.len() + word.len() < MAX_TEXT {
+                text.push(' ');
+                text.push_str(&word);
+            }
+        }
+    };
+    add(&mark("category", category_of(event).as_str()));
+    add(category_of(event).as_str());
+    add(&event.model);
+    add(event.verdict.as_str());
+    add(&event.request.method);
+    add(&event.request.path);
+    for value in [&event.client.address, &event.client.user, &event.request.id].into_iter().flatten() {
+        add(value);
+    }
+    if let Some(key) = &event.client.key {
+        add(&key.hash);
+        add(&key.prefix);
+    }
+    for value in [&event.node, &event.route] {
+        add(value);
+    }
+    for finding in &event.findings {
+        add(&finding.rule);
+        add(&finding.summary);
+        finding.owasp.iter().chain(&finding.atlas).for_each(|tag| add(tag));
+        add(finding.evidence.as_deref().unwrap_or_default());
+    }
+    text
+}
+
+/// Adds the words of further events; of how many.
+pub(super) fn index(db: &Db, limit: usize, now_ms: u64) -> Result<u64, DbError> {
+    let (before_ms, insert) = match db.dialect() {
+        Dialect::Sqlite => (u64::MAX, "INSERT INTO events_text (rowid, words) VALUES (?1, ?2)"),
+        Dialect::Postgres => (
+            now_ms.saturating_sub(SETTLE_MS),
+            "INSERT INTO events_text (seq, words) VALUES (?1, to_tsvector('simple', ?2)) ON CONFLICT (seq) DO NOTHING",
+        ),
+    };
+    let events = db.query(
+        "SELECT seq, received_ms, body FROM events WHERE seq > (SELECT value FROM meta WHERE key = 'searchable') \
+         ORDER BY seq LIMIT ?1",
+        &[limit.into()],
+        event_row,
+    )?;
+    let events: Vec<StoredEvent> =
+        events.into_iter().take_while(|stored| stored.received_ms <= before_ms).collect();
+    let texts: Vec<(u64, String)> =
+        events.iter().map(|stored| (stored.seq, text_of(&stored.event))).collect();
+    let rows: Vec<_> = texts.iter().map(|(seq, text)| vec![(*seq).into(), text.into()]).collect();
+    db.execute_each(insert, &rows)?;
+    if let Some((last, _)) = texts.last() {
+        save_number(db, "searchable", *last)?;
+    }
+    Ok(texts.len() as u64)
+}
+
+/// How many events are stored and cannot be searched yet, at most.
+pub(crate) fn search_lag(db: &Db) -> Result<u64, DbError> {
+    db.query_one(
+        "SELECT COALESCE(MAX(seq), 0) - (SELECT value FROM meta WHERE key = 'searchable') FROM events",
+        &[],
+        |row| row.uint(0),
+    )
+}
+
+/// Which events to list.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct EventFilter {
+    /// From this address.
+    pub(crate) address: Option<String>,
+    /// Decided at this moment or later, Unix milliseconds.
+    pub(crate) since_ms: Option<u64>,
+    /// Decided before this moment.
+    pub(crate) until_ms: Option<u64>,
+    /// At least so severe.
+    pub(crate) min_severity: Option<Severity>,
+    /// Of this category.
+    pub(crate) category: Option<Category>,
+    /// With all these words.
+    pub(crate) text: Option<String>,
+    /// Stored before this one.
+    pub(crate) before: Option<u64>,
+}
+
+impl EventFilter {
+    /// The question to the full-text index, in the database's own form; none if nothing is asked of it.
+    fn question(&self, dialect: Dialect) -> Option<String> {
+        let mut all: Vec<String> = Vec::new();
+        if let Some(category) = self.category {
+            all.push(quoted(&mark("category", category.as_str()), dialect));
+        }
+        if let Some(least) = self.min_severity.filter(|least| *least > Severity::Low) {
+            let severities = [Severity::Medium, Severity::High, Severity::Critical];
+            let any: Vec<String> = severities
+                .into_iter()
+                .filter(|severity| *severity >= least)
+                .map(|severity| quoted(&mark("severity", severity.as_str()), dialect))
+                .collect();
+            let or = if dialect == Dialect::Sqlite { " OR " } else { " | " };
+            all.push(format!("({})", any.join(or)));
+        }
+        all.extend(
+            self.text.iter().flat_map(|text| words(text)).take(MAX_ASKED).map(|word| quoted(&word, dialect)),
+        );
+        let and = if dialect == Dialect::Sqlite { " AND " } else { " & " };
+        (!all.is_empty()).then(|| all.join(and))
+    }
+}
+
+/// A word as a term; it has letters and digits only.
+fn quoted(word: &str, dialect: Dialect) -> String {
+    match dialect {
+        Dialect::Sqlite => format!("\"{word}\""),
+        Dialect::Postgres => format!("'{word}'"),
+    }
+}
+
+/// Events, the latest stored first; one more than `limit` if there are more.
+pub(crate) fn event_page(db: &Db, filter: &EventFilter, limit: usize) -> Result<Vec<StoredEvent>, DbError> {
+    let question = filter.question(db.dialect());
+    let mut values: Vec<Value<'_>> = Vec::new();
+    let mut conditions: Vec<String> = Vec::new();
+    let mut hold = |condition: &str, value| {
+        values.push(value);
+        conditions.push(condition.replace('?', &format!("?{}", values.len())));
+    };
+    let (mut from, mut seq) = ("events", "events.seq");
+    if let Some(question) = &question {
+        (from, seq) = match db.dialect() {
+            Dialect::Sqlite => {
+                hold("events_text MATCH ?", question.into());
+                ("events_text JOIN events ON events.seq = events_text.rowid", "events_text.rowid")
+            }
+            Dialect::Postgres => {
+                hold("events_text.words @@ to_tsquery('simple', ?)", question.into());
+                ("events_text JOIN events ON events.seq = events_text.seq", "events_text.seq")
+            }
+        };
+    }
+    if let Some(before) = filter.before {
+        hold(&format!("{seq} < ?"), before.into());
+    }
+    if let Some(address) = &filter.address {
+        hold("events.address = ?", address.into());
+    }
+    if let Some(since) = filter.since_ms {
+        hold("events.time_ms >= ?", since.into());
+    }
+    if let Some(until) = filter.until_ms {
+        hold("events.time_ms < ?", until.into());
+    }
+    let condition =
+        if conditions.is_empty() { String::new() } else { format!("WHERE {}", conditions.join(" AND ")) };
+    values.push((limit + 1).into());
+    let sql = format!(
+        "SELECT events.seq, events.received_ms, events.body FROM {from} {condition} ORDER BY {seq} DESC LIMIT ?{}",
+        values.len()
+    );
+    db.query(&sql, &values, event_row)
+}
