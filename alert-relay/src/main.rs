@@ -17,10 +17,16 @@ alert-relay: stores Modelgate's events, keeps the incident log and mails the sec
 
 usage: alert-relay [--config FILE] [--check]
        alert-relay backup FILE | restore FILE | check [--config FILE]
+       alert-relay log-key | verify KEYFILE [--head HEAD]… [--config FILE]
 
   backup FILE     write all that is stored in SQLite into a new file; the relay may be running
   restore FILE    put a backup in place of the SQLite file, which is kept; the relay must not be running
   check           look whether what is stored is whole and fits together: exit 0, or 1 and what is wrong
+
+  log-key         begin to seal the lines of the log (log.chain_file) and print the key that verify needs; it is kept
+                  nowhere, so keep it, and on another machine
+  verify KEYFILE  find every line of the log that was changed, removed or moved: exit 0, or 1 and file and line;
+                  --head HEAD: with what a digest mail said the log had then
 
   --config FILE   configuration (TOML); without it the defaults and the environment count
   --check         only check the configuration: exit 0, or 64 and what is wrong
@@ -46,6 +52,8 @@ enum Task {
     Backup(PathBuf),
     Restore(PathBuf),
     Check,
+    LogKey,
+    Verify { key: PathBuf, heads: Vec<String> },
 }
 
 /// What is done with the configuration.
@@ -94,12 +102,21 @@ fn asked(mut args: impl Iterator<Item = String>) -> Result<Asked, String> {
             "--check" => check = true,
             "--help" | "-h" => return Ok(Asked::Print(HELP.to_owned())),
             "--version" => return Ok(Asked::Print(format!("alert-relay {}\n", env!("CARGO_PKG_VERSION")))),
-            "backup" | "restore" | "check" if task.is_some() => {
+            "backup" | "restore" | "check" | "log-key" | "verify" if task.is_some() => {
                 return Err(format!("{arg}: one task at a time"));
             }
             "backup" => task = Some(Task::Backup(args.next().ok_or("backup needs a file")?.into())),
             "restore" => task = Some(Task::Restore(args.next().ok_or("restore needs a file")?.into())),
             "check" => task = Some(Task::Check),
+            "log-key" => task = Some(Task::LogKey),
+            "verify" => {
+                let key = args.next().ok_or("verify needs the file of the key")?.into();
+                task = Some(Task::Verify { key, heads: Vec::new() });
+            }
+            "--head" => match &mut task {
+                Some(Task::Verify { heads, .. }) => heads.push(args.next().ok_or("--head needs a head")?),
+                _ => return Err("--head comes after verify".to_owned()),
+            },
             other => match other.strip_prefix("--config=") {
                 Some(file) => config = Some(file.into()),
                 None => return Err(format!("{other:?} is not known")),
@@ -119,6 +136,8 @@ fn maintain(config: &Config, task: &Task) -> ExitCode {
         Task::Backup(file) => maintenance::backup(config, file).map(|line| (vec![line], true)),
         Task::Restore(file) => maintenance::restore(config, file).map(|line| (vec![line], true)),
         Task::Check => maintenance::check(config),
+        Task::LogKey => maintenance::log_key(config).map(|line| (vec![line], true)),
+        Task::Verify { key, heads } => maintenance::verify(config, key, heads),
     };
     match result {
         Ok((lines, well)) => {

@@ -7,6 +7,7 @@ use std::{
 
 use crate::{
     config::{Config, Database},
+    logfile,
     store::{self, Finding, Place},
 };
 
@@ -29,6 +30,42 @@ pub fn backup(config: &Config, to: &Path) -> Result<String, String> {
         let _ = fs::remove_file(&part);
     }
     result.map(|events| format!("{} holds {events} events", to.display()))
+}
+
+/// Begins the chain that seals the log. The key for `verify` is the answer; it is kept nowhere else.
+///
+/// # Errors
+/// When `log.chain_file` is not set or there already, or cannot be written.
+pub fn log_key(config: &Config) -> Result<String, String> {
+    let path = config.log.chain_file.as_ref().ok_or("log.chain_file is not set")?;
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).map_err(|e| format!("cannot make {}: {e}", parent.display()))?;
+    }
+    logfile::begin_chain(path)
+}
+
+/// Checks the sealed log with the key of `log-key`, and with heads from mails. Lines for the operator, and whether all is
+/// well.
+///
+/// # Errors
+/// When key or files cannot be read.
+pub fn verify(config: &Config, key_file: &Path, heads: &[String]) -> Result<(Vec<String>, bool), String> {
+    let key = fs::read_to_string(key_file).map_err(|e| format!("cannot read {}: {e}", key_file.display()))?;
+    let report = logfile::verify(&config.log, &key, heads)?;
+    let mut lines = report.problems;
+    let well = lines.is_empty();
+    if report.more > 0 {
+        lines.push(format!("and {} more problems", report.more));
+    }
+    let says = if well { "the log is whole" } else { "the log is not whole" };
+    lines.push(format!(
+        "{says}: {} lines sealed and right, {} deleted in their time, {} from before the chain",
+        report.good, report.deleted, report.before
+    ));
+    if let Some(head) = logfile::head(&config.log) {
+        lines.push(format!("head {head}"));
+    }
+    Ok((lines, well))
 }
 
 /// Puts a backup in place of the database, which is kept under another name. No relay may be running.

@@ -11,7 +11,7 @@ mod common;
 use std::{collections::HashMap, fs, path::PathBuf, process::Command, time::Duration};
 
 use alert_relay::automatic::About;
-use alert_relay::config::{Config, ConfigErrors, Database, Source, Tls, Transport};
+use alert_relay::config::{Config, ConfigErrors, Database, LogForm, Source, Tls, Transport};
 use common::{KEY, Scratch};
 
 /// Loads `text` with these variables.
@@ -87,6 +87,7 @@ fn the_shipped_example_names_every_setting_with_its_default() {
     fs::write(&path, text).unwrap();
     let config =
         Config::load(&Source { file: Some(&path), env: &|_| None }).unwrap_or_else(|e| panic!("{e}"));
+    let days = |n: u64| Duration::from_secs(n * 86_400);
     assert_eq!(config.listen.to_string(), "127.0.0.1:9600");
     let Database::Postgres(database) = &config.database else { panic!("the example names a server") };
     assert_eq!(database.to_string(), "postgresql://db.example.org:5432/relay as relay relay-1");
@@ -96,7 +97,10 @@ fn the_shipped_example_names_every_setting_with_its_default() {
     assert_eq!(tls.client_ca.as_ref(), Some(&scratch.join("clients.pem")));
     assert_eq!(config.ingest.max_events_per_minute, 600_000);
     assert_eq!(config.log.path, scratch.join("logs"));
-    assert_eq!(config.log.max_files_per_day, 200);
+    let log = &config.log;
+    assert_eq!((log.max_files_per_day, log.max_file_bytes), (200, 100_000_000));
+    assert_eq!((log.form, log.compress, log.keep), (LogForm::Text, true, Some(days(365))));
+    assert_eq!(log.chain_file, Some(scratch.join("data/log.chain")));
     assert_eq!(config.alerts.min_severity, wire::Severity::Medium);
     assert_eq!(config.alerts.incident_window, Duration::from_secs(3600));
     assert_eq!(config.alerts.group_wait, Duration::from_secs(5));
@@ -107,7 +111,6 @@ fn the_shipped_example_names_every_setting_with_its_default() {
     assert_eq!(config.outbox.retry_min, Duration::from_secs(2));
     assert_eq!(config.outbox.retry_max, Duration::from_secs(300));
     assert_eq!(config.outbox.give_up_after, Duration::from_secs(259_200));
-    let days = |n: u64| Duration::from_secs(n * 86_400);
     let kept = &config.retention;
     assert_eq!((kept.events, kept.incidents, kept.metrics), (days(90), days(365), days(30)));
     assert_eq!(kept.audit, days(2555));

@@ -176,3 +176,88 @@ async fn many_models_share_files_beyond_the_cap() {
     assert_eq!(files(&scratch.join("logs")).len(), 201);
     assert_eq!(scratch.log_lines().len(), 300);
 }
+
+/// Runs the program by hand on the configuration that a relay was started with.
+fn by_hand(scratch: &Scratch, args: &[&str]) -> (bool, String) {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_alert-relay"));
+    let config = scratch.join("relay.toml");
+    let output = command.args(args).arg("--config").arg(config).env_clear().output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8(text).unwrap())
+}
+
+#[tokio::test]
+async fn a_sealed_log_stays_whole_through_crashes_and_tells_of_every_change() {
+    let scratch = Scratch::new();
+    let more = "[log]\nchain_file = \"log.chain\"\n";
+    let text = common::toml(&scratch, "").replace("[log]\n", more);
+    fs::write(scratch.join("relay.toml"), &text).unwrap();
+    let load = || {
+        let path = scratch.join("relay.toml");
+        alert_relay::config::Config::load(&alert_relay::config::Source { file: Some(&path), env: &|_| None })
+    };
+    let without = alert_relay::Relay::start(load().unwrap()).await.err().unwrap();
+    assert!(without.contains("log-key"), "{without}");
+    let (well, key) = by_hand(&scratch, &["log-key"]);
+    assert!(well && key.starts_with("logkey_") && key.trim().len() == 71, "{key}");
+    fs::write(scratch.join("key"), &key).unwrap();
+    assert!(!by_hand(&scratch, &["log-key"]).0, "a chain is not begun twice");
+    let relay = alert_relay::Relay::start(load().unwrap()).await.unwrap();
+    let mut ids = store(&relay, 30).await;
+    relay.shut_down().await;
+    let key_file = scratch.join("key").display().to_string();
+    let verify = || by_hand(&scratch, &["verify", &key_file]);
+    let (well, says) = verify();
+    assert!(well && says.contains("30 lines sealed and right"), "{says}");
+    let head = says.lines().last().unwrap().strip_prefix("head ").unwrap().to_owned();
+    // A crash after the lines and before the state: what the state does not cover is written again.
+    let chain = fs::read(scratch.join("log.chain")).unwrap();
+    let relay = alert_relay::Relay::start(load().unwrap()).await.unwrap();
+    ids.extend(store(&relay, 7).await);
+    relay.shut_down().await;
+    fs::write(scratch.join("log.chain"), &chain).unwrap();
+    let path = files(&scratch.join("logs")).remove(0);
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, &whole[..whole.len() - 100]).unwrap();
+    scratch.db.run("UPDATE meta SET value = 25 WHERE key LIKE 'logged:%'");
+    alert_relay::Relay::start(load().unwrap()).await.unwrap().shut_down().await;
+    assert_eq!(fs::read(&path).unwrap(), whole, "the same lines under the same seals");
+    assert_eq!(ids_of(&scratch.log_lines()), ids);
+    let (well, says) = by_hand(&scratch, &["verify", &key_file, "--head", &head]);
+    assert!(well && says.contains("37 lines sealed and right"), "{says}");
+    // Somebody was at it.
+    let text = String::from_utf8(whole).unwrap();
+    fs::write(&path, text.replacen("203.0.113.1", "203.0.113.2", 1)).unwrap();
+    let name = path.file_name().unwrap().to_str().unwrap();
+    let (well, says) = verify();
+    assert!(!well && says.contains(&format!("{name}:1: the line was changed")), "{says}");
+}
+
+#[tokio::test]
+async fn the_log_may_be_json_and_full_files_are_put_aside() {
+    let scratch = Scratch::new();
+    let text = common::toml(&scratch, "").replace("[log]\n", "[log]\nform = \"json\"\nmax_file_mb = 1\n");
+    fs::write(scratch.join("relay.toml"), &text).unwrap();
+    let path = scratch.join("relay.toml");
+    let source = alert_relay::config::Source { file: Some(&path), env: &|_| None };
+    let relay = alert_relay::Relay::start(alert_relay::config::Config::load(&source).unwrap()).await.unwrap();
+    let mut ids = Vec::new();
+    for _ in 0..6 {
+        ids.extend(store(&relay, 500).await);
+        until("they are written", || scratch.log_lines().len() == ids.len()).await;
+    }
+    relay.shut_down().await;
+    let written = files(&scratch.join("logs"));
+    assert!(written.len() >= 2 && written[0].to_str().unwrap().ends_with(".1.log"), "{written:?}");
+    let read: Vec<Value> =
+        scratch.log_lines().iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let mut read: Vec<&str> = read.iter().map(|line| line["event"].as_str().unwrap()).collect();
+    read.sort_unstable();
+    ids.sort_unstable();
+    assert_eq!(read, ids);
+    // A crash now: the lines in the part that is full are not written twice.
+    scratch.db.run("UPDATE meta SET value = 2000 WHERE key LIKE 'logged:%'");
+    let relay = alert_relay::Relay::start(alert_relay::config::Config::load(&source).unwrap()).await.unwrap();
+    relay.shut_down().await;
+    assert_eq!(scratch.log_lines().len(), ids.len());
+}

@@ -12,13 +12,17 @@ use wire::{Category, DecisionAction, Severity, Subject, signature::Key};
 use crate::automatic::{About, AutomaticDecision};
 
 use super::{
-    Alerts, Config, ConfigErrors, Ingest, Log, Mail, Outbox, ServerTls, Smtp, Source, Tls, Transport,
+    Alerts, Config, ConfigErrors, Ingest, Log, LogForm, Mail, Outbox, ServerTls, Smtp, Source, Tls,
+    Transport,
     duration::Written,
     raw::{self, Raw},
 };
 
 /// Most files of the incident log in one day: model names come from outside.
 const MAX_LOG_FILES_PER_DAY: u32 = 200;
+
+/// How long files of the incident log are kept.
+const LOG_KEPT: Duration = Duration::from_secs(365 * 86_400);
 
 /// Events a minute that one sender may bring: ten thousand a second is more than a proxy has to report.
 const MAX_EVENTS_PER_MINUTE: u64 = 600_000;
@@ -76,11 +80,7 @@ impl Check<'_> {
                 "listen: {listen} can be reached from other machines, so api_token (or RELAY_API_TOKEN) is needed"
             ));
         }
-        let log = Log {
-            path: self.path("SECURITY_LOG_PATH", raw.log.path.as_deref(), "logs"),
-            max_files_per_day: usize::try_from(raw.log.max_files_per_day.unwrap_or(MAX_LOG_FILES_PER_DAY))
-                .unwrap_or(usize::MAX),
-        };
+        let log = self.log(&raw.log);
         let tls = self.server_tls(raw.tls);
         let scheme = if tls.is_some() { "https" } else { "http" };
         let public_url = self.public_url(raw.public_url, scheme, listen);
@@ -394,6 +394,26 @@ impl Check<'_> {
             self.errors.push(format!("automatic_decisions: more than {MAX_AUTOMATIC_DECISIONS}"));
         }
         decisions
+    }
+
+    fn log(&mut self, raw: &raw::Log) -> Log {
+        let (megabytes, keep) = (raw.max_file_mb.unwrap_or(100), written(raw.keep, LOG_KEPT));
+        if !(1..=1 << 20).contains(&megabytes) {
+            self.errors.push("log.max_file_mb: from 1 to 1048576".to_owned());
+        }
+        if !keep.is_zero() && keep < Duration::from_secs(86_400) {
+            self.errors.push("log.keep: a day or longer, or 0 for ever".to_owned());
+        }
+        Log {
+            path: self.path("SECURITY_LOG_PATH", raw.path.as_deref(), "logs"),
+            max_files_per_day: usize::try_from(raw.max_files_per_day.unwrap_or(MAX_LOG_FILES_PER_DAY))
+                .unwrap_or(usize::MAX),
+            max_file_bytes: megabytes.saturating_mul(1_000_000),
+            form: raw.form.unwrap_or(LogForm::Text),
+            compress: raw.compress.unwrap_or(true),
+            keep: (!keep.is_zero()).then_some(keep),
+            chain_file: raw.chain_file.as_deref().map(|path| self.source.beside_file(path)),
+        }
     }
 
     fn outbox(&mut self, raw: &raw::Outbox) -> Outbox {

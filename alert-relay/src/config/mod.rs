@@ -81,6 +81,26 @@ pub struct Log {
     pub path: PathBuf,
     /// Most files of one day; further models share `security_other_{date}.log`.
     pub max_files_per_day: usize,
+    /// A file of so many bytes is put aside.
+    pub max_file_bytes: u64,
+    /// The form of its lines.
+    pub form: LogForm,
+    /// Whether files that nobody writes to any more are compressed.
+    pub compress: bool,
+    /// How long files are kept; none for ever.
+    pub keep: Option<Duration>,
+    /// The state of the chain that seals lines, if there is one.
+    pub chain_file: Option<PathBuf>,
+}
+
+/// The form of the log's lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogForm {
+    /// `timestamp - level - message`.
+    Text,
+    /// An object of JSON.
+    Json,
 }
 
 /// When somebody is told.

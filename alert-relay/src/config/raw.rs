@@ -117,6 +117,11 @@ pub(super) struct Ingest {
 pub(super) struct Log {
     pub(super) path: Option<String>,
     pub(super) max_files_per_day: Option<u32>,
+    pub(super) max_file_mb: Option<u64>,
+    pub(super) form: Option<super::LogForm>,
+    pub(super) compress: Option<bool>,
+    pub(super) keep: Option<Written>,
+    pub(super) chain_file: Option<String>,
 }
 
 /// `[alerts]`

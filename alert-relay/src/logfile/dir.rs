@@ -9,7 +9,7 @@ use std::{
 
 use wire::{Event, EventId};
 
-use super::{line, name};
+use super::{chain, keep, line, name};
 use crate::clock::Civil;
 
 /// Most files held open.
@@ -19,6 +19,7 @@ const MAX_OPEN: usize = 32;
 pub(super) struct Dir {
     path: PathBuf,
     max_files_per_day: usize,
+    max_file_bytes: u64,
     /// By name; the number says when it was last used.
     open: BTreeMap<String, (File, u64)>,
     used: u64,
@@ -28,8 +29,13 @@ pub(super) struct Dir {
 pub(super) type Lines = BTreeMap<String, Vec<u8>>;
 
 impl Dir {
-    pub(super) fn new(path: &Path, max_files_per_day: usize) -> Self {
-        Self { path: path.to_owned(), max_files_per_day, open: BTreeMap::new(), used: 0 }
+    pub(super) fn new(path: &Path, max_files_per_day: usize, max_file_bytes: u64) -> Self {
+        Self { path: path.to_owned(), max_files_per_day, max_file_bytes, open: BTreeMap::new(), used: 0 }
+    }
+
+    /// The directory itself.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Makes the directory; on Unix readable by the owner and the group only.
@@ -70,9 +76,14 @@ impl Dir {
         options.open(self.path.join(name))
     }
 
-    /// Appends and makes durable.
+    /// Appends and makes durable. A file that is full is put aside first.
     pub(super) fn write(&mut self, lines: &Lines) -> io::Result<()> {
         for (name, bytes) in lines {
+            if self.file(name)?.metadata()?.len() >= self.max_file_bytes {
+                self.open.remove(name);
+                let full = keep::part_name(name, keep::next_number(&self.path, name)?);
+                std::fs::rename(self.path.join(name), self.path.join(full))?;
+            }
             let file = self.file(name)?;
             file.write_all(bytes)?;
             file.sync_data()?;
@@ -98,10 +109,27 @@ impl Dir {
         Ok(&mut self.open.entry(name.to_owned()).or_insert((opened, used)).0)
     }
 
-    /// Cuts a torn last line off a file, and says which events its last lines tell of.
+    /// Cuts a torn last line off a file, and lines whose seal no durable state covers (from the number `unsealed`), and
+    /// says which events its last lines tell of.
     ///
-    /// Lines are appended in the order of storing, so those of `pending` events can only be the last ones.
-    pub(super) fn mend(&mut self, name: &str, pending: u64) -> io::Result<HashSet<EventId>> {
+    /// Lines are appended in the order of storing, so those of `pending` events can only be the last ones, here or in
+    /// the parts that were full.
+    pub(super) fn mend(
+        &mut self,
+        name: &str,
+        pending: u64,
+        unsealed: Option<u64>,
+    ) -> io::Result<HashSet<EventId>> {
+        let mut ids = self.mend_last(name, pending, unsealed)?;
+        for part in keep::Part::all(&self.path)? {
+            if part.base == name && part.path != self.path.join(name) && !part.compressed {
+                part.each_line(|line, _| ids.extend(line::event_id(line)))?;
+            }
+        }
+        Ok(ids)
+    }
+
+    fn mend_last(&mut self, name: &str, pending: u64, unsealed: Option<u64>) -> io::Result<HashSet<EventId>> {
         self.open.remove(name);
         let path = self.path.join(name);
         let mut file = match OpenOptions::new().read(true).write(true).open(&path) {
@@ -123,6 +151,9 @@ impl Dir {
                 break;
             }
             if buffer.last() == Some(&b'\n') {
+                if unsealed.is_some_and(|from| number(&buffer).is_some_and(|seq| seq >= from)) {
+                    break;
+                }
                 whole = whole.saturating_add(read as u64);
                 ids.extend(line::event_id(&buffer));
             } else if read as u64 == line::MAX_LINE_BYTES {
@@ -136,4 +167,22 @@ impl Dir {
         }
         Ok(ids)
     }
+}
+
+/// A line's number in the chain.
+fn number(line: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(line).ok()?.trim_end_matches('\n');
+    chain::unseal(text).map(|(_, seq, _)| seq)
+}
+
+/// Whether a file ends within a line, or with one that has this number or a later one.
+pub(super) fn ends_unsealed(path: &Path, from: u64) -> io::Result<bool> {
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(2 * line::MAX_LINE_BYTES)))?;
+    let mut tail = Vec::new();
+    file.take(2 * line::MAX_LINE_BYTES).read_to_end(&mut tail)?;
+    let Some(whole) = tail.strip_suffix(b"\n") else { return Ok(!tail.is_empty()) };
+    let last = whole.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+    Ok(number(last).is_some_and(|seq| seq >= from))
 }

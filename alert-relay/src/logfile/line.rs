@@ -70,6 +70,38 @@ pub(super) fn line(event: &Event, received_ms: u64) -> String {
     out
 }
 
+/// The same facts as an object of JSON on one line. The event's id comes first (see [`event_id`]).
+pub(super) fn json(event: &Event, received_ms: u64) -> String {
+    let short = |text: &str| crate::alert::clean::clean(text, MAX_VALUE_CHARS);
+    let request = &event.request;
+    let rules: Vec<String> = event.findings.iter().take(MAX_RULES).map(|f| short(&f.rule)).collect();
+    let mut fields = serde_json::json!({
+        "time": clock::iso(received_ms),
+        "level": level(event.severity),
+        "category": incident::category_of(event).as_str(),
+        "severity": event.severity.as_str(),
+        "verdict": event.verdict.as_str(),
+        "score": event.score,
+        "model": short(&event.model),
+        "client": short(&incident::client_of(event)),
+        "address": event.client.address.as_deref().map(short),
+        "method": short(&request.method),
+        "path": short(&request.path),
+        "bytes": request.bytes,
+        "status": request.status,
+        "direction": if event.direction == Direction::Response { "response" } else { "request" },
+        "surface": event.surface.as_str(),
+        "event_time": clock::iso(event.time_ms),
+        "rules": rules,
+        "summary": incident::worst(event).map(|worst| short(&worst.summary)),
+    });
+    if let Some(fields) = fields.as_object_mut() {
+        fields.retain(|_, value| !value.is_null());
+    }
+    let text = fields.to_string();
+    format!("{{\"event\":\"{}\",{}\n", event.id, text.strip_prefix('{').unwrap_or(&text))
+}
+
 /// A value that cannot end its quotes, its line, or turn the terminal's direction.
 fn quoted(value: &str) -> String {
     let mut out = String::with_capacity(value.len() + 2);
@@ -93,9 +125,12 @@ fn quoted(value: &str) -> String {
     out
 }
 
-/// The id in a line that [`line`] wrote.
+/// The id in a line that [`line`] or [`json`] wrote.
 pub(super) fn event_id(line: &[u8]) -> Option<wire::EventId> {
     const MARK: &[u8] = b" event=";
+    if let Some(rest) = line.strip_prefix(b"{\"event\":\"") {
+        return std::str::from_utf8(rest.get(..36)?).ok()?.parse().ok();
+    }
     let at = line.windows(MARK.len()).position(|window| window == MARK)?;
     let id = line.get(at + MARK.len()..)?.get(..36)?;
     std::str::from_utf8(id).ok()?.parse().ok()
@@ -135,6 +170,12 @@ mod tests {
         event.request.path = hostile.repeat(100);
         event.findings[0].rule = hostile.to_owned();
         event.findings[0].summary = "\u{10ffff}".repeat(3000);
+        let written = json(&event, 0);
+        assert!(written.ends_with("}\n") && written.len() as u64 <= MAX_LINE_BYTES);
+        assert!(!written.trim_end().chars().any(crate::alert::clean::is_hidden), "{written}");
+        assert_eq!(event_id(written.as_bytes()), Some(event.id));
+        let read: serde_json::Value = serde_json::from_str(&written).unwrap();
+        assert_eq!(read["event"], event.id.to_string());
         let line = line(&event, 0);
         assert_eq!(line.matches('\n').count(), 1);
         assert!(line.ends_with('\n') && line.len() as u64 <= MAX_LINE_BYTES);

@@ -7,14 +7,22 @@
 //! durable; it lags behind by some groups. At start, and after any failure to write, everything after it is read from
 //! the database and compared with the last lines of its file, by event id: a torn line is cut off, missing lines are
 //! appended, none is written twice.
+//!
+//! **Old files.** A file of so many bytes is put aside as `security_{model}_{date}.{n}.log`; files that nobody writes to any
+//! more are compressed, and deleted when they are old enough. With a chain (see [`chain`]) each deletion leaves a
+//! sealed note in `security_chain_{date}.log`.
 
+mod chain;
 mod dir;
+mod keep;
 mod line;
 mod name;
+mod verify;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
     io,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -26,9 +34,14 @@ use std::{
 
 use wire::{Event, EventId};
 
-use self::dir::{Dir, Lines};
+use self::{
+    chain::{Chain, ChainKey},
+    dir::{Dir, Lines},
+    keep::Part,
+};
 use crate::{
-    config,
+    clock::{Civil, millis, now_ms},
+    config::{self, LogForm},
     metrics::Metrics,
     notice,
     store::{self, Db, DbError, Place},
@@ -40,6 +53,10 @@ const QUEUE: usize = 4;
 const RETRY: Duration = Duration::from_secs(1);
 /// Events read from the database at a time.
 const PAGE: usize = 1000;
+/// Between two looks at old files.
+const KEEP_EVERY: Duration = Duration::from_secs(3600);
+/// Most lines that a crash can leave behind the chain's state: what one group or one page holds, with room.
+const MAX_UNSEALED: u64 = 20_000;
 
 /// The name of an event's file, its line, and the id that is read back from the line.
 #[cfg(any(test, feature = "fuzz"))]
@@ -108,11 +125,32 @@ pub(crate) fn start(
     logged: Arc<AtomicU64>,
     metrics: Arc<Metrics>,
 ) -> Result<JoinHandle<()>, String> {
-    let dir = Dir::new(&config.path, config.max_files_per_day);
+    let dir = Dir::new(&config.path, config.max_files_per_day, config.max_file_bytes);
     let failed =
         |e: &dyn std::fmt::Display| format!("cannot write the log in {}: {e}", config.path.display());
     dir.create().map_err(|e| failed(&e))?;
-    let mut keeper = Keeper { dir, place, cursor: started.logged, logged, metrics, behind: None };
+    let chain = match &config.chain_file {
+        None => None,
+        Some(path) => {
+            Some(Chain::open(path).map_err(|e| format!("log.chain_file: {e}"))?.ok_or_else(|| {
+                format!("log.chain_file: {} is not there: make it with `alert-relay log-key`", path.display())
+            })?)
+        }
+    };
+    let mut keeper = Keeper {
+        dir,
+        place,
+        chain,
+        config: config.clone(),
+        cursor: started.logged,
+        logged,
+        metrics,
+        behind: None,
+        kept: None,
+        compressing: None,
+    };
+    // What a crash left behind the chain's state goes, also where no event wants to be written again.
+    keeper.cut_unsealed().map_err(|e| failed(&e))?;
     if started.last > started.logged {
         let written = keeper.catch_up().map_err(|e| failed(&e))?;
         if written > 0 {
@@ -158,11 +196,17 @@ impl From<DbError> for Failure {
 struct Keeper {
     dir: Dir,
     place: Place,
+    chain: Option<Chain>,
+    config: config::Log,
     cursor: u64,
     logged: Arc<AtomicU64>,
     metrics: Arc<Metrics>,
     /// Since when lines are missing that are no longer in memory, and when that was last tried to mend.
     behind: Option<Instant>,
+    /// When old files were last looked at.
+    kept: Option<Instant>,
+    /// Compresses old files, beside the writing.
+    compressing: Option<JoinHandle<()>>,
 }
 
 impl Keeper {
@@ -175,6 +219,10 @@ impl Keeper {
             }
             if self.behind.is_some_and(|tried| tried.elapsed() >= RETRY) {
                 self.try_catch_up();
+            }
+            if self.kept.is_none_or(|kept| kept.elapsed() >= KEEP_EVERY) && self.behind.is_none() {
+                self.kept = Some(Instant::now());
+                self.keep();
             }
         }
         if self.behind.is_some() {
@@ -213,11 +261,83 @@ impl Keeper {
                     name
                 }
             };
-            lines.entry(name).or_default().extend_from_slice(line::line(event, received_ms).as_bytes());
+            let mut line = match self.config.form {
+                LogForm::Text => line::line(event, received_ms),
+                LogForm::Json => line::json(event, received_ms),
+            };
+            if let Some(chain) = &mut self.chain {
+                chain.seal(&name, &mut line);
+            }
+            lines.entry(name).or_default().extend_from_slice(line.as_bytes());
             count += 1;
         }
-        self.dir.write(&lines)?;
+        self.put(&lines)?;
         Ok(count)
+    }
+
+    /// Lines first, then the state that covers them.
+    fn put(&mut self, lines: &Lines) -> io::Result<()> {
+        let result = self.dir.write(lines).and_then(|()| self.chain.as_mut().map_or(Ok(()), Chain::save));
+        if result.is_err() {
+            self.chain.iter_mut().for_each(Chain::revert);
+        }
+        result
+    }
+
+    /// Takes away lines that no durable state of the chain covers: they are derived again, or were about to be.
+    fn cut_unsealed(&mut self) -> io::Result<()> {
+        let Some(from) = self.chain.as_ref().map(Chain::durable) else { return Ok(()) };
+        for part in Part::all(self.dir.path())? {
+            if part.number == u64::MAX && !part.compressed && dir::ends_unsealed(&part.path, from)? {
+                self.dir.mend(&part.base, MAX_UNSEALED, Some(from))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes files that are old enough, and begins to compress what nobody writes to.
+    fn keep(&mut self) {
+        if self.compressing.as_ref().is_some_and(|thread| !thread.is_finished()) {
+            return;
+        }
+        if let Err(e) = self.delete_old() {
+            notice::warning!("log: old files: {e}");
+        }
+        if self.config.compress {
+            let directory = self.config.path.clone();
+            let compress = move || match keep::compress(&directory, &Civil::of(now_ms()).date()) {
+                Ok(0) => {}
+                Ok(files) => notice::info!("log: {files} files were compressed"),
+                Err(e) => notice::warning!("log: cannot compress: {e}"),
+            };
+            self.compressing = std::thread::Builder::new().name("compress".to_owned()).spawn(compress).ok();
+        }
+    }
+
+    fn delete_old(&mut self) -> io::Result<()> {
+        let now = now_ms();
+        let Some(age) = self.config.keep else { return Ok(()) };
+        let oldest = Civil::of(now.saturating_sub(millis(age))).date();
+        for part in Part::all(self.dir.path())? {
+            if part.date >= oldest {
+                continue;
+            }
+            let deleted = keep::inventory(&part)?;
+            // The note first: with both there it is still true that the lines are missing nowhere else.
+            if let (Some(chain), Some((first, last))) = (&mut self.chain, deleted.numbers) {
+                let (name, lines) = (name::own(&Civil::of(now).date()), deleted.lines);
+                let mut line = format!(
+                    "{} - INFO - log_deleted file=\"{}\" lines={lines} first={first} last={last}\n",
+                    Civil::of(now).log(),
+                    deleted.name
+                );
+                chain.seal(&name, &mut line);
+                self.put(&Lines::from([(name, line.into_bytes())]))?;
+            }
+            std::fs::remove_file(&part.path)?;
+            notice::info!("log: {} was old enough to be deleted", deleted.name);
+        }
+        Ok(())
     }
 
     fn advance(&mut self, to: u64, written: usize) {
@@ -277,11 +397,42 @@ impl Keeper {
             }
         }
         let mut present = HashSet::new();
+        let unsealed = self.chain.as_ref().map(Chain::durable);
         for name in files {
-            present.extend(self.dir.mend(&name, pending)?);
+            present.extend(self.dir.mend(&name, pending, unsealed)?);
         }
         Ok(present)
     }
+}
+
+/// Begins a chain: makes its state file, and gives the key that `verify` needs. Nobody keeps it but the caller.
+///
+/// # Errors
+/// When there is such a file already, or it cannot be written, or the system has no randomness.
+pub(crate) fn begin_chain(path: &Path) -> Result<String, String> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|e| format!("the system gives no random numbers: {e}"))?;
+    let key = ChainKey::new(bytes);
+    Chain::create(path, key, now_ms()).map_err(|e| format!("cannot make {}: {e}", path.display()))?;
+    Ok(key.to_text())
+}
+
+/// Where the chain stands, `number:seal`: in a mail it proves how many lines there were then. None without a chain.
+pub(crate) fn head(config: &config::Log) -> Option<String> {
+    let state = chain::state(config.chain_file.as_deref()?).ok()??;
+    Some(state.key.head(state.next))
+}
+
+/// Checks a log against its first key and heads from mails.
+///
+/// # Errors
+/// When the key is none, or files cannot be read.
+pub(crate) fn verify(config: &config::Log, key: &str, heads: &[String]) -> Result<verify::Report, String> {
+    let first = ChainKey::parse(key).ok_or("the key is not what `alert-relay log-key` printed")?;
+    let state = config.chain_file.as_deref().map(verify::state).transpose();
+    let state = state.map_err(|e| format!("log.chain_file: {e}"))?.flatten();
+    verify::verify(&config.path, first, state, heads)
+        .map_err(|e| format!("cannot read the log in {}: {e}", config.path.display()))
 }
 
 #[cfg(test)]

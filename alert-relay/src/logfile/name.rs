@@ -3,6 +3,14 @@
 /// Longest part of a name that a model may fill, in bytes; file systems allow 255 for the whole name.
 const MAX_MODEL_BYTES: usize = 80;
 
+/// Names of files that are no model's.
+const RESERVED: [&str; 2] = ["other", "chain"];
+
+/// The name for what the log notes about itself.
+pub(super) fn own(date: &str) -> String {
+    format!("security_chain_{date}.log")
+}
+
 /// The name for the models of one day beyond the number of files allowed.
 pub(super) fn overflow(date: &str) -> String {
     format!("security_other_{date}.log")
@@ -26,7 +34,7 @@ fn safe(model: &str) -> String {
             || (c == '.' && !name.is_empty() && !name.ends_with('.'));
         name.push(if keep { c } else { '_' });
     }
-    if name == model && !name.is_empty() && name != "other" {
+    if name == model && !name.is_empty() && !RESERVED.contains(&name.as_str()) {
         name
     } else {
         format!("{name}-{:08x}", fnv1a(model.as_bytes()))
@@ -69,6 +77,7 @@ mod tests {
             "ümlaut",
             "\u{202e}gol.x",
             "other",
+            "chain",
             "-rf*?",
             &long,
         ];
@@ -81,6 +90,6 @@ mod tests {
             assert!(seen.insert(name), "{model:?} shares its file");
         }
         assert!(seen.len() >= 18);
-        assert!(!seen.contains(&overflow("2026-11-20")));
+        assert!(!seen.contains(&overflow("2026-11-20")) && !seen.contains(&own("2026-11-20")));
     }
 }

@@ -1,0 +1,187 @@
+//! Old files of the log: found, compressed, deleted.
+
+use std::{
+    fs::{self, File},
+    io::{self, BufRead as _, BufReader, Read, Write as _},
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+use flate2::{Compression, read::MultiGzDecoder, write::GzEncoder};
+
+use super::{chain, line::MAX_LINE_BYTES};
+
+/// A file is compressed when nothing was written to it for so long: a crash may want its lines read again.
+const REST: Duration = Duration::from_secs(3600);
+
+/// A file of the log.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Part {
+    /// `security_{model}_{date}.log`, whichever part of it this is.
+    pub(super) base: String,
+    /// Parts filled up come first, in the order of their numbers; the one being written is the last.
+    pub(super) number: u64,
+    /// Whether it is compressed.
+    pub(super) compressed: bool,
+    /// The day, `2026-11-20`.
+    pub(super) date: String,
+    /// Where it is.
+    pub(super) path: PathBuf,
+}
+
+impl Part {
+    /// What a file's name says; none if it is none of ours.
+    fn of(path: PathBuf) -> Option<Self> {
+        let name = path.file_name()?.to_str()?;
+        let (name, compressed) = match name.strip_suffix(".gz") {
+            Some(name) => (name, true),
+            None => (name, false),
+        };
+        let stem = name.strip_prefix("security_")?.strip_suffix(".log")?;
+        let is_date = |text: &str| {
+            text.len() == 10
+                && text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).eq("0000-00-00".chars())
+        };
+        let (model, last) = stem.rsplit_once('_')?;
+        let (date, number) = match last.split_once('.') {
+            Some((date, number)) => (date, number.parse().ok()?),
+            None => (last, u64::MAX),
+        };
+        is_date(date).then(|| Self {
+            base: format!("security_{model}_{date}.log"),
+            number,
+            compressed,
+            date: date.to_owned(),
+            path: path.clone(),
+        })
+    }
+
+    /// All files of a directory, in the order of writing within each name.
+    pub(super) fn all(directory: &Path) -> io::Result<Vec<Self>> {
+        let mut parts = Vec::new();
+        for entry in fs::read_dir(directory)? {
+            parts.extend(Self::of(entry?.path()));
+        }
+        parts.sort();
+        Ok(parts)
+    }
+
+    /// The name of the file itself.
+    pub(super) fn name(&self) -> String {
+        self.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+
+    /// Its content.
+    pub(super) fn open(&self) -> io::Result<Box<dyn Read>> {
+        let file = File::open(&self.path)?;
+        Ok(if self.compressed { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) })
+    }
+
+    /// Calls with each line, without its end, and whether it has one. A line longer than any of ours comes in pieces.
+    pub(super) fn each_line(&self, mut on: impl FnMut(&[u8], bool)) -> io::Result<()> {
+        let mut reader = BufReader::with_capacity(1 << 16, self.open()?);
+        let mut buffer = Vec::new();
+        loop {
+            buffer.clear();
+            if (&mut reader).take(MAX_LINE_BYTES).read_until(b'\n', &mut buffer)? == 0 {
+                return Ok(());
+            }
+            let ended = buffer.last() == Some(&b'\n');
+            if ended {
+                buffer.pop();
+            }
+            on(&buffer, ended);
+        }
+    }
+}
+
+/// The number of the next part of a file that is full.
+pub(super) fn next_number(directory: &Path, base: &str) -> io::Result<u64> {
+    let parts = Part::all(directory)?;
+    let numbers = parts.iter().filter(|part| part.base == base && part.number != u64::MAX);
+    Ok(numbers.map(|part| part.number).max().map_or(1, |last| last.saturating_add(1)))
+}
+
+/// `security_demo_2026-11-20.3.log`
+pub(super) fn part_name(base: &str, number: u64) -> String {
+    format!("{}.{number}.log", base.strip_suffix(".log").unwrap_or(base))
+}
+
+/// Compresses files that nobody writes to any more: of earlier days, or full, and at rest. How many.
+pub(super) fn compress(directory: &Path, today: &str) -> io::Result<usize> {
+    let mut done = 0;
+    for part in Part::all(directory)? {
+        let over = part.number != u64::MAX || part.date.as_str() < today;
+        let modified = fs::metadata(&part.path).and_then(|it| it.modified())?;
+        let rest = SystemTime::now().duration_since(modified).unwrap_or_default();
+        if part.compressed || !over || rest < REST {
+            continue;
+        }
+        let (whole, unfinished) =
+            (part.path.with_extension("log.gz"), part.path.with_extension("log.gz.part"));
+        let mut from = File::open(&part.path)?;
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o640);
+        let mut to = GzEncoder::new(options.open(&unfinished)?, Compression::default());
+        io::copy(&mut from, &mut to)?;
+        let mut file = to.finish()?;
+        file.flush()?;
+        file.sync_all()?;
+        fs::rename(&unfinished, &whole)?;
+        fs::remove_file(&part.path)?;
+        done += 1;
+    }
+    Ok(done)
+}
+
+/// What stood in a file that was deleted.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Deleted {
+    pub(super) name: String,
+    /// Sealed lines.
+    pub(super) lines: u64,
+    /// The lowest number and the highest.
+    pub(super) numbers: Option<(u64, u64)>,
+}
+
+/// What is in a file, before it is deleted.
+pub(super) fn inventory(part: &Part) -> io::Result<Deleted> {
+    let mut deleted = Deleted { name: part.name(), lines: 0, numbers: None };
+    part.each_line(|line, _| {
+        let seq = std::str::from_utf8(line).ok().and_then(chain::unseal).map(|(_, seq, _)| seq);
+        if let Some(seq) = seq {
+            deleted.lines += 1;
+            let (first, last) = deleted.numbers.unwrap_or((seq, seq));
+            deleted.numbers = Some((first.min(seq), last.max(seq)));
+        }
+    })?;
+    Ok(deleted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_taken_apart() {
+        let of =
+            |name: &str| Part::of(PathBuf::from(name)).map(|part| (part.base, part.number, part.compressed));
+        let demo = "security_demo_2026-11-20.log".to_owned();
+        assert_eq!(of("security_demo_2026-11-20.log"), Some((demo.clone(), u64::MAX, false)));
+        assert_eq!(of("security_demo_2026-11-20.3.log.gz"), Some((demo, 3, true)));
+        assert_eq!(
+            of("security_gpt-4.1_x_2026-11-20.12.log"),
+            Some(("security_gpt-4.1_x_2026-11-20.log".to_owned(), 12, false))
+        );
+        for other in [
+            "security_demo.log",
+            "x.log",
+            "security_demo_2026-11-20.log.gz.part",
+            "security_demo_2026-11-2x.log",
+        ] {
+            assert_eq!(of(other), None, "{other}");
+        }
+        assert_eq!(part_name("security_demo_2026-11-20.log", 3), "security_demo_2026-11-20.3.log");
+    }
+}
