@@ -47,6 +47,22 @@ pub struct Marks {
     pub tokens: Vec<Range<usize>>,
     /// What a request asks for in numbers.
     pub amounts: Vec<Amount>,
+    /// Where a request that names no most tokens of its answer could name them, if that was asked for
+    /// ([`Limits::finds_room`](crate::Limits::finds_room)).
+    pub room: Option<Room>,
+}
+
+/// Where a body has room for a member: what is written there is `opening`, the member of this name, `closing`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// The bytes that make way; mostly none.
+    pub span: Range<usize>,
+    /// What comes before the member.
+    pub opening: &'static str,
+    /// The member's name, without quotes.
+    pub name: &'static str,
+    /// What comes behind it.
+    pub closing: &'static str,
 }
 
 /// A number of things that a request asks for.

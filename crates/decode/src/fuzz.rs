@@ -47,6 +47,7 @@ const TIGHT: Limits = Limits {
     max_tensor_values: 40,
     max_parts: 12,
     max_tensors: 3,
+    finds_room: Some("max_completion_tokens"),
 };
 
 /// Decodes `data` behind its first byte, which chooses the path, the content type and the limits.

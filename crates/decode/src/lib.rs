@@ -36,7 +36,7 @@ mod tensor;
 
 use alloc::{vec, vec::Vec};
 
-pub use facts::{Amount, Asked, Facts, Marks};
+pub use facts::{Amount, Asked, Facts, Marks, Room};
 pub use inflate::{InflateLimits, inflate};
 pub use json::escaped;
 pub use lane::{Channel, Lane};

@@ -43,6 +43,9 @@ pub struct Limits {
     pub max_parts: usize,
     /// Most tensors, see [`MAX_TENSORS`].
     pub max_tensors: usize,
+    /// Whether to look where a request that names no most tokens of its answer could name them
+    /// ([`Marks::room`](crate::Marks::room)), and as what a chat does: `max_tokens` or `max_completion_tokens`.
+    pub finds_room: Option<&'static str>,
 }
 
 impl Default for Limits {
@@ -54,6 +57,7 @@ impl Default for Limits {
             max_tensor_values: MAX_NUMBERS,
             max_parts: MAX_PARTS,
             max_tensors: MAX_TENSORS,
+            finds_room: None,
         }
     }
 }

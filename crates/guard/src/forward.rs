@@ -8,7 +8,7 @@ use alloc::{
 };
 use core::ops::Range;
 
-use decode::{Amount, Asked, Writing};
+use decode::{Amount, Asked, Room, Writing};
 use detect::{Finding, Role, Rule};
 use policy::{Circumstances, History, Mode, Reason};
 
@@ -172,6 +172,7 @@ impl Exchange {
         }
         let mut edits = masks.edits;
         edits.extend(inspection.amounts.iter().filter_map(|amount| clamped(guard, amount)));
+        edits.extend(inspection.room.as_ref().and_then(|room| added(guard, room)));
         outcome.forward.body = replace(body, edits);
         if document.response.restore {
             self.asked.restore = masks.restore;
@@ -185,6 +186,13 @@ pub(crate) fn advise(outcome: &mut Outcome) {
         ("x-modelgate-verdict", outcome.verdict.as_str().to_string()),
         ("x-modelgate-score", outcome.score.to_string()),
     ]);
+}
+
+/// The edit that makes a request ask for a number of tokens.
+fn added(guard: &Guard, room: &Room) -> Option<(Range<usize>, String)> {
+    let most = guard.policy.document().input.clamp_tokens?;
+    let Room { span, opening, name, closing } = room;
+    Some((span.clone(), format!("{opening}\"{name}\":{most}{closing}")))
 }
 
 /// The edit that makes a number no greater than the policy has it.

@@ -3,9 +3,9 @@
 use alloc::{string::String, vec::Vec};
 use core::cell::RefCell;
 
-use decode::{Amount, Decoded, Input, Limits, Problem, Protocol};
+use decode::{Amount, Decoded, Input, Limits, Problem, Protocol, Room};
 use detect::{Engine, Finding, PromptPrint, Role, Scratch, TensorLimits, TensorView};
-use policy::{Action, ConfigError, History, Policy};
+use policy::{AbsentTokens, Action, ConfigError, History, Policy};
 
 use crate::{
     conversation::{self, NOTE, PastTurn, Sorter},
@@ -58,6 +58,8 @@ pub struct Inspection {
     pub streams: bool,
     /// What a request asks for in numbers.
     pub(crate) amounts: Vec<Amount>,
+    /// Where it could ask for a number of tokens if it does not, and has to.
+    pub(crate) room: Option<Room>,
     /// What may have to be masked.
     pub(crate) candidates: Vec<Candidate>,
     /// Whether anything is masked.
@@ -99,6 +101,11 @@ impl Inspector {
             limits: Limits {
                 max_bytes: usize::try_from(input.max_size).unwrap_or(usize::MAX),
                 max_depth: usize::from(input.max_depth),
+                finds_room: input.clamp_tokens.and(match input.absent_tokens {
+                    AbsentTokens::Leave => None,
+                    AbsentTokens::MaxCompletionTokens => Some("max_completion_tokens"),
+                    AbsentTokens::MaxTokens => Some("max_tokens"),
+                }),
                 ..defaults
             },
             tensor_limits: policy.tensor_limits(),
@@ -165,6 +172,7 @@ impl Inspector {
             rpc_id: facts.rpc_id,
             streams: facts.stream,
             amounts: marks.amounts,
+            room: marks.room,
             candidates,
             can_mask: false,
             counts: [facts.messages, facts.tools, facts.images],

@@ -180,6 +180,78 @@ fn numbers_are_clamped_wherever_a_protocol_has_them() {
 }
 
 #[test]
+fn a_request_that_names_no_most_tokens_gets_them_under_its_protocols_name() {
+    let with = |name: &str| guard(&format!(r#""input":{{"clamp_tokens":100,"absent_tokens":"{name}"}}"#));
+    let (newer, older) = (with("max_completion_tokens"), with("max_tokens"));
+    let contents = json!([{"role": "user", "parts": [{"text": "hi"}]}]);
+    let messages = json!([{"role": "user", "content": "hi"}]);
+    let (chat, gemini) = ("/v1/chat/completions", "/v1beta/models/g:generateContent");
+    let place = "/generationConfig/maxOutputTokens";
+    let bedrock = "/model/anthropic.claude-3/converse";
+    let said = json!([{"role": "user", "content": [{"text": "hi"}]}]);
+    let table = [
+        (&newer, chat, json!({"model": "m", "messages": messages}), "/max_completion_tokens"),
+        (&older, chat, json!({"model": "m", "messages": messages}), "/max_tokens"),
+        // A server that takes the old name alone does not see the new one.
+        (&older, chat, json!({"messages": messages, "max_completion_tokens": 7}), "/max_tokens"),
+        (&newer, "/v1/completions", json!({"model": "m", "prompt": "hi"}), "/max_tokens"),
+        (&newer, "/v1/responses", json!({"model": "m", "input": "hi"}), "/max_output_tokens"),
+        (&newer, gemini, json!({"contents": contents}), place),
+        (&newer, gemini, json!({"contents": contents, "generationConfig": {}}), place),
+        (&newer, gemini, json!({"contents": contents, "generationConfig": null}), place),
+        (&newer, gemini, json!({"contents": contents, "generationConfig": {"topK": 3}}), place),
+        // A name of another protocol says nothing in this one.
+        (&newer, gemini, json!({"contents": contents, "max_tokens": 7}), place),
+        (
+            &newer,
+            "/api/chat",
+            json!({"model": "q", "messages": messages, "max_tokens": 7}),
+            "/options/num_predict",
+        ),
+        (
+            &newer,
+            "/api/chat",
+            json!({"model": "q", "messages": messages, "options": {"seed": 1}}),
+            "/options/num_predict",
+        ),
+        (&newer, bedrock, json!({"messages": said}), "/inferenceConfig/maxTokens"),
+    ];
+    for (guard, path, body, pointer) in table {
+        let (outcome, _) = send(guard, path, &[JSON], body.to_string().as_bytes());
+        assert_eq!(outcome.verdict, Verdict::Allow, "{path} {body}");
+        let mut sent = forwarded(&outcome);
+        assert_eq!(sent.pointer(pointer), Some(&json!(100)), "{path} {body}: {sent}");
+        // Nothing else is changed.
+        let (parent, name) = pointer.rsplit_once('/').unwrap();
+        sent.pointer_mut(parent).unwrap().as_object_mut().unwrap().remove(name);
+        if let Some(object) = parent.strip_prefix('/').filter(|object| body[object].as_object().is_none()) {
+            let before = body.get(object).cloned();
+            sent.as_object_mut().unwrap().remove(object);
+            before.map(|before| sent.as_object_mut().unwrap().insert(object.to_owned(), before));
+        }
+        assert_eq!(sent, body, "{path}");
+    }
+}
+
+#[test]
+fn most_tokens_that_are_named_are_not_named_again() {
+    let guard = guard(r#""input":{"clamp_tokens":100,"absent_tokens":"max_completion_tokens"}"#);
+    let messages = json!([{"role": "user", "content": "hi"}]);
+    let contents = json!([{"role": "user", "parts": [{"text": "hi"}]}]);
+    let gemini = "/v1beta/models/g:generateContent";
+    for (path, body) in [
+        ("/v1/chat/completions", json!({"messages": messages, "max_tokens": 9})),
+        ("/v1/chat/completions", json!({"messages": messages, "max_completion_tokens": 9})),
+        ("/v1/messages", json!({"model": "c", "messages": messages, "max_tokens": 9})),
+        (gemini, json!({"contents": contents, "generation_config": {"max_output_tokens": 9}})),
+        ("/api/chat", json!({"model": "q", "messages": messages, "options": {"num_predict": 9}})),
+    ] {
+        let (outcome, _) = send(&guard, path, &[JSON], body.to_string().as_bytes());
+        assert_eq!(outcome.forward.body, None, "{path} {body}");
+    }
+}
+
+#[test]
 fn too_many_messages_tools_and_images_are_refused_in_clear_words() {
     let guard = guard(r#""input":{"max_messages":2,"max_tools":1,"max_images":0}"#);
     let tool = json!({"type": "function", "function": {"name": "f", "parameters": {}}});

@@ -12,7 +12,7 @@ use crate::{
     exception::Exception,
     identity::Identity,
     limits::Limits,
-    read::{Answer, Blank, Form, Next, Target, at_most, blank, object, read, within, written},
+    read::{Answer, Blank, Form, Next, Target, at_most, blank, named, object, read, within, written},
     response::{Headers, Response},
     values::{Action, Mode, ModelName, Protocol, Share},
 };
@@ -114,6 +114,9 @@ pub struct Input {
     pub max_images: Option<u32>,
     /// Most tokens of an answer: a request that asks for more asks for this many. `null` leaves it to the model.
     pub clamp_tokens: Option<u32>,
+    /// What becomes of a request that names no most tokens of its answer, where `clamp_tokens` does: a model's server has a
+    /// number of its own then, which may be more.
+    pub absent_tokens: AbsentTokens,
     /// Most answers to one request: one that asks for more asks for this many. `null` leaves it to the model.
     pub clamp_answers: Option<u32>,
     /// Content types that are taken, such as `application/json`, without their parameters; empty for every one that can be
@@ -125,6 +128,24 @@ pub struct Input {
     pub fields: BTreeMap<String, Field>,
 }
 
+/// What becomes of a request that names no most tokens of its answer. A request of another protocol than OpenAI's chat has
+/// one name for them (`max_tokens`, `max_output_tokens`, `maxOutputTokens`, `num_predict`, `maxTokens`), and gets
+/// `clamp_tokens` under it with either of the last two.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum AbsentTokens {
+    /// It goes on as it came.
+    #[default]
+    Leave,
+    /// A chat names them as `max_completion_tokens`, as OpenAI's newer models and most servers want it.
+    MaxCompletionTokens,
+    /// A chat names them as `max_tokens`, for servers that know no other name; also a chat that has the other.
+    MaxTokens,
+}
+
+named!(AbsentTokens: "leave" => Leave, "max_completion_tokens" => MaxCompletionTokens, "max_tokens" => MaxTokens);
+
 impl Default for Input {
     fn default() -> Self {
         Self {
@@ -135,6 +156,7 @@ impl Default for Input {
             max_tools: None,
             max_images: None,
             clamp_tokens: None,
+            absent_tokens: AbsentTokens::Leave,
             clamp_answers: None,
             content_types: Vec::new(),
             fields: BTreeMap::new(),
@@ -368,6 +390,9 @@ pub struct Report {
     /// Whether the model's server is told what was made of a request it gets, by `x-modelgate-verdict` and
     /// `x-modelgate-score`.
     pub advise_upstream: bool,
+    /// Whether Envoy's filter state names the client of every request, also of those in which nothing was found: one more
+    /// call to the host for each.
+    pub every_client: bool,
 }
 
 /// Where reports go.
@@ -410,7 +435,7 @@ object!(Shadow, needs [], takes [detect, exceptions: at_most(256)]);
 object!(Model, needs[name], takes[protocol]);
 object!(Input, needs [], takes [
     max_size: within(1, 16 << 20), max_depth: within(1, 64), tensor, max_messages, max_tools, max_images, clamp_tokens,
-    clamp_answers, content_types: at_most(32), fields,
+    absent_tokens, clamp_answers, content_types: at_most(32), fields,
 ]);
 object!(Field, needs [], takes [required, min_length, max_length, pattern]);
 object!(Tensor, needs [], takes [
@@ -422,7 +447,7 @@ object!(Flatness, needs [floor, min_share, axes], takes []);
 object!(Unscannable, needs [], takes [
     content_type, content_encoding, charset, syntax, duplicate_key, too_complex, form, oversize, websocket, grpc,
 ]);
-object!(Report, needs [], takes [evidence, explain_to_caller, advise_upstream]);
+object!(Report, needs [], takes [evidence, explain_to_caller, advise_upstream, every_client]);
 object!(Relay, needs [], takes [
     cluster, path, timeout_ms: within(100, 60_000), batch_interval_ms: within(50, 60_000), queue: within(1, 100_000),
 ]);

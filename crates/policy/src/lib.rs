@@ -26,7 +26,8 @@ pub use conversation::{Conversation, History};
 pub use decisions::DecisionFeed;
 pub use detection::{Detect, Packs};
 pub use document::{
-    Axis, Document, Field, Flatness, HighFrequency, Input, Model, Relay, Report, Shadow, Tensor, Unscannable,
+    AbsentTokens, Axis, Document, Field, Flatness, HighFrequency, Input, Model, Relay, Report, Shadow,
+    Tensor, Unscannable,
 };
 pub use exception::{Circumstances, ClientName, Exception};
 pub use identity::{ClientOrder, Identity};

@@ -7,7 +7,7 @@ use alloc::{
 };
 use core::fmt;
 
-use crate::{Action, Document, Exception, History, Mode, Packs};
+use crate::{AbsentTokens, Action, Document, Exception, History, Mode, Packs};
 
 /// A policy that holds together. Made by [`Policy::from_json`] or from a [`Document`]; never changes.
 #[derive(Clone, Debug, PartialEq)]
@@ -121,6 +121,8 @@ impl Policy {
             "input.tensor.allow_non_finite",
             "NaN and infinities reach the model",
         );
+        let idle = input.absent_tokens != AbsentTokens::Leave && input.clamp_tokens.is_none();
+        warn(idle, "input.absent_tokens", "does nothing without clamp_tokens");
         let Packs {
             injection,
             jailbreak,

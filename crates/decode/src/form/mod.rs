@@ -11,6 +11,7 @@ mod mcp;
 mod ollama;
 mod prompt;
 mod responses;
+mod room;
 mod shape;
 mod sniff;
 
@@ -89,7 +90,9 @@ fn read<'a>(
         Protocol::KserveV2 => collector.kserve(binary)?,
         Protocol::Json | Protocol::Form | Protocol::Text => collector.generic()?,
     }
-    Ok(collector.decoded(protocol))
+    let mut decoded = collector.decoded(protocol);
+    decoded.marks.room = limits.finds_room.and_then(|chat| room::room(document, protocol, chat));
+    Ok(decoded)
 }
 
 /// Reads a document as an answer.
