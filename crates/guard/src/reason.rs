@@ -77,7 +77,7 @@ guard_rules! {
     GRPC: "unscannable.grpc", "A gRPC stream cannot be inspected", Unscannable, Medium, 403;
     UNPINNED: "response.tool-pin", "A tool is declared otherwise than it was pinned", PromptInjection, High, 502;
     ANSWER: "response.form", "The answer is not of the form its type promises", Unscannable, Low, 502;
-    ANSWER_COMPLEX: "response.too-complex", "The answer is made of more texts than are inspected", Unscannable, Medium, 502;
+    ANSWER_COMPLEX: "response.too-complex", "The answer is made of more texts than are inspected, or of texts that take turns", Unscannable, Medium, 502;
     ANSWER_ENCODING: "response.content-encoding", "The answer is compressed in a way that cannot be undone", Unscannable, Medium, 502;
     ANSWER_TYPE: "response.content-type", "The answer's content type cannot be inspected", Unscannable, Low, 502;
     ANSWER_SIZE: "response.size", "The answer is longer than what is inspected", Unscannable, Medium, 502;

@@ -524,6 +524,112 @@ fn texts_of_one_stream_do_not_disturb_each_other() {
     assert!(!came.text().contains("sk-p") && !came.text().contains("Kest"));
 }
 
+/// What a stream of blocks says: each block's deltas, in the order of the blocks.
+fn said_in_blocks(stream: &str, delta: &str) -> Vec<String> {
+    let mut said: Vec<String> = Vec::new();
+    for line in stream.lines().filter_map(|line| line.strip_prefix("data: ")) {
+        let event: Value = serde_json::from_str(line).unwrap();
+        let Some(text) = event.pointer(delta).and_then(Value::as_str) else { continue };
+        let number = |name: &str| event[name].as_u64().unwrap_or(0);
+        let at = usize::try_from(number("index") + number("output_index") + number("content_index")).unwrap();
+        said.resize(said.len().max(at + 1), String::new());
+        said[at] += text;
+    }
+    said
+}
+
+#[test]
+fn what_is_split_over_blocks_of_a_stream_is_masked_in_each() {
+    let guard = guard("{}");
+    for cut in 1..CANARY.len() {
+        // The call of a tool between two texts keeps nobody from reading them together.
+        for between in [
+            "",
+            "data: {\"type\":\"content_block_start\",\"index\":1,\"content_block\":{\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"f\",\"input\":{}}}\n\n",
+        ] {
+            let delta = |index: usize, text: &str| {
+                let delta = json!({"type": "text_delta", "text": text});
+                format!(
+                    "data: {}\n\n",
+                    json!({"type": "content_block_delta", "index": index, "delta": delta})
+                )
+            };
+            let (first, second) = CANARY.split_at(cut);
+            let mut stream = delta(0, &format!("{TALK}word: ")) + &delta(0, first);
+            stream += "data: {\"type\":\"content_block_stop\",\"index\":0}\n\n";
+            stream += between;
+            stream += &(delta(2, second) + &delta(2, " it is") + "data: {\"type\":\"message_stop\"}\n\n");
+            let came = whole(&guard, &WIRES[3], &stream);
+            let said = said_in_blocks(came.text(), "/delta/text");
+            assert_eq!(said[0], format!("{TALK}word: [redacted]"), "{cut}");
+            assert_eq!(said[2], " it is", "{cut}");
+            for size in [1, 50] {
+                assert_eq!(through(&guard, &WIRES[3], stream.as_bytes().chunks(size), |_, _| {}), came);
+            }
+        }
+    }
+}
+
+/// A stream of OpenAI's responses with two texts, of one message or of two, each given again when it is complete.
+fn two_texts(texts: [&str; 2], one_message: bool) -> String {
+    let named = |value: Value| format!("data: {value}\n\n");
+    let mut stream = String::new();
+    for (number, text) in texts.iter().enumerate() {
+        let (item, part) = if one_message { (0, number) } else { (number, 0) };
+        let event = |mut event: Value| {
+            event["output_index"] = json!(item);
+            event["content_index"] = json!(part);
+            named(event)
+        };
+        for delta in deltas(text, 3) {
+            stream += &event(json!({"type": "response.output_text.delta", "delta": delta}));
+        }
+        stream += &event(json!({"type": "response.output_text.done", "text": text}));
+    }
+    let content = texts.map(|text| json!({"type": "output_text", "text": text, "annotations": []}));
+    let message = json!({"type": "message", "role": "assistant", "content": content});
+    stream + &named(json!({"type": "response.completed", "response": {"id": "r", "output": [message]}}))
+}
+
+#[test]
+fn what_a_response_splits_over_its_texts_is_found_though_the_first_was_given_out() {
+    for one_message in [true, false] {
+        for cut in 4..CANARY.len() - 4 {
+            let (first, second) = CANARY.split_at(cut);
+            let stream =
+                two_texts([&format!("word: {first}"), &format!("{second} it is. {CANARY}!")], one_message);
+            let came = whole(&guard("{}"), &WIRES[2], &stream);
+            assert!(came.rules().contains(&"exfiltration.canary.token"), "{cut} {came:?}");
+            let said = said_in_blocks(came.text(), "/delta");
+            assert_eq!(said, [format!("word: {first}"), "[redacted] it is. [redacted]!".into()], "{cut}");
+            // Where the texts are given again it is the same.
+            let again = said_in_blocks(came.text(), "/text");
+            assert_eq!(again, said, "{cut}");
+            assert!(!came.text().contains(&format!("{second} it is")), "{cut}: {}", came.text());
+            let came = whole(&guard(r#"{"canary":"block"}"#), &WIRES[2], &stream);
+            assert!(came.text().contains("response.incomplete"), "{cut}");
+            assert!(!came.text().contains("it is"), "{cut}: {}", came.text());
+        }
+    }
+}
+
+#[test]
+fn blocks_that_take_turns_are_told_and_what_they_say_again_is_judged_by_itself() {
+    let delta = |part: usize, text: &str| {
+        format!(
+            "data: {}\n\n",
+            json!({"type": "response.output_text.delta", "output_index": 0, "content_index": part, "delta": text})
+        )
+    };
+    let stream =
+        delta(0, "word: Kestrel-") + &delta(1, "no ") + &delta(0, "7f3a-Harbour.") + &delta(1, "more");
+    let done = json!({"type": "response.output_text.done", "output_index": 0, "content_index": 0,
+        "text": format!("word: {CANARY}.")});
+    let came = whole(&guard("{}"), &WIRES[2], &format!("{stream}data: {done}\n\n"));
+    assert!(came.rules().contains(&"response.too-complex"), "{came:?}");
+    assert_eq!(said_in_blocks(came.text(), "/text"), ["word: [redacted]."]);
+}
+
 #[test]
 fn a_stream_that_cannot_be_read_passes_and_is_told_or_is_cut() {
     let broken = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hi\"}}]}\n\ndata: {\"choices\"\n\ndata: more\n\n";

@@ -25,17 +25,28 @@ use crate::{
 const MAX_RUN: usize = 4096;
 /// Bytes that are looked at together for the application's own prompt: it takes some dozen words to tell.
 const ECHO_WINDOW: usize = 2048;
+/// Bytes before a block that are looked at together with it: no shorter than what is told by its beginning alone.
+const SEAM: usize = 512;
+/// Blocks that are read as one text. Models write a handful.
+const MAX_BLOCKS: usize = 256;
 /// Bytes that two of these share.
 const ECHO_OVERLAP: usize = 768;
 
-/// A text while it comes in.
+/// A text while it comes in. Where a client reads several blocks as one text, it is that.
 #[derive(Debug)]
 pub(super) struct LaneText {
+    /// The block that goes on.
     pub(super) lane: Lane,
+    /// All of its blocks, and where each begins in the text.
+    blocks: Vec<(Lane, usize)>,
+    /// Whether a block went on after the next one had begun, so that places in the text are none in its blocks.
+    is_mixed: bool,
     pub(super) role: Role,
     windows: Windows,
     /// Bytes of text received.
     length: usize,
+    /// How much of the text was judged to its end; what is held of that is there for what follows it.
+    judged: usize,
     /// What was received and is not given out, and perhaps some pieces more.
     pieces: VecDeque<Piece>,
     /// What is replaced, in the order of the text; none overlaps another. All of it: the text may come again.
@@ -78,14 +89,42 @@ impl LaneText {
         let echo = looks_for_echo && role == Role::Assistant;
         Self {
             lane: delta.lane,
+            blocks: Vec::from([(delta.lane, 0)]),
+            is_mixed: false,
             role,
             windows: Windows::with_runs(window, (window / 4).min(512), MAX_RUN),
             length: 0,
+            judged: 0,
             pieces: VecDeque::new(),
             edits: Vec::new(),
             rest: Rest::None,
             echo: echo.then(|| Echo { windows: Windows::new(ECHO_WINDOW, ECHO_OVERLAP), fed: 0 }),
         }
+    }
+
+    /// Whether a block is one of this text's.
+    pub(super) fn has(&self, lane: Lane) -> bool {
+        self.blocks.iter().any(|(known, _)| *known == lane)
+    }
+
+    /// Whether a client would read this block as going on with the text. `across`: also from one choice to the next.
+    pub(super) fn goes_on_in(&self, delta: &Delta, across: bool) -> bool {
+        let (own, other) = (self.lane, delta.lane);
+        other.channel == Channel::Text
+            && own.channel == Channel::Text
+            && self.role == role(delta.role)
+            && (across || own.choice == other.choice)
+            && self.blocks.len() < MAX_BLOCKS
+    }
+
+    /// Goes on with a block, the next one or an earlier one.
+    pub(super) fn turn_to(&mut self, lane: Lane) {
+        if self.has(lane) || self.blocks.len() >= MAX_BLOCKS {
+            self.is_mixed = true;
+        } else {
+            self.blocks.push((lane, self.length));
+        }
+        self.lane = lane;
     }
 
     /// Takes the next piece, of the event that begins at `event` in the stream.
@@ -114,7 +153,7 @@ impl LaneText {
     /// Judges what is left. The text may go on all the same, as another one.
     pub(super) fn finish(&mut self, context: &Context<'_>, rulings: &mut Rulings, raw: &mut Raw) {
         let held = self.windows.held().len();
-        if held > 0 && !rulings.is_cut {
+        if self.judged < self.length && !rulings.is_cut {
             self.judge(context, rulings, raw, held, held);
         }
         self.rest = Rest::None;
@@ -143,7 +182,9 @@ impl LaneText {
             rulings.own(context, &reason::DECODE_BUDGET, None);
         }
         // What begins in the next window is its.
-        found.retain(|finding| is_last || finding.span.start < next);
+        found.retain(|finding| {
+            (is_last || finding.span.start < next) && start + finding.span.end > self.judged
+        });
         let mut edits: Vec<(Edit, Rest)> = Vec::new();
         if self.rest != Rest::None
             && let Some(Edit { range, with }) = self.edits.pop()
@@ -159,7 +200,8 @@ impl LaneText {
             match rulings.judge(context, finding, self.role, &window, place) {
                 Action::Mask => {
                     let (inside, rest) = extent(finding.rule.id, &window, finding.span.clone());
-                    let range = inside.start + start..inside.end + start;
+                    // What was given out already stays so.
+                    let range = (inside.start + start).max(self.judged)..inside.end + start;
                     edits.push((Edit { range, with: REDACTED.to_string() }, rest));
                 }
                 Action::Block => blocked = Some(blocked.unwrap_or(usize::MAX).min(span.start)),
@@ -168,8 +210,8 @@ impl LaneText {
         }
         for restored in &context.asked.restore {
             for (at, placeholder) in window.match_indices(restored.placeholder.as_str()) {
-                if is_last || at < next {
-                    let range = start + at..start + at + placeholder.len();
+                let range = start + at..start + at + placeholder.len();
+                if (is_last || at < next) && range.start >= self.judged {
                     let with = restored.written(self.lane.channel == Channel::Call);
                     edits.push((Edit { range, with }, Rest::None));
                 }
@@ -178,7 +220,12 @@ impl LaneText {
         self.merge(edits);
         let released = blocked.unwrap_or(start + next);
         self.release(raw, released);
-        self.windows.advance(next);
+        if is_last {
+            self.judged = start + next;
+        }
+        // For a block that goes on with this one.
+        let kept = if is_last { SEAM } else { 0 };
+        self.windows.advance(next.saturating_sub(kept));
     }
 
     /// Looks for the application's own prompt in what is judged now.
@@ -278,9 +325,10 @@ impl LaneText {
         self.pieces.insert(place + 1, rest);
     }
 
-    /// Replaces in the text, given again as a whole, what was replaced before.
-    pub(super) fn again(&self, raw: &mut Raw, delta: &Delta) -> bool {
-        apply(&self.edits, delta, 0, raw)
+    /// Replaces in a block of the text, given again as a whole, what was replaced before; `None` if nobody can tell where.
+    pub(super) fn again(&self, raw: &mut Raw, lane: Lane, delta: &Delta) -> Option<bool> {
+        let (_, start) = self.blocks.iter().find(|(known, _)| *known == lane)?;
+        (!self.is_mixed).then(|| apply(&self.edits, delta, *start, raw))
     }
 }
 

@@ -170,8 +170,12 @@ impl Streamed {
 
     /// A piece of one of the texts.
     fn continued(&mut self, context: &Context<'_>, delta: Delta, start: u64) {
-        let Self { lanes, raw, rulings, .. } = self;
-        let place = lanes.iter().position(|known| known.lane == delta.lane).unwrap_or_else(|| {
+        let Self { lanes, raw, rulings, decoder, .. } = self;
+        // The text of an OpenAI response is that of all its messages.
+        let across = decoder.read_as() == Protocol::OpenAiResponses;
+        let known = lanes.iter().position(|known| known.has(delta.lane));
+        let known = known.or_else(|| lanes.iter().rposition(|known| known.goes_on_in(&delta, across)));
+        let place = known.unwrap_or_else(|| {
             if lanes.len() < MAX_LANES {
                 lanes.push(LaneText::new(&delta, self.window, context.asked.print.is_some()));
             }
@@ -179,10 +183,13 @@ impl Streamed {
         });
         let Some(lane) = lanes.get_mut(place) else { return };
         if lane.lane != delta.lane {
-            // One text too many: it shares the last one's place, judged as what goes on there.
-            rulings.own(context, &reason::ANSWER_COMPLEX, None);
+            if known.is_none() || lane.has(delta.lane) {
+                // One text too many: it shares the last one's place, judged as what goes on there; or blocks that take turns.
+                rulings.own(context, &reason::ANSWER_COMPLEX, None);
+            }
+            lane.turn_to(delta.lane);
         }
-        lane.push(context, rulings, raw, delta, start, self.decoder.token_spans());
+        lane.push(context, rulings, raw, delta, start, decoder.token_spans());
     }
 
     /// A text that is complete in itself.
@@ -206,13 +213,18 @@ impl Streamed {
     /// Texts that the event gives again: complete, so that they can be judged to their end.
     fn repeats(&mut self, context: &Context<'_>) {
         let Self { decoder, lanes, raw, rulings, .. } = self;
-        let mut changed = false;
+        let (mut changed, mut mixed) = (false, Vec::new());
         for repeat in decoder.repeats() {
-            if let Some(lane) = lanes.iter_mut().find(|lane| lane.lane == repeat.of) {
+            if let Some(lane) = lanes.iter_mut().find(|lane| lane.has(repeat.of)) {
                 lane.finish(context, rulings, raw);
-                changed |= lane.again(raw, &repeat.delta);
+                match lane.again(raw, repeat.of, &repeat.delta) {
+                    Some(is_changed) => changed |= is_changed,
+                    None => mixed.push(repeat.delta.clone()),
+                }
             }
         }
+        mixed.iter().for_each(|delta| self.single(context, delta));
+        let Self { decoder, raw, .. } = self;
         if changed {
             decoder.token_spans().iter().for_each(|tokens| raw.replace(tokens.clone(), "null".into()));
         }
