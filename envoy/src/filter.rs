@@ -3,7 +3,11 @@
 //! The host numbers them. A number that is not known here is no reason to fall over: a VM that traps takes every stream
 //! with it.
 
-use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, VecDeque},
+    rc::Rc,
+};
 
 use crate::{
     plugin::Plugin,
@@ -15,6 +19,8 @@ use crate::{
 pub(crate) struct Filter {
     roots: RefCell<BTreeMap<u32, Option<Rc<Plugin>>>>,
     streams: RefCell<BTreeMap<u32, Rc<RefCell<Http>>>>,
+    /// Streams whose answers were cut, and when they are reset if they are still there, in Unix time in nanoseconds.
+    overdue: RefCell<VecDeque<(u32, u64)>>,
 }
 
 /// One HTTP stream and the configuration that it began under.
@@ -23,13 +29,20 @@ struct Http {
     stream: Stream,
 }
 
+/// Cut streams that the tick looks after. One beyond them is reset when more comes of it, or by the host's own timeout.
+const MAX_OVERDUE: usize = 1024;
+
 /// The number of no root context.
 const NO_ROOT: u32 = 0;
 
 impl Filter {
     /// A VM without contexts.
     pub(crate) const fn new() -> Self {
-        Self { roots: RefCell::new(BTreeMap::new()), streams: RefCell::new(BTreeMap::new()) }
+        Self {
+            roots: RefCell::new(BTreeMap::new()),
+            streams: RefCell::new(BTreeMap::new()),
+            overdue: RefCell::new(VecDeque::new()),
+        }
     }
 
     /// A root context, or a stream under one.
@@ -71,6 +84,33 @@ impl Filter {
     pub(crate) fn tick(&self, host: &dyn Host, root: u32) {
         if let Some(plugin) = self.plugin(root) {
             plugin.tick(host);
+        }
+        self.reset_overdue(host, root);
+    }
+
+    /// Resets streams that were cut and that nobody has ended. The last thing a tick does: host calls mean other contexts
+    /// meanwhile.
+    fn reset_overdue(&self, host: &dyn Host, root: u32) {
+        let Ok(mut overdue) = self.overdue.try_borrow_mut() else { return };
+        if overdue.is_empty() {
+            return;
+        }
+        let now = host.clock_ns();
+        while let Some((stream, _)) = overdue.pop_front_if(|(_, at)| *at <= now) {
+            if self.streams.try_borrow().is_ok_and(|streams| streams.contains_key(&stream))
+                && let Err(refused) = host.reset_other(stream, root)
+            {
+                host.log(Level::Warn, &refused.to_string());
+            }
+        }
+    }
+
+    /// Has the tick look after a stream that was cut.
+    fn look_after(&self, stream: u32, at: u64) {
+        if let Ok(mut overdue) = self.overdue.try_borrow_mut()
+            && overdue.len() < MAX_OVERDUE
+        {
+            overdue.push_back((stream, at));
         }
     }
 
@@ -126,8 +166,12 @@ impl Filter {
         self.with(id, |http| {
             let plugin = http.plugin.as_ref()?;
             plugin.wake();
+            let before = http.stream.overdue_ns();
             let step = run(&mut http.stream, plugin);
             http.stream.spend(plugin.rest(host));
+            if let Some(at) = http.stream.overdue_ns().filter(|_| before.is_none()) {
+                self.look_after(id, at);
+            }
             Some(step)
         })
         .flatten()
@@ -173,6 +217,31 @@ mod tests {
         assert!(filter.done(&host, 1) && filter.done(&host, 3));
         filter.delete(1);
         assert_eq!((filter.roots.borrow().len(), filter.streams.borrow().len()), (1, 0));
+    }
+
+    #[test]
+    fn a_stream_that_was_cut_is_reset_by_the_tick_if_it_is_still_there() {
+        let (host, filter) = (host(), Filter::new());
+        filter.create(1, 0);
+        assert!(filter.configure(&host, 1, POLICY.len()));
+        let now = host.now_ms.get();
+        for stream in [2, 3, 4] {
+            filter.create(stream, 1);
+            filter.look_after(stream, (now + u64::from(stream)) * 1_000_000);
+        }
+        filter.delete(2);
+        filter.tick(&host, 1);
+        assert!(host.others_reset.borrow().is_empty());
+        host.now_ms.set(now + 3);
+        filter.tick(&host, 1);
+        filter.tick(&host, 1);
+        assert_eq!(*host.others_reset.borrow(), [3]);
+        host.now_ms.set(now + 4);
+        host.broken.borrow_mut().push("reset_other");
+        filter.tick(&host, 1);
+        assert!(host.lines.borrow().iter().any(|line| line.contains("reset_other")));
+        (0..5000).for_each(|stream| filter.look_after(stream, u64::MAX));
+        assert_eq!(filter.overdue.borrow().len(), MAX_OVERDUE);
     }
 
     #[test]

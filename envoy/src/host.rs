@@ -75,6 +75,7 @@ mod raw {
             grpc_status: i32,
         ) -> u32;
         pub(super) fn proxy_close_stream(stream: u32) -> u32;
+        pub(super) fn proxy_set_effective_context(context: u32) -> u32;
         pub(super) fn proxy_http_call(
             cluster: *const u8,
             cluster_length: usize,
@@ -296,6 +297,17 @@ impl Host for Proxy {
         }
         // SAFETY: takes numbers only.
         done("proxy_close_stream", unsafe { raw::proxy_close_stream(STREAM_HTTP_REQUEST) })
+    }
+
+    fn reset_other(&self, stream: u32, root: u32) -> Result<(), Refused> {
+        if cfg!(feature = "portable") {
+            return Err(Refused { call: "proxy_set_effective_context", status: UNIMPLEMENTED });
+        }
+        // SAFETY: takes numbers only; the host refuses one that it does not know.
+        let of = |context| unsafe { raw::proxy_set_effective_context(context) };
+        done("proxy_set_effective_context", of(stream))?;
+        let reset = self.reset();
+        done("proxy_set_effective_context", of(root)).and(reset)
     }
 
     fn shared(&self, key: &str) -> Result<Option<Shared>, Refused> {

@@ -38,6 +38,8 @@ pub(crate) struct Mock {
     pub(crate) asked: RefCell<Vec<String>>,
     pub(crate) answers: RefCell<Vec<GivenAnswer>>,
     pub(crate) resets: Cell<u32>,
+    /// Streams that were reset from the root context.
+    pub(crate) others_reset: RefCell<Vec<u32>>,
     pub(crate) dones: Cell<u32>,
     pub(crate) lines: RefCell<Vec<String>>,
     pub(crate) tick_ms: Cell<u32>,
@@ -197,6 +199,12 @@ impl Host for Mock {
 
     fn reset(&self) -> Result<(), Refused> {
         self.resets.set(self.resets.get() + 1);
+        Ok(())
+    }
+
+    fn reset_other(&self, stream: u32, _root: u32) -> Result<(), Refused> {
+        self.check("reset_other")?;
+        self.others_reset.borrow_mut().push(stream);
         Ok(())
     }
 

@@ -135,6 +135,8 @@ pub(crate) trait Host {
     fn answer(&self, answer: Answer<'_>) -> Result<(), Refused>;
     /// Ends the stream without an answer.
     fn reset(&self) -> Result<(), Refused>;
+    /// The same for the stream of this number, from a callback of the root context `root`.
+    fn reset_other(&self, stream: u32, root: u32) -> Result<(), Refused>;
 
     /// Reads a value that all VMs share.
     fn shared(&self, key: &str) -> Result<Option<Shared>, Refused>;

@@ -2,7 +2,7 @@
 
 mod response;
 
-use guard::{Exchange, Forward, HeadFacts, Outcome, Reply, is_own_header};
+use guard::{Exchange, Forward, HeadFacts, Outcome, Reply, is_own_header, wire::Verdict};
 
 use crate::{
     address::without_port,
@@ -56,6 +56,8 @@ pub(crate) struct Stream {
     status: Option<u16>,
     /// What is done with the answer.
     answer: response::Answer,
+    /// When an answer that was cut is reset if nobody has ended it by then, in Unix time.
+    overdue_ns: Option<u64>,
 }
 
 impl Stream {
@@ -174,6 +176,11 @@ impl Stream {
         }
     }
 
+    /// When the stream is to be reset, in Unix time in nanoseconds, if it is still there.
+    pub(crate) const fn overdue_ns(&self) -> Option<u64> {
+        self.overdue_ns
+    }
+
     /// Adds nanoseconds to the guard's own time for this stream.
     pub(crate) fn spend(&mut self, ns: u64) {
         self.spent_ns = self.spent_ns.saturating_add(ns);
@@ -221,7 +228,7 @@ impl Stream {
         self.settled = true;
         if let Some(outcome) = exchange.outcome() {
             plugin.metrics.decided(host, outcome);
-            show(host, exchange, outcome);
+            show(host, plugin, exchange, outcome);
         }
         while let Some(event) = exchange.take_event() {
             plugin.report(host, event);
@@ -326,12 +333,15 @@ fn answer(host: &dyn Host, reply: &Reply, security: &[(&'static str, String)]) -
 }
 
 /// Sets what access logs and later filters can read. The host may lack the call; nothing depends on it.
-fn show(host: &dyn Host, exchange: &Exchange, outcome: &Outcome) {
+fn show(host: &dyn Host, plugin: &Plugin, exchange: &Exchange, outcome: &Outcome) {
     let _ = host.set_property(VERDICT_PROPERTY, outcome.verdict.as_str().as_bytes());
-    let client = exchange.client();
-    let key = client.key.as_ref().map(|key| key.hash.as_str());
-    if let Some(client) = key.or(client.address.as_deref()) {
-        let _ = host.set_property(CLIENT_PROPERTY, client.as_bytes());
+    // Of a request in which nothing was found it is seldom asked for, and costs as much as all the rest of this.
+    if outcome.verdict != Verdict::Allow || plugin.guard.policy().document().report.every_client {
+        let client = exchange.client();
+        let key = client.key.as_ref().map(|key| key.hash.as_str());
+        if let Some(client) = key.or(client.address.as_deref()) {
+            let _ = host.set_property(CLIENT_PROPERTY, client.as_bytes());
+        }
     }
     if let Some((_, id)) = outcome.headers.iter().find(|(name, _)| *name == "x-modelgate-event") {
         let _ = host.set_property(EVENT_PROPERTY, id.as_bytes());

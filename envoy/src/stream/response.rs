@@ -26,6 +26,10 @@ pub(super) enum Answer {
     Ended,
 }
 
+/// How long the caller and the upstream of an answer that was cut have to end it by themselves; then it is reset. An upstream
+/// that is through by then ends it properly, and most callers leave once they have read the ending.
+pub(crate) const GRACE_NS: u64 = 2_000_000_000;
+
 /// Why what waits for a stream's end cannot go out any more: with the trailers the host shows no body that could take it.
 const TRAILERS: &str = "trailers came before the end of its text";
 
@@ -107,7 +111,10 @@ impl Stream {
             Answer::Passes => Step::Continue,
             Answer::Streams => self.stream_answer(host, plugin, size, ends),
             Answer::Kept { .. } => self.keep_answer(host, plugin, size, ends),
-            Answer::Ended => self.pass_on(host, plugin, size, &[]),
+            Answer::Ended => {
+                let is_over = self.is_overdue(host, plugin) && host.reset().is_ok();
+                if is_over { Step::Hold } else { self.pass_on(host, plugin, size, &[]) }
+            }
             Answer::Held { limit, seen } => {
                 *seen = size;
                 if size > *limit {
@@ -148,10 +155,20 @@ impl Stream {
         self.answer = Answer::Passes;
         let Some(outcome) = outcome else { return self.pass_on(host, plugin, size, &bytes) };
         if outcome.reply.is_some() && !ends {
-            self.answer = Answer::Ended;
+            self.end_answer(host, plugin);
         }
         let reply = outcome.reply.as_ref().map(|reply| reply.body.as_bytes());
         self.pass_on(host, plugin, size, reply.or(outcome.body.as_deref()).unwrap_or(&bytes))
+    }
+
+    /// Something was said in the place of what is still to come of the answer.
+    fn end_answer(&mut self, host: &dyn Host, plugin: &Plugin) {
+        self.answer = Answer::Ended;
+        self.overdue_ns = Some(plugin.begin(host).saturating_add(GRACE_NS));
+    }
+
+    fn is_overdue(&self, host: &dyn Host, plugin: &Plugin) -> bool {
+        self.overdue_ns.is_some_and(|overdue| plugin.begin(host) >= overdue)
     }
 
     /// Puts other bytes in the place of a chunk.
@@ -226,7 +243,7 @@ impl Stream {
         self.report_answer(host, plugin);
         let Some(outcome) = outcome else { return Step::Continue };
         if outcome.reply.is_some() && !ends {
-            self.answer = Answer::Ended;
+            self.end_answer(host, plugin);
         }
         let holds = plugin.holds_answers();
         let body = match &outcome.reply {
@@ -269,6 +286,9 @@ impl Stream {
         };
         let passed = exchange.push_answer(&plugin.guard, &chunk, ends, &plugin.moment(host));
         self.report_answer(host, plugin);
+        if passed.ended && !ends {
+            self.end_answer(host, plugin);
+        }
         if passed.bytes == chunk { Step::Continue } else { self.pass_on(host, plugin, size, &passed.bytes) }
     }
 

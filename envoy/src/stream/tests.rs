@@ -220,6 +220,23 @@ fn what_access_logs_show_is_set_with_the_verdict() {
 }
 
 #[test]
+fn the_client_of_a_request_without_findings_is_shown_where_the_policy_says_so() {
+    for (policy, shown) in [
+        (r#"{"model":{"name":"demo"}}"#, None),
+        (r#"{"model":{"name":"demo"},"report":{"every_client":true}}"#, Some("192.0.2.7")),
+    ] {
+        let (mock, _, mut stream) = setup();
+        let plugin = Plugin::configure(&mock, policy.as_bytes()).unwrap();
+        stream.request_headers(&mock, &plugin, false);
+        let length = body(&mock, BENIGN);
+        stream.request_body(&mock, &plugin, length, true);
+        let set = mock.set.borrow();
+        assert_eq!(set["modelgate.verdict"], "allow");
+        assert_eq!(set.get("modelgate.client").map(String::as_str), shown);
+    }
+}
+
+#[test]
 fn an_answer_to_what_was_not_judged_is_kept_back_and_reported_once() {
     let (mock, plugin, mut stream) = setup();
     stream.request_headers(&mock, &plugin, false);
@@ -532,6 +549,11 @@ fn after_the_ending_of_a_cut_stream_nothing_comes() {
         assert_eq!(shown(&mock), "");
     }
     assert_eq!((mock.answers.borrow().len(), mock.resets.get()), (0, 0));
+    // Nobody ended it in time.
+    mock.now_ms.set(mock.now_ms.get() + 2000);
+    let length = has(&mock, delta("more").as_bytes());
+    assert_eq!(stream.response_body(&mock, &plugin, length, false), Step::Hold);
+    assert_eq!((mock.answers.borrow().len(), mock.resets.get()), (0, 1));
 }
 
 #[test]

@@ -49,6 +49,15 @@ pub fn count_seen(stack: &Stack) -> Result<u64> {
     answer.get("total").and_then(serde_json::Value::as_u64).context("no total")
 }
 
+/// How many streams of the model were left before their end.
+///
+/// # Errors
+/// When it does not tell.
+pub fn count_left(stack: &Stack) -> Result<u64> {
+    let answer = Request::get(stack.ports().model, "/_count").send()?.json()?;
+    answer.get("left").and_then(serde_json::Value::as_u64).context("no number of streams left")
+}
+
 /// Has the model forget what it saw.
 ///
 /// # Errors

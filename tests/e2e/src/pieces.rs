@@ -3,10 +3,10 @@
 
 use std::{
     future::poll_fn,
-    io::{BufReader, Write as _},
+    io::{BufReader, Read as _, Write as _},
     net::TcpStream,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -86,6 +86,82 @@ fn http1(
         sent = stream.write_all(b"0\r\n\r\n");
     }
     Response::read(&mut BufReader::new(stream), "POST").with_context(|| format!("sending: {sent:?}"))
+}
+
+/// A streamed answer as its reader saw it.
+#[derive(Debug)]
+pub struct Told {
+    /// What came of its body.
+    pub body: Vec<u8>,
+    /// Whether it ended as its protocol has it, and was not broken off.
+    pub is_whole: bool,
+    /// How long it took until nothing more could come.
+    pub took: Duration,
+}
+
+/// Sends a `POST` of JSON and reads the answer for as long as something may come of it.
+///
+/// # Errors
+/// When there is no answer, or it goes on for longer than half a minute.
+pub fn listen(port: u16, path: &str, framing: Framing, headers: &[(&str, &str)], body: &str) -> Result<Told> {
+    let start = Instant::now();
+    let (body, is_whole) = match framing {
+        Framing::Http2 => listen2(port, path, headers, body)?,
+        Framing::Counted | Framing::Chunked => listen1(port, path, headers, body)?,
+    };
+    Ok(Told { body, is_whole, took: start.elapsed() })
+}
+
+fn listen1(port: u16, path: &str, headers: &[(&str, &str)], body: &str) -> Result<(Vec<u8>, bool)> {
+    let mut stream = connect(port)?;
+    let further: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let length = body.len();
+    write!(
+        stream,
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nconnection: close\r\n\
+         content-length: {length}\r\n{further}\r\n{body}"
+    )?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    let head = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").context("no head")? + 4;
+    let (mut rest, mut body) = (answer.get(head..).unwrap_or_default(), Vec::new());
+    loop {
+        let Some(line) = rest.windows(2).position(|bytes| bytes == b"\r\n") else { return Ok((body, false)) };
+        let (size, behind) = rest.split_at(line);
+        let size = usize::from_str_radix(str::from_utf8(size)?, 16).context("the size of a chunk")?;
+        if size == 0 {
+            return Ok((body, true));
+        }
+        let behind = behind.get(2..).unwrap_or_default();
+        body.extend_from_slice(behind.get(..size).unwrap_or(behind));
+        rest = behind.get(size + 2..).unwrap_or_default();
+    }
+}
+
+fn listen2(port: u16, path: &str, headers: &[(&str, &str)], body: &str) -> Result<(Vec<u8>, bool)> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let exchange = async {
+        let stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await?;
+        let (client, connection) = h2::client::handshake(stream).await?;
+        tokio::spawn(async move { drop(connection.await) });
+        let mut client = client.ready().await?;
+        let mut request = http::Request::post(format!("http://localhost:{port}{path}"))
+            .header("content-type", "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let (answer, mut sending) = client.send_request(request.body(())?, false)?;
+        sending.send_data(Bytes::copy_from_slice(body.as_bytes()), true)?;
+        let mut stream = answer.await?.into_body();
+        let mut body = Vec::new();
+        while let Some(data) = stream.data().await {
+            let Ok(data) = data else { return Ok((body, false)) };
+            stream.flow_control().release_capacity(data.len())?;
+            body.extend_from_slice(&data);
+        }
+        Ok((body, true))
+    };
+    runtime.block_on(async { tokio::time::timeout(PATIENCE, exchange).await.context("it goes on")? })
 }
 
 /// A connection to loopback with a time limit on every wait.

@@ -11,7 +11,13 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use modelgate_e2e::{CHAT, Door, envoy::sha256, event_id, stack_with_policy, stored};
+use modelgate_e2e::{
+    CHAT, Door, database,
+    envoy::{count_left, sha256},
+    event_id, eventually,
+    pieces::{Framing, connect, listen},
+    stack_with_policy, stored,
+};
 use serde_json::{Value, json};
 use wire::Direction;
 use xtask::{
@@ -202,6 +208,93 @@ fn the_first_byte_of_a_stream_does_not_wait_for_its_text() -> Result<()> {
         // The model takes 5 ms for each of its more than 250 events.
         ensure!(all > Duration::from_millis(1200), "{door:?}: all took {all:?}");
         ensure!(first * 4 < all, "{door:?}: the first event came after {first:?} of {all:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_stream_that_was_cut_ends_although_the_model_goes_on_or_says_no_more() -> Result<()> {
+    let stack = stack("responses-cut")?;
+    let canary = STANDARD.encode(format!("{}The word is {CANARY}. {}", PROSE.repeat(2), PROSE.repeat(40)));
+    let body = question(CHAT, "What is the word?", true).to_string();
+    // The one would take half a minute more, the other for ever.
+    let cases: [(&str, &[(&str, &str)]); 2] = [
+        ("goes on", &[("x-stand-in-write", "40")]),
+        ("is silent", &[("x-stand-in-write", "1000"), ("x-stand-in-stall", "60")]),
+    ];
+    let mut left = 0;
+    for door in Door::ALL {
+        for framing in [Framing::Counted, Framing::Http2] {
+            if door == Door::Edge && framing == Framing::Http2 {
+                continue;
+            }
+            for (case, more) in cases {
+                let headers =
+                    [more, &[("x-stand-in-say", canary.as_str()), ("x-stand-in-delta", "3")]].concat();
+                let port = door.unlimited(&stack.ports());
+                let told = listen(port, CHAT, framing, &headers, &body)
+                    .with_context(|| format!("{door:?} {framing:?} {case}"))?;
+                let text = String::from_utf8(told.body)?;
+                let what = format!("{door:?} {framing:?} {case}: {:?}, {text}", told.took);
+                ensure!(
+                    text.contains(r#""finish_reason":"content_filter""#) && !text.contains("Kest"),
+                    "{what}"
+                );
+                ensure!(text.ends_with("\n\ndata: [DONE]\n\n"), "{what}");
+                // The host of the edge worker lets a stream end; Envoy can only be told to break it off.
+                ensure!(told.is_whole == (door == Door::Edge), "{what}");
+                left += 1;
+                eventually("the model is left", || Ok((count_left(&stack)? == left).then_some(())))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// How many events about answers the relay has stored.
+fn reported(stack: &Stack) -> Result<i64> {
+    let about = "SELECT count(*) FROM events WHERE body LIKE '%\"direction\":\"response\"%'";
+    Ok(database(stack)?.query_row(about, [], |row| row.get(0))?)
+}
+
+#[test]
+fn a_caller_who_leaves_a_stream_frees_the_model_and_loses_no_event() -> Result<()> {
+    let stack = stack("responses-left")?;
+    let says = STANDARD.encode(format!("The key is {KEY}, they say. {}", PROSE.repeat(40)));
+    let body = question(CHAT, "What is the word?", true).to_string();
+    let (mut left, mut events) = (0, 0);
+    for door in Door::ALL {
+        // The model goes on, or says no more and does not end.
+        for more in ["x-stand-in-write: 40", "x-stand-in-write: 1000\r\nx-stand-in-stall: 90"] {
+            let mut stream = connect(door.unlimited(&stack.ports()))?;
+            write!(
+                stream,
+                "POST {CHAT} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\nx-stand-in-say: {says}\r\n\
+                 x-stand-in-delta: 3\r\n{more}\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len()
+            )?;
+            let (mut reader, mut line) = (BufReader::new(stream), String::new());
+            while !line.contains("[redacted]") {
+                line.clear();
+                ensure!(reader.read_line(&mut line)? > 0, "{door:?} {more}: it ended");
+                ensure!(!line.contains("sk-proj"), "{door:?} {more}: {line}");
+            }
+            drop(reader);
+            left += 1;
+            let what = format!("{door:?} {more}: the model is left");
+            eventually(&what, || Ok((count_left(&stack)? == left).then_some(())))?;
+            events += 1;
+            let what = format!("{door:?} {more}: the event");
+            eventually(&what, || Ok((reported(&stack)? == events).then_some(())))?;
+            // Whoever comes next is judged as ever.
+            let next = ask(&stack, door, CHAT, &format!("The key is {KEY}."), false)?;
+            ensure!(
+                next.header("x-modelgate-verdict") == Some("mask"),
+                "{door:?} {more}: {:?}",
+                next.headers
+            );
+            events += 1;
+        }
     }
     Ok(())
 }

@@ -36,7 +36,7 @@ pub(crate) async fn messages(headers: HeaderMap, body: Bytes) -> Response {
     let output_tokens = tokens(answer.len());
     if request.get("stream").and_then(Value::as_bool) == Some(true) {
         let events = events(model, &block, &say.deltas(&answer), output_tokens, input_tokens);
-        return sse::response(events, say.write);
+        return sse::response(events, &say);
     }
     json_response(&json!({
         "id": "msg_stand_in",

@@ -6,7 +6,8 @@
 //!
 //! A request can ask for more by header: `x-stand-in-status: 503` (that status and an error), `x-stand-in-delay-ms: 50`
 //! (wait first), `x-stand-in-add: name=value` (a header on the response, may be repeated), `x-stand-in-say: BASE64` (what
-//! the model says), streamed in deltas of `x-stand-in-delta: 4` characters and writes of `x-stand-in-write: 7` bytes.
+//! the model says), streamed in deltas of `x-stand-in-delta: 4` characters and writes of `x-stand-in-write: 7` bytes, of
+//! which `x-stand-in-stall: 9` come and then nothing, not even an end.
 
 mod anthropic;
 mod kserve;

@@ -32,7 +32,7 @@ pub(crate) async fn chat(headers: HeaderMap, body: Bytes) -> Response {
         let with_usage =
             request.pointer("/stream_options/include_usage").and_then(Value::as_bool) == Some(true);
         let usage = with_usage.then(|| usage(prompt, &answer));
-        return sse::response(chunks(model, &say.deltas(&answer), usage.as_ref()), say.write);
+        return sse::response(chunks(model, &say.deltas(&answer), usage.as_ref()), &say);
     }
     json_response(&json!({
         "id": "chatcmpl-stand-in",

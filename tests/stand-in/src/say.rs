@@ -11,6 +11,8 @@ pub(crate) struct Say {
     delta: Option<usize>,
     /// `x-stand-in-write`: bytes of each write, in place of events.
     pub(crate) write: Option<usize>,
+    /// `x-stand-in-stall`: writes after which nothing more comes, and no end.
+    pub(crate) stall: Option<usize>,
 }
 
 impl Say {
@@ -22,6 +24,7 @@ impl Say {
             text: text.and_then(|text| String::from_utf8(text).ok()),
             delta: number("x-stand-in-delta"),
             write: number("x-stand-in-write"),
+            stall: number("x-stand-in-stall"),
         }
     }
 

@@ -39,7 +39,7 @@ impl Seen {
     }
 }
 
-/// `GET /_count`: `{"total":N,"by_path":{path:N}}`. `GET /_seen`: the last requests, newest last, each
+/// `GET /_count`: `{"total":N,"by_path":{path:N},"left":streams that were not read to their end}`. `GET /_seen`: the last requests, newest last, each
 /// `{"method","path","headers":[[name,value]],"body_bytes","body_sha256"}`. `DELETE` on either forgets everything.
 pub(crate) fn questions(seen: Arc<Seen>) -> Router {
     let forget = async |State(seen): State<Arc<Seen>>| {
@@ -47,7 +47,9 @@ pub(crate) fn questions(seen: Arc<Seen>) -> Router {
         StatusCode::NO_CONTENT
     };
     let count = async |State(seen): State<Arc<Seen>>| {
-        json_response(&seen.with(|inner| json!({ "total": inner.total, "by_path": inner.by_path })))
+        json_response(&seen.with(
+            |inner| json!({ "total": inner.total, "by_path": inner.by_path, "left": crate::sse::left() }),
+        ))
     };
     let last = async |State(seen): State<Arc<Seen>>| {
         json_response(&Value::Array(seen.with(|inner| inner.last.iter().cloned().collect())))

@@ -34,8 +34,13 @@ const PORTABLE: [&str; 17] = [
     "proxy_http_call",
 ];
 /// What Envoy's filter asks for on top of that.
-const ENVOY: [&str; 4] =
-    ["proxy_define_metric", "proxy_increment_metric", "proxy_record_metric", "proxy_close_stream"];
+const ENVOY: [&str; 5] = [
+    "proxy_define_metric",
+    "proxy_increment_metric",
+    "proxy_record_metric",
+    "proxy_close_stream",
+    "proxy_set_effective_context",
+];
 
 /// # Errors
 /// When a module imports something else, or nothing at all.
