@@ -8,6 +8,8 @@ const MAX_TOKEN = 16_384;
 const KEYS_MS = 600_000;
 /** How long keys are not fetched again, whatever token asks for another one. */
 const PATIENCE_MS = 30_000;
+/** When they are tried again where that failed. */
+const RETRY_MS = 1_000;
 
 const ALGORITHMS = {
   RS256: { kty: "RSA", params: { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" } },
@@ -59,8 +61,9 @@ class Tokens {
     if (!algorithm || crit) return undefined;
     const signed = new TextEncoder().encode(`${head}.${claims}`);
     for (const key of await this.candidates(algorithm.kty, alg, kid)) {
-      const imported = await crypto.subtle.importKey("jwk", key, algorithm.params, false, ["verify"]);
-      if (await crypto.subtle.verify(algorithm.params, imported, bytes(signature), signed)) {
+      // A key that the host cannot read says nothing of the next one.
+      const imported = await crypto.subtle.importKey("jwk", key, algorithm.params, false, ["verify"]).catch(() => null);
+      if (imported && await crypto.subtle.verify(algorithm.params, imported, bytes(signature), signed)) {
         return this.checked(json(claims));
       }
     }
@@ -82,10 +85,22 @@ class Tokens {
     const age = Date.now() - this.fetched;
     if (this.url && (age > KEYS_MS || (fit().length === 0 && age > PATIENCE_MS))) {
       this.fetched = Date.now();
-      const response = await fetch(this.url, { signal: AbortSignal.timeout(5_000) });
-      if (response.ok) this.keys = (await response.json()).keys;
+      this.fetching = this.fetchKeys();
     }
+    // Also whose token comes while another one has the keys fetched.
+    if (fit().length === 0) await this.fetching;
     return fit().slice(0, 8).map(({ kty, n, e, crv, x, y }) => ({ kty, n, e, crv, x, y }));
+  }
+
+  async fetchKeys() {
+    try {
+      const response = await fetch(this.url, { signal: AbortSignal.timeout(5_000) });
+      if (!response.ok) throw new Error(`status ${response.status}`);
+      this.keys = (await response.json()).keys;
+    } catch (error) {
+      console.warn(`modelgate: keys for tokens: ${error}`);
+      this.fetched = Date.now() - PATIENCE_MS + RETRY_MS;
+    }
   }
 }
 

@@ -1,7 +1,11 @@
 //! What the edge worker keeps in Durable Objects, on workerd: the ledger of clients, the outbox, the decisions.
 
+#![allow(clippy::indexing_slicing, reason = "a missing field is null and fails the test")]
+
 use std::{
+    io::{BufRead as _, BufReader},
     net::Ipv4Addr,
+    process::{Child, Command, Stdio},
     sync::atomic::{AtomicUsize, Ordering},
     thread,
     time::Duration,
@@ -166,6 +170,51 @@ fn a_relay_outage_loses_no_critical_event_even_across_a_restart() -> Result<()> 
     Ok(())
 }
 
+#[test]
+fn a_queue_carries_critical_events_over_an_outage_of_the_relay() -> Result<()> {
+    let script = std::fs::read_to_string(Paths::find().root.join("tests/e2e/hosts/queue.mjs"))?;
+    let script = script.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+    let queue = format!(
+        r#"const queue :Workerd.Worker = (
+          modules = [(name = "queue.mjs", esModule = "{script}")],
+          bindings = [(name = "CONSUMER", service = "guarded")],
+          compatibilityDate = "2026-11-01", compatibilityFlags = ["service_binding_extra_handlers"],
+        );
+
+        const guarded :Workerd.Worker = ("#
+    );
+    let edits = [
+        ("const guarded :Workerd.Worker = (", queue.as_str()),
+        (
+            r#"(name = "guarded", worker = .guarded),"#,
+            r#"(name = "guarded", worker = .guarded), (name = "queue", worker = .queue),"#,
+        ),
+        (
+            r#"(name = "NODE", text = "workerd"),"#,
+            r#"(name = "NODE", text = "workerd"), (name = "OUTBOX", text = "queue"), (name = "OUTBOX_QUEUE", queue = "queue"),"#,
+        ),
+    ];
+    let policy = json!({"model": {"name": "demo"}, "limits": {"enabled": false}});
+    let mut stack = edge_with("edge-queue", &policy, &edits, |options| options.edge_experimental = true)?;
+    let port = stack.ports().edge;
+    stack.stop(Part::Relay);
+    let mut ids = Vec::new();
+    for number in ["A", "B", "C"] {
+        let key = ["AKIA", "Q3EGRT7ZKLMW2XP", number].concat();
+        let answer = ask(port, &format!("Why is aws_access_key_id = {key} refused?"))?;
+        ensure!(answer.status == 400, "{}", answer.status);
+        ids.push(event_id(&answer)?);
+    }
+    thread::sleep(Duration::from_secs(1));
+    stack.restart(Part::Relay)?;
+    for id in ids {
+        let event = stored(&stack, id)?;
+        ensure!(event.findings.iter().any(|finding| finding.rule.starts_with("secret.")), "{event:?}");
+        ensure!(times_stored(&stack, id)? == 1, "delivered twice, stored twice");
+    }
+    Ok(())
+}
+
 /// Has the relay decide about callers.
 fn decide(stack: &Stack, scope: &str, value: &str, action: &str) -> Result<()> {
     let rate = (action == "throttle").then_some(1);
@@ -224,6 +273,70 @@ fn what_the_security_team_decides_holds_at_the_edge_for_each_kind_of_caller() ->
     stack.restart(Part::Edge)?;
     ensure!(seen(port, other, friend, "mallory")? == blocked, "after a restart");
     ensure!(seen(port, [127, 0, 3, 1], friend, "ann")? == blocked, "after a restart");
+    Ok(())
+}
+
+/// The issuer of tokens, which ends with the test.
+struct Issuer(Child);
+
+impl Drop for Issuer {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Tokens that name whom they say.
+const HOLDING: [&str; 4] = ["rs256", "es256", "without_kid", "several_audiences"];
+
+#[test]
+fn a_token_names_its_user_only_if_an_issuers_key_has_signed_it() -> Result<()> {
+    let policy = json!({
+        "model": {"name": "demo"}, "decisions": {"interval": 1}, "identity": {"jwt_claim": "sub"},
+        "limits": {"max_requests_per_minute": 10_000},
+    });
+    let issuer = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let jwt = json!({
+        "jwks_url": format!("http://127.0.0.1:{issuer}/keys"), "issuer": "https://login.example", "audience": "models",
+    });
+    let jwt = jwt.to_string().replace('"', "\\\"");
+    let bindings = format!(r#"(name = "JWT", text = "{jwt}"), (name = "NODE", text = "workerd")"#);
+    let paths = Paths::find();
+    let mut node = Command::new("node");
+    node.arg(paths.root.join("tests/e2e/hosts/tokens.mjs")).arg(paths.edge_worker()).arg(issuer.to_string());
+    let mut issuer = Issuer(node.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?);
+    let mut line = String::new();
+    BufReader::new(issuer.0.stdout.take().context("no output")?).read_line(&mut line)?;
+    let told: Value = serde_json::from_str(&line).context("what the issuer says")?;
+    let (table, tokens) = (&told["table"], told["tokens"].as_object().context("no tokens")?);
+    ensure!(tokens.len() > 20, "{told}");
+    for name in tokens.keys() {
+        let expected = if HOLDING.contains(&name.as_str()) { json!("mallory") } else { Value::Null };
+        ensure!(table[name] == expected, "{name}: {table}");
+    }
+    let somebody = json!("mallory");
+    ensure!(table["at_once"] == json!([somebody, somebody, somebody]), "{table}");
+    ensure!(table["fetched_at_once"] == 1 && table["fetched_for_unknown"] == 1, "{table}");
+    ensure!(table["rotated_at_once"].is_null() && table["rotated_later"] == somebody, "{table}");
+    ensure!(table["old_key_gone"].is_null() && table["old_rsa_gone"].is_null(), "{table}");
+    ensure!(table["away"].is_null() && table["back"] == somebody, "{table}");
+
+    // The same through the worker: whom the security team has blocked is told by the token alone.
+    let stack = edge("edge-tokens", &policy, &[(r#"(name = "NODE", text = "workerd")"#, &bindings)])?;
+    let port = stack.ports().edge;
+    decide(&stack, "user", "mallory", "block")?;
+    let status = |token: &Value| -> Result<u16> {
+        let token = token.as_str().context("a token")?;
+        let asked =
+            Request::post(port, CHAT, chat("Hello")).header("authorization", &format!("Bearer {token}"));
+        Ok(asked.send()?.status)
+    };
+    eventually("the decision", || Ok((status(&tokens["rs256"])? == 403).then_some(())))?;
+    for (name, token) in tokens {
+        let expected = if HOLDING.contains(&name.as_str()) { 403 } else { 200 };
+        let status = status(token)?;
+        ensure!(status == expected, "{name}: {status}");
+    }
     Ok(())
 }
 

@@ -52,7 +52,8 @@ pub(super) fn command(paths: &Paths, options: &Options) -> Result<Command> {
     let state = options.data.join("edge-state");
     fs::create_dir_all(&state)?;
     let mut command = Command::new(binary(paths)?);
-    command.arg("serve").arg(file).arg(format!("--directory-path=state={}", state.display()));
+    command.arg("serve").args(options.edge_experimental.then_some("--experimental"));
+    command.arg(file).arg(format!("--directory-path=state={}", state.display()));
     Ok(command)
 }
 

@@ -112,6 +112,8 @@ pub struct Options {
     pub edge_edits: Vec<(String, String)>,
     /// A folder with modules of the edge worker that stand in place of the built ones of the same names.
     pub edge_modules: Option<PathBuf>,
+    /// Whether workerd may do what it calls experimental: one worker of a test hands another one the messages of a queue.
+    pub edge_experimental: bool,
     /// Settings of alert-relay that differ, by dotted key, the value in TOML: `alerts.group_wait` → `"2s"` with quotes.
     pub relay_settings: BTreeMap<String, String>,
     /// More arguments of the SMTP server, see `tests/smtp/mailbox.py`.
@@ -148,6 +150,7 @@ impl Options {
             envoy_listeners_apart: false,
             edge_edits: Vec::new(),
             edge_modules: None,
+            edge_experimental: false,
             relay_settings: BTreeMap::new(),
             mailbox_arguments: Vec::new(),
             quick_model: false,
