@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use modelgate_e2e::{
     ATTACK, CHAT, chat,
     envoy::{healthy, reloads},
@@ -17,6 +18,7 @@ use modelgate_e2e::{
     stack_with, stack_with_policy, stored, within_a_minute,
 };
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use xtask::{
     http::{Request, Response},
     stack::{Part, Stack},
@@ -159,4 +161,73 @@ fn what_the_security_team_decides_is_carried_out_and_outlives_the_relay() -> Res
     until(&stack, "a decision that was taken back", BLOCKED, OTHER_KEY, 200, "allow")?;
     ensure!(ask(&stack, OTHER, KEY)?.0 == 403, "another decision went with it");
     healthy(&mut stack)
+}
+
+/// HMAC-SHA256 (RFC 2104) of a key that is no longer than a block.
+fn hmac(key: &[u8], text: &[u8]) -> Vec<u8> {
+    let pad = |with: u8| -> Vec<u8> { (0..64).map(|at| key.get(at).copied().unwrap_or(0) ^ with).collect() };
+    let inner = Sha256::digest([pad(0x36).as_slice(), text].concat());
+    Sha256::digest([pad(0x5c).as_slice(), inner.as_slice()].concat()).to_vec()
+}
+
+/// A token for somebody (RFC 7519), signed with this key.
+fn token(sub: &str, key: &[u8]) -> String {
+    let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let head = part(json!({"alg": "HS256", "typ": "JWT"}));
+    let claims = part(json!({"iss": "https://login.example", "sub": sub, "exp": 4_000_000_000_u64}));
+    let signed = format!("{head}.{claims}");
+    let signature = URL_SAFE_NO_PAD.encode(hmac(key, signed.as_bytes()));
+    format!("{signed}.{signature}")
+}
+
+const TOKEN_KEY: &[u8] = b"a key of thirty-two bytes, or so";
+
+#[test]
+fn users_of_verified_tokens_are_decided_about_and_nobody_else_can_be_taken_for_them() -> Result<()> {
+    let policy =
+        json!({"decisions": {"interval": 1}, "identity": {"jwt_claim": "sub", "jwt_payload": "claims"}});
+    let keys = json!({"keys": [{"kty": "oct", "alg": "HS256", "k": URL_SAFE_NO_PAD.encode(TOKEN_KEY)}]});
+    // In front of the guard stands Envoy's own filter, which lets requests without a token pass and refuses wrong ones.
+    let verifying = format!(
+        r#"http_filters:
+          - name: envoy.filters.http.jwt_authn
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication
+              providers:
+                login:
+                  issuer: https://login.example
+                  local_jwks: {{ inline_string: '{keys}' }}
+                  payload_in_metadata: claims
+                  forward: true
+              rules:
+              - match: {{ prefix: / }}
+                requires: {{ requires_any: {{ requirements: [{{ provider_name: login }}, {{ allow_missing: {{}} }}] }} }}
+          - name: modelgate
+"#
+    );
+    let stack = stack_with_policy("users", &policy, |options| {
+        options.parts = vec![Part::Model, Part::Mailbox, Part::Relay, Part::Envoy];
+        options.envoy_edits.push(("http_filters:\n          - name: modelgate\n".into(), verifying));
+    })?;
+    let ask = |token: Option<String>| -> Result<(u16, Option<String>)> {
+        let mut request = Request::post(stack.ports().envoy_unlimited, CHAT, chat("What is a heron?"));
+        if let Some(token) = token {
+            request = request.header("authorization", &format!("Bearer {token}"));
+        }
+        let answer = request.send()?;
+        Ok((answer.status, answer.header("x-modelgate-verdict").map(ToOwned::to_owned)))
+    };
+    let (mallory, ann) = (|| Some(token("mallory", TOKEN_KEY)), || Some(token("ann", TOKEN_KEY)));
+    let allowed = (200, Some("allow".to_owned()));
+    ensure!(ask(mallory())? == allowed && ask(ann())? == allowed && ask(None)? == allowed);
+    let decision =
+        json!({"scope": "user", "value": "mallory", "action": "block", "seconds": 12, "reason": "test"});
+    decide(&stack, &decision)?;
+    eventually("a refusal by user", || Ok((ask(mallory())? == (403, Some("block".into()))).then_some(())))?;
+    ensure!(ask(ann())? == allowed && ask(None)? == allowed, "somebody else");
+    // Who signs with another key is nobody, and gets no further than Envoy.
+    let forged = ask(Some(token("ann", b"another key of thirty-two bytes!")))?;
+    ensure!(forged.0 == 401, "{forged:?}");
+    eventually("the end of the decision", || Ok((ask(mallory())? == allowed).then_some(())))?;
+    Ok(())
 }
