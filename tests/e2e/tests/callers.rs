@@ -231,3 +231,53 @@ fn users_of_verified_tokens_are_decided_about_and_nobody_else_can_be_taken_for_t
     eventually("the end of the decision", || Ok((ask(mallory())? == allowed).then_some(())))?;
     Ok(())
 }
+
+#[test]
+fn the_callers_address_is_what_trusted_proxies_say_and_not_what_the_caller_does() -> Result<()> {
+    let stack = stack_with("addresses", |options| {
+        options.parts = vec![Part::Model, Part::Mailbox, Part::Relay, Part::Envoy];
+        // One listener behind a proxy that speaks the PROXY protocol, the other behind one that adds to X-Forwarded-For.
+        let listener = "port_value: 10000 } }\n";
+        let proxied = r#"
+    listener_filters:
+    - name: envoy.filters.listener.proxy_protocol
+      typed_config:
+        "@type": type.googleapis.com/envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol
+        allow_requests_without_proxy_protocol: true
+"#;
+        options.envoy_edits.push((listener.into(), format!("{}{proxied}", listener.trim_end())));
+        let prefix = "stat_prefix: unlimited\n";
+        let hops = format!("{prefix}          xff_num_trusted_hops: 1\n");
+        options.envoy_edits.push((prefix.into(), hops));
+    })?;
+    let address = |port: u16, before: &str, forwarded: &str| -> Result<String> {
+        let mut stream = connect(port)?;
+        let body = chat(ATTACK);
+        write!(
+            stream,
+            "{before}POST {CHAT} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n{forwarded}\
+             x-real-ip: 6.6.6.6\r\nforwarded: for=6.6.6.6\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        )?;
+        let answer = Response::read(&mut BufReader::new(stream), "POST")?;
+        let event = stored(&stack, event_id(&answer)?)?;
+        event.client.address.context("no address")
+    };
+    let (proxied, forwarded) = (stack.ports().envoy, stack.ports().envoy_unlimited);
+    let spoofed = "x-forwarded-for: 6.6.6.6\r\n";
+    let cases = [
+        (proxied, "", "", "127.0.0.1"),
+        (proxied, "", spoofed, "127.0.0.1"),
+        (proxied, "PROXY TCP4 198.51.100.7 127.0.0.1 5555 80\r\n", "", "198.51.100.7"),
+        (proxied, "PROXY TCP4 198.51.100.8 127.0.0.1 5555 80\r\n", spoofed, "198.51.100.8"),
+        (proxied, "PROXY TCP6 2001:db8::7 ::1 5555 80\r\n", spoofed, "2001:db8::7"),
+        (forwarded, "", "x-forwarded-for: 203.0.113.9\r\n", "203.0.113.9"),
+        (forwarded, "", "x-forwarded-for: 6.6.6.6, 203.0.113.9\r\n", "203.0.113.9"),
+        (forwarded, "", "x-forwarded-for: 6.6.6.6\r\nx-forwarded-for: 203.0.113.10\r\n", "203.0.113.10"),
+    ];
+    for (port, before, headers, expected) in cases {
+        let address = address(port, before, headers)?;
+        ensure!(address == expected, "{before:?} {headers:?}: {address}");
+    }
+    Ok(())
+}
