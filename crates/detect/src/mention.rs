@@ -202,8 +202,11 @@ fn quotations(text: &str) -> Vec<Range<usize>> {
     let mut at = 0;
     while spans.len() < MOST
         && let Some(rest) = text.get(at..)
+        && let Some(skipped) = rest.bytes().position(may_open)
+        && let Some(rest) = rest.get(skipped..)
         && let Some(next) = rest.chars().next()
     {
+        at += skipped;
         let before = text.get(..at).and_then(|before| before.chars().next_back());
         match quotation(rest, before) {
             Some((inside, end)) => {
@@ -214,6 +217,11 @@ fn quotations(text: &str) -> Vec<Range<usize>> {
         }
     }
     spans
+}
+
+/// Whether one of the [`MARKS`] that open a quotation begins with this byte, which then begins a character.
+const fn may_open(byte: u8) -> bool {
+    matches!(byte, b'`' | b'"' | b'\'' | 0xc2 | 0xe2 | 0xe3)
 }
 
 /// The inside of the quotation that a text begins with, and where the quotation ends.
@@ -358,6 +366,7 @@ mod tests {
 
     #[test]
     fn quotations_are_found_in_every_kind_of_marks() {
+        assert!(MARKS.iter().all(|(open, _)| open.bytes().next().is_some_and(may_open)));
         for (text, inside) in [
             ("a \"quoted text\" b", &["quoted text"][..]),
             ("don't say 'quoted text' or don't", &["quoted text"]),
