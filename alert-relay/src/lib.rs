@@ -10,6 +10,7 @@
 //! 202 is answered only after the commit. Everything that must happen because of an event (its log line, the mail of
 //! its incident) is derived from what was committed, and made up for after a crash.
 
+mod acknowledge;
 mod alert;
 mod api;
 pub mod automatic;
@@ -22,6 +23,7 @@ pub mod fuzz;
 mod incident;
 mod ingest;
 mod keeping;
+mod life;
 mod logfile;
 mod mail;
 pub mod maintenance;
@@ -35,6 +37,7 @@ mod tending;
 #[cfg(test)]
 mod testing;
 mod tls;
+mod trial;
 
 use std::{
     net::SocketAddr,
@@ -52,6 +55,9 @@ use self::{
     metrics::Metrics,
     store::{Place, Store},
 };
+
+pub use life::run;
+pub use trial::test_alert;
 
 /// A relay at work.
 pub struct Relay {
@@ -71,6 +77,15 @@ impl Relay {
     /// # Errors
     /// What could not be opened, written or bound.
     pub async fn start(config: Config) -> Result<Self, String> {
+        let socket = server::bind(config.listen)?;
+        Self::start_on(config, socket).await
+    }
+
+    /// The same on a socket that is there already.
+    ///
+    /// # Errors
+    /// What could not be opened or written.
+    pub(crate) async fn start_on(config: Config, socket: std::net::TcpListener) -> Result<Self, String> {
         for warning in &config.warnings {
             notice::warning!("configuration: {warning}");
         }
@@ -79,7 +94,7 @@ impl Relay {
         let wake = Arc::new(Notify::new());
         let channels = channel::Channels::new(&config)?;
         let tls = config.tls.clone().map(tls::Acceptor::new).transpose()?.map(Arc::new);
-        let listener = server::bind(config.listen).await?;
+        let listener = server::listener(socket)?;
         let address =
             listener.local_addr().map_err(|e| format!("the listening socket has no address: {e}"))?;
         let (store, log) = open(&config, &metrics, &wake).await?;

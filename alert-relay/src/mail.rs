@@ -6,6 +6,9 @@
 //! lettre 0.11.23 writes bare CR and LF un-stuffed (RUSTSEC-2026-0561): both parts are quoted-printable, which has
 //! neither, and header values have no control characters.
 
+mod explain;
+mod smtp;
+
 use std::{
     path::{Path, PathBuf},
     time::{Duration, UNIX_EPOCH},
@@ -19,20 +22,23 @@ use lettre::{
         header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue},
     },
     transport::smtp::{
-        authentication::{Credentials, Mechanism},
-        client::{AsyncSmtpConnection, Certificate, TlsParameters},
+        client::{Certificate, Identity, TlsParameters},
         extension::ClientId,
     },
 };
+use wire::signature::Key;
 
+use self::smtp::Step;
 use crate::{
-    alert::{Letter, clean::clean},
-    channel::{Channel, Delivering, Failure, MAX_SAID_CHARS, Message as Sent, Receipt},
+    acknowledge::{self, Link},
+    alert::{
+        Letter,
+        clean::{clean, escape},
+    },
+    channel::{Channel, Delivering, Failure, Message as Sent, Receipt},
     config::{self, Smtp, Tls, Transport},
 };
 
-/// How long to wait for a farewell that no longer matters.
-const QUIT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long writing a file may take.
 const FILE_PATIENCE: Duration = Duration::from_secs(15);
 
@@ -40,10 +46,12 @@ const FILE_PATIENCE: Duration = Duration::from_secs(15);
 pub(crate) struct Mailer {
     sender: Mailbox,
     way: Way,
+    public_url: String,
+    keys: Vec<Key>,
 }
 
 enum Way {
-    Smtp { server: Smtp, tls: Option<TlsParameters>, hello: ClientId },
+    Smtp(Box<smtp::Way>),
     Files(PathBuf),
 }
 
@@ -54,18 +62,23 @@ impl Mailer {
     /// When the certificate authority cannot be read or the mail directory not be made.
     pub(crate) fn new(mail: &config::Mail, transport: &Transport) -> Result<Self, String> {
         let way = match transport {
-            Transport::Smtp(server) => Way::Smtp {
+            Transport::Smtp(server) => Way::Smtp(Box::new(smtp::Way {
                 tls: tls_parameters(server)?,
                 hello: server.hello_name.clone().map_or_else(ClientId::default, ClientId::Domain),
                 server: server.clone(),
-            },
+            })),
             Transport::Files(directory) => {
                 std::fs::create_dir_all(directory)
                     .map_err(|e| format!("cannot make the mail directory {}: {e}", directory.display()))?;
                 Way::Files(directory.clone())
             }
         };
-        Ok(Self { sender: mail.sender.clone(), way })
+        Ok(Self { sender: mail.sender.clone(), way, public_url: String::new(), keys: Vec::new() })
+    }
+
+    /// With what links that acknowledge are made of.
+    pub(crate) fn linking(self, public_url: &str, keys: &[Key]) -> Self {
+        Self { public_url: public_url.to_owned(), keys: keys.to_vec(), ..self }
     }
 
     /// Sends one letter to one recipient, and says how it went out. `created_ms` becomes its date.
@@ -78,10 +91,7 @@ impl Mailer {
         recipient: &str,
         created_ms: u64,
     ) -> Result<Receipt, Failure> {
-        let to: Mailbox = recipient.parse().map_err(|e| Failure::Permanent(format!("{recipient}: {e}")))?;
-        let envelope = Envelope::new(Some(self.sender.email.clone()), vec![to.email.clone()])
-            .map_err(|e| Failure::Permanent(e.to_string()))?;
-        let message = build(&self.sender, to, letter, created_ms).map_err(Failure::Permanent)?.formatted();
+        let (envelope, message) = self.prepare(letter, recipient, created_ms).map_err(Failure::Permanent)?;
         match &self.way {
             Way::Files(directory) => {
                 let path = directory.join(file_name(letter, recipient));
@@ -89,18 +99,92 @@ impl Mailer {
                     .map_err(|e| Failure::temporary(format!("cannot write {}: {e}", path.display())))?;
                 Ok(Receipt(format!("no SMTP server is configured; written to {}", path.display())))
             }
-            Way::Smtp { server, tls, hello } => {
-                let handing = hand_over(server, tls.as_ref(), hello, &envelope, &message);
-                match tokio::time::timeout(server.timeout, handing).await {
-                    Ok(result) => result,
+            Way::Smtp(way) => {
+                let mut nobody = |_, _: &str| {};
+                let handing = way.hand_over(&envelope, &message, &mut nobody);
+                match tokio::time::timeout(way.server.timeout, handing).await {
+                    Ok(result) => result.map_err(|(_, failure)| failure),
                     Err(_) => Err(Failure::temporary(format!(
-                        "{}:{} took longer than {:?}",
-                        server.server, server.port, server.timeout
+                        "{} took longer than {:?}",
+                        way.place(),
+                        way.server.timeout
                     ))),
                 }
             }
         }
     }
+
+    /// The envelope and the mail itself.
+    fn prepare(
+        &self,
+        letter: &Letter,
+        recipient: &str,
+        created_ms: u64,
+    ) -> Result<(Envelope, Vec<u8>), String> {
+        let to: Mailbox = recipient.parse().map_err(|e| format!("{recipient}: {e}"))?;
+        let envelope = Envelope::new(Some(self.sender.email.clone()), vec![to.email.clone()])
+            .map_err(|e| e.to_string())?;
+        let letter = self.with_link(letter, recipient, created_ms);
+        Ok((envelope, build(&self.sender, to, &letter, created_ms)?.formatted()))
+    }
+
+    /// With this recipient's own link in place of what stands for it.
+    fn with_link(&self, letter: &Letter, recipient: &str, created_ms: u64) -> Letter {
+        let mut letter = letter.clone();
+        let link = letter.incident.parse().ok().map(|id| Link::new(id, recipient, created_ms));
+        if let Some(url) = link.and_then(|link| link.url(&self.public_url, &self.keys)) {
+            let stands = acknowledge::placeholder(&letter.incident);
+            letter.text = letter.text.replace(&stands, &url);
+            letter.html = letter.html.replace(&stands, &escape(&url));
+        }
+        letter
+    }
+
+    /// Sends a letter and tells of each step, in plain words. False if it was not taken.
+    pub(crate) async fn explain(
+        &self,
+        letter: &Letter,
+        recipient: &str,
+        created_ms: u64,
+        tell: &mut (dyn FnMut(String) + Send),
+    ) -> bool {
+        let Way::Smtp(way) = &self.way else {
+            let result = self.send(letter, recipient, created_ms).await;
+            tell(format!("  {:<10}{result:?}", "file"));
+            return result.is_ok();
+        };
+        let lookup = tokio::net::lookup_host((way.host(), way.server.port)).await;
+        let result = match lookup.map(|found| found.map(|at| at.ip().to_string()).collect::<Vec<_>>()) {
+            Err(e) => Err((Step::Name, Failure::temporary(format!("{}: {e}", way.host())))),
+            Ok(addresses) => {
+                tell(said(Step::Name, &format!("{} is {}", way.host(), addresses.join(", "))));
+                match self.prepare(letter, recipient, created_ms) {
+                    Err(error) => Err((Step::Recipient, Failure::Permanent(error))),
+                    Ok((envelope, message)) => {
+                        let mut reached = Step::Connect;
+                        let mut watch = |step, what: &str| {
+                            reached = step;
+                            tell(said(step, what));
+                        };
+                        let handing = way.hand_over(&envelope, &message, &mut watch);
+                        let result = tokio::time::timeout(way.server.timeout, handing).await;
+                        result.unwrap_or_else(|_| {
+                            let says = format!("no answer within {:?}", way.server.timeout);
+                            Err((reached, Failure::temporary(format!("after {}: {says}", reached.as_str()))))
+                        })
+                    }
+                }
+            }
+        };
+        let Err((step, failure)) = result else { return true };
+        tell(format!("  FAILED  {:<10} {}", step.as_str(), failure.said()));
+        tell(format!("          {}", explain::advice(step, failure.said())));
+        false
+    }
+}
+
+fn said(step: Step, what: &str) -> String {
+    format!("  ok      {:<10} {what}", step.as_str())
 }
 
 impl Channel for Mailer {
@@ -110,7 +194,7 @@ impl Channel for Mailer {
 
     fn patience(&self) -> Duration {
         match &self.way {
-            Way::Smtp { server, .. } => server.timeout,
+            Way::Smtp(way) => way.server.timeout,
             Way::Files(_) => FILE_PATIENCE,
         }
     }
@@ -126,71 +210,12 @@ fn tls_parameters(server: &Smtp) -> Result<Option<TlsParameters>, String> {
             .map_err(|e| format!("smtp.ca_file: no certificate in PEM form: {e}"))?;
         builder = builder.add_root_certificate(authority);
     }
+    if let Some((certificate, key)) = &server.identity {
+        let identity = Identity::from_pem(certificate, key.expose().as_bytes())
+            .map_err(|e| format!("smtp.certificate_file: {e}"))?;
+        builder = builder.identify_with(identity);
+    }
     builder.build_rustls().map(Some).map_err(|e| format!("cannot set up TLS for {}: {e}", server.server))
-}
-
-/// One connection, one mail.
-async fn hand_over(
-    server: &Smtp,
-    tls: Option<&TlsParameters>,
-    hello: &ClientId,
-    envelope: &Envelope,
-    message: &[u8],
-) -> Result<Receipt, Failure> {
-    let host = server.server.trim_start_matches('[').trim_end_matches(']');
-    let at_once = tls.filter(|_| server.tls == Tls::Implicit).cloned();
-    let place = format!("{host}:{}", server.port);
-    let mut connection =
-        AsyncSmtpConnection::connect_tokio1((host, server.port), Some(server.timeout), hello, at_once, None)
-            .await
-            .map_err(|e| setup_failure(&place, "connect", &e))?;
-    if server.tls == Tls::StartTls {
-        let Some(tls) = tls.filter(|_| connection.can_starttls()) else {
-            farewell(&mut connection).await;
-            return Err(Failure::temporary(format!(
-                "{place}: the server offers no STARTTLS, and mail is not sent without it"
-            )));
-        };
-        connection.starttls(tls.clone(), hello).await.map_err(|e| setup_failure(&place, "STARTTLS", &e))?;
-    }
-    if let Some((user, password)) = &server.credentials {
-        let credentials = Credentials::new(user.clone(), password.expose().to_owned());
-        connection
-            .auth(&[Mechanism::Plain, Mechanism::Login], &credentials)
-            .await
-            .map_err(|e| setup_failure(&place, "log in", &e))?;
-    }
-    let result = connection.send(envelope, message).await;
-    farewell(&mut connection).await;
-    match result {
-        Ok(response) => {
-            let lines: Vec<&str> = response.message().collect();
-            Ok(Receipt(clean(&format!("{} {}", response.code(), lines.join(" ")), MAX_SAID_CHARS)))
-        }
-        Err(e) => {
-            let text = clean(&format!("{place}: hand over: {e}"), MAX_SAID_CHARS);
-            Err(if e.is_permanent() && !is_about_us(&e) {
-                Failure::Permanent(text)
-            } else {
-                Failure::temporary(text)
-            })
-        }
-    }
-}
-
-async fn farewell(connection: &mut AsyncSmtpConnection) {
-    let _ = tokio::time::timeout(QUIT_TIMEOUT, connection.abort()).await;
-}
-
-/// A failure before any recipient was named speaks about the server or our account, never about the mail. An operator
-/// can mend both, so the mail waits.
-fn setup_failure(place: &str, step: &str, error: &lettre::transport::smtp::Error) -> Failure {
-    Failure::temporary(clean(&format!("{place}: {step}: {error}"), MAX_SAID_CHARS))
-}
-
-/// 530, 534, 535 and 538 ask for authentication or encryption (RFC 4954, RFC 3207).
-fn is_about_us(error: &lettre::transport::smtp::Error) -> bool {
-    error.status().is_some_and(|code| matches!(u16::from(code), 530 | 534 | 535 | 538))
 }
 
 /// The message with its headers, each once.

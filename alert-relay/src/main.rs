@@ -1,13 +1,14 @@
 //! `alert-relay --config FILE`: see `--help`.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use alert_relay::{
-    Relay,
     config::{Config, Source},
     maintenance,
 };
-use tokio::signal::unix::{SignalKind, signal};
 
 /// The exit code for a bad command line or configuration (`EX_USAGE` of sysexits.h).
 const USAGE: u8 = 64;
@@ -17,11 +18,15 @@ alert-relay: stores Modelgate's events, keeps the incident log and mails the sec
 
 usage: alert-relay [--config FILE] [--check]
        alert-relay backup FILE | restore FILE | check [--config FILE]
+       alert-relay test-alert | resend [ID | all] [--config FILE]
        alert-relay log-key | verify KEYFILE [--head HEAD]… [--config FILE]
 
   backup FILE     write all that is stored in SQLite into a new file; the relay may be running
   restore FILE    put a backup in place of the SQLite file, which is kept; the relay must not be running
   check           look whether what is stored is whole and fits together: exit 0, or 1 and what is wrong
+
+  test-alert      send a test message to everybody, now, and tell how each step went: exit 0, or 1
+  resend          list the messages that were refused for good; with a number or all: send them again
 
   log-key         begin to seal the lines of the log (log.chain_file) and print the key that verify needs; it is kept
                   nowhere, so keep it, and on another machine
@@ -33,10 +38,13 @@ usage: alert-relay [--config FILE] [--check]
   --version       print the version
   --help          print this
 
-The environment wins over the file: RELAY_LISTEN, RELAY_NAME, RELAY_DATABASE, DATABASE_URL, DATABASE_CA_FILE, RELAY_PUBLIC_URL, RELAY_API_TOKEN,
-MODELGATE_WEBHOOK_KEY, SECURITY_LOG_PATH, ALERT_SENDER, ALERT_RECIPIENTS, SMTP_SERVER, SMTP_PORT, SMTP_TLS,
-SMTP_USERNAME, SMTP_PASSWORD; the mail settings also as ALERT_SMTP_…, which win over SMTP_…; secrets also as
-…_FILE, naming a file. alert-relay.toml shows every setting.
+Signals: SIGTERM and SIGINT end it after requests under way; SIGHUP reads the configuration anew, and keeps the last
+good one if it is not.
+
+The environment wins over the file: RELAY_LISTEN, RELAY_NAME, RELAY_DATABASE, DATABASE_URL, DATABASE_CA_FILE,
+RELAY_PUBLIC_URL, RELAY_API_TOKEN, MODELGATE_WEBHOOK_KEY, SECURITY_LOG_PATH, ALERT_SENDER, ALERT_RECIPIENTS,
+SMTP_SERVER, SMTP_PORT, SMTP_TLS, SMTP_USERNAME, SMTP_PASSWORD; the mail settings also as ALERT_SMTP_…, which win over
+SMTP_…; secrets also as …_FILE, naming a file. alert-relay.toml shows every setting.
 ";
 
 /// What the command line asks for.
@@ -53,6 +61,8 @@ enum Task {
     Restore(PathBuf),
     Check,
     LogKey,
+    TestAlert,
+    Resend(Option<String>),
     Verify { key: PathBuf, heads: Vec<String> },
 }
 
@@ -77,14 +87,14 @@ fn main() -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
-    let env = |name: &str| std::env::var(name).ok();
-    match Config::load(&Source { file: config.as_deref(), env: &env }) {
+    let file = config;
+    match Config::load(&Source { file: file.as_deref(), env: &variable }) {
         Err(errors) => {
             eprintln!("alert-relay: the configuration is not usable:\n{errors}");
             ExitCode::from(USAGE)
         }
         Ok(config) => match work {
-            Work::Serve => serve(config),
+            Work::Serve => serve(config, file.as_deref()),
             Work::Task(task) => maintain(&config, &task),
             Work::OnlyCheck => {
                 println!("the configuration is good");
@@ -94,7 +104,13 @@ fn main() -> ExitCode {
     }
 }
 
-fn asked(mut args: impl Iterator<Item = String>) -> Result<Asked, String> {
+/// A variable of the environment.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn asked(args: impl Iterator<Item = String>) -> Result<Asked, String> {
+    let mut args = args.peekable();
     let (mut config, mut check, mut task) = (None, false, None);
     while let Some(arg) = args.next() {
         match arg.as_str() {
@@ -102,12 +118,19 @@ fn asked(mut args: impl Iterator<Item = String>) -> Result<Asked, String> {
             "--check" => check = true,
             "--help" | "-h" => return Ok(Asked::Print(HELP.to_owned())),
             "--version" => return Ok(Asked::Print(format!("alert-relay {}\n", env!("CARGO_PKG_VERSION")))),
-            "backup" | "restore" | "check" | "log-key" | "verify" if task.is_some() => {
+            "backup" | "restore" | "check" | "log-key" | "verify" | "test-alert" | "resend"
+                if task.is_some() =>
+            {
                 return Err(format!("{arg}: one task at a time"));
             }
             "backup" => task = Some(Task::Backup(args.next().ok_or("backup needs a file")?.into())),
             "restore" => task = Some(Task::Restore(args.next().ok_or("restore needs a file")?.into())),
             "check" => task = Some(Task::Check),
+            "test-alert" => task = Some(Task::TestAlert),
+            "resend" => {
+                let which = args.next_if(|arg| !arg.starts_with("--"));
+                task = Some(Task::Resend(which));
+            }
             "log-key" => task = Some(Task::LogKey),
             "verify" => {
                 let key = args.next().ok_or("verify needs the file of the key")?.into();
@@ -136,12 +159,14 @@ fn maintain(config: &Config, task: &Task) -> ExitCode {
         Task::Backup(file) => maintenance::backup(config, file).map(|line| (vec![line], true)),
         Task::Restore(file) => maintenance::restore(config, file).map(|line| (vec![line], true)),
         Task::Check => maintenance::check(config),
+        Task::TestAlert => test_alert(config).map(|well| (Vec::new(), well)),
+        Task::Resend(which) => maintenance::resend(config, which.as_deref()).map(|lines| (lines, true)),
         Task::LogKey => maintenance::log_key(config).map(|line| (vec![line], true)),
         Task::Verify { key, heads } => maintenance::verify(config, key, heads),
     };
     match result {
         Ok((lines, well)) => {
-            println!("{}", lines.join("\n"));
+            lines.iter().for_each(|line| println!("{line}"));
             if well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         Err(error) => {
@@ -151,12 +176,22 @@ fn maintain(config: &Config, task: &Task) -> ExitCode {
     }
 }
 
-fn serve(config: Config) -> ExitCode {
+/// Each line as soon as it is known: a step may take its time.
+fn test_alert(config: &Config) -> Result<bool, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| format!("cannot start the runtime: {e}"))?;
+    runtime.block_on(alert_relay::test_alert(config, &mut |line| println!("{line}")))
+}
+
+fn serve(config: Config, file: Option<&Path>) -> ExitCode {
+    let load = || Config::load(&Source { file, env: &variable });
     let result = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|e| format!("cannot start the runtime: {e}"))
-        .and_then(|runtime| runtime.block_on(run(config)));
+        .and_then(|runtime| runtime.block_on(alert_relay::run(config, load)));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -164,18 +199,4 @@ fn serve(config: Config) -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// Serves until the system asks for the end.
-async fn run(config: Config) -> Result<(), String> {
-    let handler = |kind| signal(kind).map_err(|e| format!("cannot listen for signals: {e}"));
-    let mut terminate = handler(SignalKind::terminate())?;
-    let mut interrupt = handler(SignalKind::interrupt())?;
-    let relay = Relay::start(config).await?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    relay.shut_down().await;
-    Ok(())
 }

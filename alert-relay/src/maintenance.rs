@@ -11,6 +11,9 @@ use crate::{
     store::{self, Finding, Place},
 };
 
+/// Most parked messages listed.
+const MAX_LISTED: usize = 200;
+
 /// Writes all that is stored into a new file, while a relay may be running. Returns a line for the operator.
 ///
 /// # Errors
@@ -30,6 +33,36 @@ pub fn backup(config: &Config, to: &Path) -> Result<String, String> {
         let _ = fs::remove_file(&part);
     }
     result.map(|events| format!("{} holds {events} events", to.display()))
+}
+
+/// Puts messages that were refused for good back to be sent: one by its number, all, or, with neither, none but a list of
+/// them. Lines for the operator.
+///
+/// # Errors
+/// When the database cannot be read or written, or there is no such message.
+pub fn resend(config: &Config, which: Option<&str>) -> Result<Vec<String>, String> {
+    let place = Place::from(&config.database);
+    let failed = |e: store::DbError| format!("{place}: {e}");
+    let Some(which) = which else {
+        let db = place.open_reader().map_err(failed)?;
+        let parked = store::parked(&db, MAX_LISTED).map_err(failed)?;
+        let mut lines = vec![format!("{} messages are parked", parked.len())];
+        lines.extend(parked.into_iter().map(|one| {
+            let since = crate::clock::iso(one.since_ms);
+            format!("{}  {since}  {} to {}: {}", one.id, one.channel, one.recipient, one.error)
+        }));
+        return Ok(lines);
+    };
+    let id = match which {
+        "all" => None,
+        number => Some(number.parse().map_err(|_| format!("{number:?} is neither a number nor all"))?),
+    };
+    match store::resend(&place, id, crate::clock::now_ms()).map_err(failed)? {
+        0 if id.is_some() => Err(format!("no message {which} is parked")),
+        count => Ok(vec![format!(
+            "{count} messages will be sent now, by the relay that runs or the next that starts"
+        )]),
+    }
 }
 
 /// Begins the chain that seals the log. The key for `verify` is the answer; it is kept nowhere else.

@@ -4,7 +4,13 @@
 //! once. A row is leased while it is being sent, and settled after. Killed between the server's "250" and the
 //! settling, the relay sends that one message again after its next start, under the same id.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::{
     sync::{Notify, watch},
@@ -12,7 +18,7 @@ use tokio::{
 };
 
 use crate::{
-    alert::{self, Letter, clean::clean},
+    alert::{self, Extra, Letter, clean::clean},
     channel::{Channels, Failure, MAX_SAID_CHARS, Message, Receipt},
     clock::{millis, now_ms},
     config::{Channel, Config},
@@ -29,6 +35,12 @@ const TICK: Duration = Duration::from_millis(250);
 const INCIDENTS: usize = 32;
 /// Events read to compose a mail.
 const EVENTS: usize = 20;
+/// The receiver that is told when telling others fails.
+const ALARM: &str = "alarm";
+/// A message that is not taken for so long is reason for the alarm.
+const LATE_MS: u64 = 10 * 60 * 1000;
+/// Least time between two alarms of a relay.
+const ALARM_EVERY_MS: u64 = 3_600_000;
 /// Longer than settling can take, beyond what delivering may.
 const LEASE_MARGIN: Duration = Duration::from_secs(30);
 
@@ -39,6 +51,8 @@ pub(crate) struct Dispatcher {
     channels: Arc<Channels>,
     metrics: Arc<Metrics>,
     wake: Arc<Notify>,
+    /// When the alarm was last raised, Unix milliseconds.
+    alarmed: Arc<AtomicU64>,
 }
 
 impl Dispatcher {
@@ -51,7 +65,7 @@ impl Dispatcher {
         metrics: Arc<Metrics>,
         wake: Arc<Notify>,
     ) -> Self {
-        Self { config, store, channels: Arc::new(channels), metrics, wake }
+        Self { config, store, channels: Arc::new(channels), metrics, wake, alarmed: Arc::default() }
     }
 
     /// Runs until `stop` turns true; messages on their way are waited for.
@@ -92,14 +106,19 @@ impl Dispatcher {
             .read(move |db| {
                 store::due_incidents(db, now, INCIDENTS)?
                     .into_iter()
-                    .map(|incident| Ok((store::events_of(db, incident.id, EVENTS)?, incident)))
+                    .map(|incident| {
+                        let hours = store::hours_of(db, incident.id, now)?;
+                        Ok((store::events_of(db, incident.id, EVENTS)?, hours, incident))
+                    })
                     .collect::<Result<Vec<_>, store::DbError>>()
             })
             .await?;
-        for (events, incident) in due {
+        for (events, hours, incident) in due {
+            let extra = Extra { hours: Some(hours), acknowledge: !self.config.webhook_keys.is_empty() };
             let letter = alert::compose(
                 &incident,
                 &events,
+                &extra,
                 &self.config.public_url,
                 &self.config.mail.message_id_domain,
             );
@@ -140,6 +159,7 @@ impl Dispatcher {
                     store: self.store.clone(),
                     channels: Arc::clone(&self.channels),
                     metrics: Arc::clone(&self.metrics),
+                    alarmed: Arc::clone(&self.alarmed),
                 };
                 sending.spawn(async move { sender.send(claimed).await });
             }
@@ -154,7 +174,12 @@ pub(crate) fn notification(config: &Config, letter: &Letter, about: Option<Told>
         about,
         // A struct of strings: serialising it cannot fail.
         message: serde_json::to_string(letter).unwrap_or_default(),
-        targets: config.receivers.iter().flat_map(|receiver| receiver.targets()).collect(),
+        targets: config
+            .receivers
+            .iter()
+            .filter(|receiver| receiver.name != ALARM)
+            .flat_map(|receiver| receiver.targets())
+            .collect(),
     }
 }
 
@@ -164,12 +189,14 @@ struct Sender {
     store: Store,
     channels: Arc<Channels>,
     metrics: Arc<Metrics>,
+    alarmed: Arc<AtomicU64>,
 }
 
 impl Sender {
     async fn send(&self, claimed: Claimed) -> Channel {
         let result = self.deliver(&claimed).await;
         let outcome = self.outcome(&claimed, result);
+        self.alarm(&claimed, &outcome).await;
         // While the store fails the lease goes on; after it the message is tried again.
         if let Err(e) = self.store.settle(claimed.id, outcome).await {
             notice::error!("outbox: cannot note how message {} went: {e}", claimed.id);
@@ -185,6 +212,36 @@ impl Sender {
             .map_err(|e| Failure::Permanent(format!("the stored message cannot be read: {e}")))?;
         let (recipient, created_ms) = (claimed.recipient.as_str(), claimed.created_ms);
         channel.deliver(Message { letter: &letter, recipient, created_ms }).await
+    }
+
+    /// Tells the receiver named `alarm`, by another channel, that a message is refused or late: once an hour at most.
+    async fn alarm(&self, claimed: &Claimed, outcome: &Outcome) {
+        let (says, error) = match outcome {
+            Outcome::Sent { .. } => return,
+            Outcome::Parked { error } => ("is not delivered, and will not be tried again", error),
+            Outcome::Retry { error, .. } if now_ms().saturating_sub(claimed.created_ms) >= LATE_MS => {
+                ("is not delivered yet", error)
+            }
+            Outcome::Retry { .. } => return,
+        };
+        let receiver = self.config.receivers.iter().find(|receiver| receiver.name == ALARM);
+        let targets = receiver.iter().flat_map(|receiver| receiver.targets());
+        let targets: Vec<_> = targets.filter(|target| target.channel != claimed.channel).collect();
+        let now = now_ms();
+        let last = self.alarmed.load(Ordering::Relaxed);
+        if targets.is_empty() || claimed.receiver == ALARM || now.saturating_sub(last) < ALARM_EVERY_MS {
+            return;
+        }
+        self.alarmed.store(now, Ordering::Relaxed);
+        let title = format!("{} does not arrive", claimed.channel.as_str());
+        let lead = format!("A message by {} {says}: {error}", place(claimed));
+        let (url, domain) = (&self.config.public_url, &self.config.mail.message_id_domain);
+        let letter = alert::notice_letter(entropy::uuid(now), &title, &lead, url, domain);
+        let message = serde_json::to_string(&letter).unwrap_or_default();
+        let notification = NewNotification { about: None, message, targets };
+        if let Err(e) = self.store.enqueue(notification).await {
+            notice::error!("outbox: cannot raise the alarm: {e}");
+        }
     }
 
     fn outcome(&self, claimed: &Claimed, result: Result<Receipt, Failure>) -> Outcome {

@@ -1,18 +1,29 @@
 //! Accepts connections: bounded in number, in the time a request's head may take, and drained at the end.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{Extension, Router};
-use hyper::server::conn::http1;
+use hyper::{
+    server::conn::http1,
+    service::{Service as _, service_fn},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
     service::TowerToHyperService,
 };
 use sha2::{Digest as _, Sha256};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, watch},
+    sync::{Notify, Semaphore, watch},
 };
 use tokio_rustls::server::TlsStream;
 
@@ -27,6 +38,8 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Room for a request's head.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
+/// How long the end waits for the first request of a connection that was accepted.
+const FIRST_REQUEST: Duration = Duration::from_millis(500);
 /// Longest time the end waits for requests under way.
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -34,8 +47,19 @@ const DRAIN: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// When it cannot be had.
-pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, String> {
-    TcpListener::bind(address).await.map_err(|e| format!("cannot listen on {address}: {e}"))
+pub(crate) fn bind(address: SocketAddr) -> Result<std::net::TcpListener, String> {
+    std::net::TcpListener::bind(address).map_err(|e| format!("cannot listen on {address}: {e}"))
+}
+
+/// The socket as the runtime's.
+///
+/// # Errors
+/// When the system does not let it be.
+pub(crate) fn listener(socket: std::net::TcpListener) -> Result<TcpListener, String> {
+    socket
+        .set_nonblocking(true)
+        .and_then(|()| TcpListener::from_std(socket))
+        .map_err(|e| format!("cannot use the listening socket: {e}"))
 }
 
 /// Serves until `stop` turns true, then lets requests under way finish.
@@ -45,7 +69,6 @@ pub(crate) async fn serve(
     router: Router,
     mut stop: watch::Receiver<bool>,
 ) {
-    let graceful = GracefulShutdown::new();
     let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD_BYTES);
@@ -68,31 +91,61 @@ pub(crate) async fn serve(
             }
         };
         let _ = stream.set_nodelay(true);
-        let (server, router, watcher) = (server.clone(), router.clone(), graceful.watcher());
+        let (server, router, stopped) = (server.clone(), router.clone(), stop.clone());
         let address = Sender::Address(peer.ip().to_canonical());
         let tls = tls.clone();
         tokio::spawn(async move {
             // Whatever a client does to its connection is its own affair.
             match tls {
-                None => {
-                    let service = TowerToHyperService::new(router.layer(Extension(address)));
-                    let _ = watcher.watch(server.serve_connection(TokioIo::new(stream), service)).await;
-                }
+                None => converse(&server, stream, router.layer(Extension(address)), stopped).await,
                 Some(tls) => {
                     let handshake = tokio::time::timeout(HANDSHAKE, tls.current().accept(stream));
                     let Ok(Ok(stream)) = handshake.await else { return };
                     let sender = shown_certificate(&stream).unwrap_or(address);
-                    let service = TowerToHyperService::new(router.layer(Extension(sender)));
-                    let _ = watcher.watch(server.serve_connection(TokioIo::new(stream), service)).await;
+                    converse(&server, stream, router.layer(Extension(sender)), stopped).await;
                 }
             }
             drop(permit);
         });
     }
     drop(listener);
-    if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
+    // With all of them back nobody is being served any more.
+    let all = u32::try_from(MAX_CONNECTIONS).unwrap_or(u32::MAX);
+    if tokio::time::timeout(DRAIN, room.acquire_many(all)).await.is_err() {
         notice::warning!("http: requests were still under way after {DRAIN:?}");
     }
+}
+
+/// Serves one connection. At the end a request under way is finished, and one that is about to come is waited for: who was
+/// accepted is not turned away.
+async fn converse(
+    server: &http1::Builder,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    router: Router,
+    mut stop: watch::Receiver<bool>,
+) {
+    let (begun, service) = (Arc::new(Notify::new()), TowerToHyperService::new(router));
+    let (heard, asked) = (Arc::clone(&begun), Arc::new(AtomicBool::new(false)));
+    let known = Arc::clone(&asked);
+    let service = service_fn(move |request| {
+        known.store(true, Ordering::Relaxed);
+        begun.notify_one();
+        service.call(request)
+    });
+    let mut connection = pin!(server.serve_connection(TokioIo::new(stream), service));
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        _ = stop.wait_for(|stop| *stop) => {}
+    }
+    if !asked.load(Ordering::Relaxed) {
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            () = heard.notified() => {}
+            () = tokio::time::sleep(FIRST_REQUEST) => {}
+        }
+    }
+    connection.as_mut().graceful_shutdown();
+    let _ = connection.await;
 }
 
 /// Who showed a certificate of our authority; rustls has checked it.

@@ -65,6 +65,16 @@ fn fits(schema: &Value, value: &Value, document: &Value, at: &str) {
     }
 }
 
+/// What a mail's link has behind the incident's id.
+fn sealed(id: &str) -> String {
+    let until = now_ms() / 1000 + 60;
+    let seal = wire::signature::Key::parse(common::KEY)
+        .unwrap()
+        .derive(&format!("modelgate acknowledge\n{id}\n{until}\nops@example.org"));
+    let seal: String = seal.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("?until={until}&seal={seal}&to=ops%40example.org")
+}
+
 /// Every property of an answer is described.
 fn described(schema: &Value, value: &Value, document: &Value) {
     let mut names: Vec<String> = Vec::new();
@@ -369,7 +379,7 @@ async fn the_description_and_the_router_agree() {
         let other = request(address, "PATCH", &path.replace("{id}", &id), &[], b"").await;
         assert_eq!(other.status, 405, "{path}");
     }
-    assert_eq!(operations, 19);
+    assert_eq!(operations, 21);
     assert_eq!(get(address, "/v1/nothing").await.status, 404);
     assert_eq!(get(address, "/").await.status, 404);
     relay.shut_down().await;
@@ -393,6 +403,10 @@ async fn answers_as_described(
         Some("commentIncident") => {
             let note = json!({"text": "known to the team", "by": "ann"}).to_string();
             request(address, "POST", path, &[("content-type", "application/json")], note.as_bytes()).await
+        }
+        Some("getAcknowledgePage" | "acknowledgeByMail") => {
+            let path = format!("{path}{}", sealed(path.rsplit('/').next().unwrap()));
+            request(address, &method.to_ascii_uppercase(), &path, &[], b"").await
         }
         _ => request(address, &method.to_ascii_uppercase(), path, &[], b"").await,
     };

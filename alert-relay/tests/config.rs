@@ -11,7 +11,7 @@ mod common;
 use std::{collections::HashMap, fs, path::PathBuf, process::Command, time::Duration};
 
 use alert_relay::automatic::About;
-use alert_relay::config::{Config, ConfigErrors, Database, LogForm, Source, Tls, Transport};
+use alert_relay::config::{Config, ConfigErrors, Database, LogForm, SmtpAuth, Source, Tls, Transport};
 use common::{KEY, Scratch};
 
 /// Loads `text` with these variables.
@@ -83,7 +83,9 @@ fn the_shipped_example_names_every_setting_with_its_default() {
     ] {
         fs::write(scratch.join(name), KEY).unwrap();
     }
-    let text = example_in_full().replace("webhook_keys = [\"whsec_…\"]\n", "");
+    let text = example_in_full()
+        .replace("webhook_keys = [\"whsec_…\"]\n", "")
+        .replace("token_file = \"smtp.token\"\n", "");
     fs::write(&path, text).unwrap();
     let config =
         Config::load(&Source { file: Some(&path), env: &|_| None }).unwrap_or_else(|e| panic!("{e}"));
@@ -118,6 +120,7 @@ fn the_shipped_example_names_every_setting_with_its_default() {
     let smtp = smtp(&config);
     assert_eq!((smtp.server.as_str(), smtp.port, smtp.tls), ("smtp.example.org", 587, Tls::StartTls));
     assert_eq!(smtp.timeout, Duration::from_secs(60));
+    assert!(smtp.identity.is_some() && smtp.auth == SmtpAuth::Plain);
     assert!(config.warnings.is_empty(), "{:?}", config.warnings);
     let night = config.receivers.last().unwrap();
     let targets: Vec<String> =

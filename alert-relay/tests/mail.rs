@@ -403,3 +403,226 @@ async fn hostile_events_make_harmless_mail() {
     assert!(!data.contains("\r\nMAIL FROM"));
     assert_eq!(smtp.reached(Stage::Mail), 1);
 }
+
+/// The text part, as a person reads it.
+fn plain(data: &str) -> String {
+    let part = data.split("Content-Type: text/plain").nth(1).unwrap();
+    let (part, _) = part.split_once("Content-Type: text/html").unwrap();
+    let body = part.split_once("\r\n\r\n").unwrap().1.replace("=\r\n", "");
+    let mut bytes = Vec::new();
+    let mut rest = body.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let code =
+            (*first == b'=').then(|| u8::from_str_radix(std::str::from_utf8(&after[..2]).unwrap(), 16));
+        match code {
+            Some(byte) => {
+                bytes.push(byte.unwrap());
+                rest = &after[2..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8(bytes).unwrap()
+}
+
+#[tokio::test]
+async fn logins_of_each_kind_and_a_token_that_changes() {
+    for (auth, expected) in [
+        // "relay" and "s3cret", each by itself; then both after zero bytes.
+        ("auth = \"login\"\n", "AUTH LOGIN cmVsYXk= czNjcmV0"),
+        ("auth = \"plain\"\n", "AUTH PLAIN AHJlbGF5AHMzY3JldA=="),
+    ] {
+        let scratch = Scratch::new();
+        let smtp = Smtp::start().await;
+        let more = format!("{auth}username = \"relay\"\npassword = \"s3cret\"\n");
+        let relay = one_event(&scratch, &smtp, ONE, &more).await;
+        settled(&scratch).await;
+        relay.shut_down().await;
+        assert_eq!(smtp.received()[0].login.as_deref(), Some(expected));
+    }
+    let scratch = Scratch::new();
+    let smtp = Smtp::start().await;
+    fs::write(scratch.join("token"), "first\n").unwrap();
+    let relay = one_event(&scratch, &smtp, ONE, "username = \"relay\"\ntoken_file = \"token\"\n").await;
+    until("the first mail", || smtp.received().len() == 1).await;
+    fs::write(scratch.join("token"), "second\n").unwrap();
+    post(relay.address(), &[event("203.0.113.2", "high")]).await;
+    until("the second mail", || smtp.received().len() == 2).await;
+    relay.shut_down().await;
+    let logins: Vec<String> = smtp.received().into_iter().map(|mail| mail.login.unwrap()).collect();
+    // "user=relay^Aauth=Bearer first^A^A"
+    assert_eq!(logins[0], "AUTH XOAUTH2 dXNlcj1yZWxheQFhdXRoPUJlYXJlciBmaXJzdAEB");
+    assert_eq!(logins[1], "AUTH XOAUTH2 dXNlcj1yZWxheQFhdXRoPUJlYXJlciBzZWNvbmQBAQ==");
+}
+
+#[tokio::test]
+async fn the_link_in_a_mail_acknowledges_only_by_its_button() {
+    let scratch = Scratch::new();
+    let smtp = Smtp::start().await;
+    let token = "api_token = \"secret\"\n";
+    let relay =
+        start(&scratch, &format!("{token}{}", smtp.toml(&["ops@example.org", "two@example.org"], ""))).await;
+    post(relay.address(), &[event("203.0.113.1", "high")]).await;
+    settled(&scratch).await;
+    let (address, incident) = (
+        relay.address(),
+        scratch.text("SELECT incident FROM (SELECT state AS incident FROM incidents) AS x"),
+    );
+    assert_eq!(incident, "open");
+    let links: Vec<String> = smtp
+        .received()
+        .iter()
+        .map(|mail| {
+            let text = plain(&mail.data);
+            assert!(text.contains("1 event in the last 24 hours, in the last hour."), "{text}");
+            assert!(!mail.data.contains("modelgate-acknowledge-"));
+            let line = text
+                .lines()
+                .find_map(|line| line.trim_end().strip_prefix("Acknowledge it: ").map(str::to_owned));
+            line.unwrap().strip_prefix("https://relay.example.org").unwrap().to_owned()
+        })
+        .collect();
+    assert_ne!(links[0], links[1], "each recipient has one of their own");
+    let state = || scratch.text("SELECT state FROM incidents");
+    // What looks through mail follows links, and asks for heads.
+    for method in ["GET", "HEAD", "GET"] {
+        let page = common::client::request(address, method, &links[0], &[], b"").await;
+        assert_eq!(page.status, 200);
+        assert!(page.header("content-security-policy").unwrap().contains("form-action 'self'"));
+    }
+    let page = get(address, &links[0]).await;
+    assert!(page.body.contains("<form method=\"post\">") && !page.body.contains("<script"), "{}", page.body);
+    assert_eq!(state(), "open");
+    let last = links[0].split("seal=").nth(1).unwrap().chars().next().unwrap();
+    let other = if last == '0' { "seal=1" } else { "seal=0" };
+    let forged = [
+        links[0].replacen(&format!("seal={last}"), other, 1),
+        links[0].replace("ops%40", "two%40"),
+        links[0].replace("until=1", "until=2"),
+        links[0].split('?').next().unwrap().to_owned(),
+    ];
+    for link in &forged {
+        assert_eq!(common::client::request(address, "POST", link, &[], b"").await.status, 403, "{link}");
+    }
+    assert_eq!(state(), "open");
+    let done = common::client::request(address, "POST", &links[0], &[], b"").await;
+    assert_eq!((done.status, state().as_str()), (200, "acknowledged"), "{done:?}");
+    let again = common::client::request(address, "POST", &links[1], &[], b"").await;
+    assert_eq!(again.status, 200);
+    relay.shut_down().await;
+}
+
+/// Runs the program by hand on the configuration that a relay was started with.
+fn by_hand(scratch: &Scratch, args: &[&str]) -> (Option<i32>, String) {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_alert-relay"));
+    let output =
+        command.args(args).arg("--config").arg(scratch.join("relay.toml")).env_clear().output().unwrap();
+    (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_refused_is_told_by_another_channel_and_sent_again_when_asked() {
+    let scratch = Scratch::new();
+    let smtp = Smtp::scripted(|at, _, before| {
+        (at == Stage::Rcpt && before == 0).then_some(Fault::Reply("550 5.7.1 relaying denied"))
+    })
+    .await;
+    let alarm = "[[receivers]]\nname = \"alarm\"\nemail = [\"boss@example.org\"]\n\
+                 [[receivers.file]]\npath = \"alarm.jsonl\"\n";
+    let relay = start(&scratch, &format!("{alarm}{}", smtp.toml(ONE, ""))).await;
+    post(relay.address(), &[event("203.0.113.1", "high")]).await;
+    until("the alarm", || scratch.join("alarm.jsonl").exists()).await;
+    settled(&scratch).await;
+    let told = fs::read_to_string(scratch.join("alarm.jsonl")).unwrap();
+    assert!(told.contains("relaying denied") && told.contains("email does not arrive"), "{told}");
+    assert_eq!(told.lines().count(), 1, "the alarm is told of nothing else");
+    assert!(smtp.received().is_empty(), "and not by mail");
+    let (code, list) = by_hand(&scratch, &["resend"]);
+    assert!(
+        code == Some(0) && list.contains("1 messages are parked") && list.contains("relaying denied"),
+        "{list}"
+    );
+    assert_eq!(by_hand(&scratch, &["resend", "123456"]).0, Some(1));
+    let (code, says) = by_hand(&scratch, &["resend", "all"]);
+    assert!(code == Some(0) && says.contains("1 messages will be sent"), "{says}");
+    until("it is sent", || smtp.received().len() == 1).await;
+    settled(&scratch).await;
+    relay.shut_down().await;
+    assert_eq!(state(&scratch, "ops@example.org"), "sent");
+    assert_eq!(scratch.text("SELECT receipt FROM outbox WHERE channel = 'email'"), "250 taken");
+    assert_eq!(get_status(&scratch), "0");
+}
+
+fn get_status(scratch: &Scratch) -> String {
+    scratch.text("SELECT COUNT(*) FROM outbox WHERE state = 'parked'")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_test_alert_says_which_step_failed_and_what_to_do() {
+    let cases: [(Stage, Fault, &str, &str); 8] = [
+        (Stage::Connect, Fault::Reply("554 5.7.1 go away"), "connect", "does not want to talk"),
+        (Stage::Ehlo, Fault::Drop, "connect", "No conversation"),
+        (Stage::Auth, Fault::Reply("535 5.7.8 bad credentials"), "log in", "smtp.username"),
+        (Stage::Mail, Fault::Reply("550 5.7.1 not you"), "MAIL FROM", "mail.sender"),
+        (Stage::Rcpt, Fault::Reply("550 5.1.1 no such user"), "RCPT TO", "Look at the address"),
+        (Stage::Data, Fault::Reply("451 4.3.0 not now"), "DATA", "took sender and recipient"),
+        (Stage::Message, Fault::Reply("554 5.7.1 spam"), "hand over", "had the whole mail"),
+        (Stage::Message, Fault::Stall, "after DATA", "no answer within"),
+    ];
+    let mut runs = tokio::task::JoinSet::new();
+    for (stage, fault, step, advice) in cases {
+        runs.spawn(async move {
+            let scratch = Scratch::new();
+            let smtp = Smtp::scripted(move |at, _, _| (at == stage).then_some(fault)).await;
+            let more = "username = \"relay\"\npassword = \"s3cret-word\"\ntimeout = \"2s\"\n";
+            fs::write(scratch.join("relay.toml"), common::toml(&scratch, &smtp.toml(ONE, more))).unwrap();
+            let (code, says) =
+                tokio::task::spawn_blocking(move || by_hand(&scratch, &["test-alert"])).await.unwrap();
+            assert_eq!(code, Some(1), "{says}");
+            assert!(says.contains("ok      name       localhost is 127.0.0.1"), "{says}");
+            assert!(
+                says.contains("FAILED") && says.contains(step) && says.contains(advice),
+                "{stage:?}: {says}"
+            );
+            assert!(!says.contains("s3cret-word"));
+        });
+    }
+    while let Some(run) = runs.join_next().await {
+        run.expect("the case holds");
+    }
+    let scratch = Scratch::new();
+    let smtp = Smtp::start().await;
+    let file = "[[receivers]]\nname = \"f\"\n[[receivers.file]]\npath = \"alerts.jsonl\"\n";
+    fs::write(scratch.join("relay.toml"), common::toml(&scratch, &format!("{file}{}", smtp.toml(ONE, ""))))
+        .unwrap();
+    let (scratch, (code, says)) = tokio::task::spawn_blocking(move || {
+        let said = by_hand(&scratch, &["test-alert"]);
+        (scratch, said)
+    })
+    .await
+    .unwrap();
+    assert_eq!(code, Some(0), "{says}");
+    for step in ["name", "connect", "MAIL FROM", "RCPT TO", "DATA", "hand over"] {
+        assert!(says.contains(&format!("ok      {step}")), "{says}");
+    }
+    assert_eq!(smtp.received().len(), 1);
+    assert!(fs::read_to_string(scratch.join("alerts.jsonl")).unwrap().contains("\"kind\":\"test\""));
+    // A name that is none (RFC 6761), and a port where nobody listens.
+    for (server, port, step, advice) in
+        [("no.such.invalid", 25, "name", "machine's DNS"), ("127.0.0.1", 1, "connect", "Nothing listens")]
+    {
+        let scratch = Scratch::new();
+        let tables = format!(
+            "[smtp]\nserver = {server:?}\nport = {port}\nallow_plaintext = true\ntls = \"none\"\n\
+             [mail]\nsender = \"a@x.org\"\nrecipients = [\"b@x.org\"]\n"
+        );
+        fs::write(scratch.join("relay.toml"), common::toml(&scratch, &tables)).unwrap();
+        let (code, says) =
+            tokio::task::spawn_blocking(move || by_hand(&scratch, &["test-alert"])).await.unwrap();
+        assert_eq!(code, Some(1), "{says}");
+        assert!(says.contains(&format!("FAILED  {step}")) && says.contains(advice), "{says}");
+    }
+}

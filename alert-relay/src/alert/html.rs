@@ -1,11 +1,12 @@
 //! The HTML of a mail: tables and inline styles for old clients, a fluid width for phones, a dark form where the
-//! client offers one. No image, no script, and one link: to the relay itself.
+//! client offers one. No image, no script, and no link but to the relay
+//! itself.
 
 use std::fmt::Write as _;
 
 use wire::Severity;
 
-use super::{clean::escape, story::Story};
+use super::{chart, clean::escape, story::Story};
 
 /// What a class looks like in the dark; the light form stands inline, where every client reads it.
 const STYLE: &str = "\
@@ -21,7 +22,7 @@ const FONT: &str = "font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,
 const MONO: &str = "font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:13px";
 
 /// Colours with enough contrast for white text (WCAG 2.2 AA).
-const fn colour(severity: Severity) -> &'static str {
+pub(super) const fn colour(severity: Severity) -> &'static str {
     match severity {
         Severity::Low => "#3b6ea5",
         Severity::Medium => "#8a6100",
@@ -35,6 +36,10 @@ pub(super) fn render(story: &Story) -> String {
     let mut body = String::new();
     head(&mut body, story);
     table(&mut body, &story.facts);
+    if let Some(hours) = &story.hours {
+        heading(&mut body, "Last 24 hours");
+        body.push_str(&chart::html(hours, story.severity));
+    }
     threats(&mut body, story);
     heading(&mut body, "What to do next");
     body.push_str("<ol class=\"ink\" style=\"margin:0;padding-left:22px;color:#1b2733\">");
@@ -84,11 +89,20 @@ fn head(out: &mut String, story: &Story) {
          <p class=\"ink\" style=\"margin:0 0 16px;color:#1b2733\">{lead}</p>\
          <p style=\"margin:0 0 20px\"><a class=\"button\" href=\"{link}\" style=\"display:inline-block;\
          background:{colour};color:#ffffff;text-decoration:none;font-weight:600;padding:10px 18px;\
-         border-radius:6px\">Open the incident</a></p>",
+         border-radius:6px\">Open the incident</a>{acknowledge}</p>",
         level = story.severity.as_str().to_uppercase(),
         title = escape(&story.title),
         lead = escape(&story.lead),
         link = escape(&story.link),
+        acknowledge = match &story.acknowledge {
+            None => String::new(),
+            Some(link) => format!(
+                " <a class=\"ink\" href=\"{}\" style=\"display:inline-block;color:#1b2733;text-decoration:none;\
+                 font-weight:600;padding:9px 17px;margin-left:6px;border:1px solid #9aa7b4;border-radius:6px\">\
+                 Acknowledge</a>",
+                escape(link)
+            ),
+        },
     );
 }
 

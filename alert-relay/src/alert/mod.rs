@@ -1,6 +1,7 @@
 //! Composes the mail of an incident. Pure: what it says depends on its arguments only.
 
 pub(crate) mod advice;
+pub(crate) mod chart;
 pub(crate) mod clean;
 mod html;
 mod report;
@@ -44,18 +45,54 @@ pub(crate) struct Letter {
 }
 
 /// The mail of an incident as it stands, told with its latest events (newest first).
-pub(crate) fn compose(incident: &Incident, events: &[StoredEvent], public_url: &str, domain: &str) -> Letter {
-    letter(incident, events, public_url, domain, Occasion::Incident)
+pub(crate) fn compose(
+    incident: &Incident,
+    events: &[StoredEvent],
+    extra: &Extra,
+    public_url: &str,
+    domain: &str,
+) -> Letter {
+    letter(incident, events, extra, public_url, domain, Occasion::Incident)
+}
+
+/// What a mail has beside the incident.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Extra {
+    /// The incident's events of the last 24 hours.
+    pub(crate) hours: Option<chart::Hours>,
+    /// Whether each recipient gets a link that acknowledges (see [`acknowledge::placeholder`]).
+    pub(crate) acknowledge: bool,
+}
+
+/// A message about the relay itself.
+pub(crate) fn notice_letter(id: EventId, title: &str, lead: &str, public_url: &str, domain: &str) -> Letter {
+    let (title, lead) = (clean::clean(title, 200), clean::clean(lead, 1000));
+    let link = format!("{public_url}/readyz");
+    Letter {
+        subject: format!("Modelgate relay: {title}"),
+        text: format!("{title}\n\n{lead}\n\n{link}\n"),
+        html: format!(
+            "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"></head><body><h1>{}</h1><p>{}</p></body></html>",
+            clean::escape(&title),
+            clean::escape(&lead)
+        ),
+        message_id: format!("<notice-{id}@{domain}>"),
+        in_reply_to: None,
+        severity: Severity::High,
+        incident: String::new(),
+        report: Report { title, lead, link, ..Report::default() },
+    }
 }
 
 fn letter(
     incident: &Incident,
     events: &[StoredEvent],
+    extra: &Extra,
     public_url: &str,
     domain: &str,
     occasion: Occasion,
 ) -> Letter {
-    let story = Story::of(incident, events, public_url, occasion);
+    let story = Story::of(incident, events, extra, public_url, occasion);
     let message_id = |sequence: u64| format!("<incident-{}.{sequence}@{domain}>", incident.id);
     let sequence = incident.notify.sequence;
     let kind = match (occasion, sequence) {
@@ -92,7 +129,7 @@ pub(crate) fn test_letter(
     let mut incident = Incident::open(id, key, now_ms);
     incident.add(&event, now_ms, alerts);
     let events = [StoredEvent { seq: 0, received_ms: now_ms, event }];
-    letter(&incident, &events, public_url, domain, Occasion::Test)
+    letter(&incident, &events, &Extra::default(), public_url, domain, Occasion::Test)
 }
 
 fn test_event(id: EventId, now_ms: u64) -> Event {

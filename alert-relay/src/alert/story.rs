@@ -5,10 +5,12 @@
 use wire::{Category, Direction, Event, Severity, Verdict};
 
 use super::{
-    advice,
+    Extra, advice,
+    chart::Hours,
     clean::{clean, show},
 };
 use crate::{
+    acknowledge::placeholder,
     clock::Civil,
     incident::{Incident, UNKNOWN_CLIENT, worst},
     store::StoredEvent,
@@ -38,6 +40,10 @@ pub(super) struct Story {
     pub(super) requests: Vec<Vec<(&'static str, String)>>,
     pub(super) steps: &'static [&'static str],
     pub(super) link: String,
+    /// What stands for a link that acknowledges.
+    pub(super) acknowledge: Option<String>,
+    /// Events by hour.
+    pub(super) hours: Option<Hours>,
     pub(super) ids: Vec<String>,
     pub(super) more_ids: u64,
     pub(super) footer: String,
@@ -64,6 +70,7 @@ impl Story {
     pub(super) fn of(
         incident: &Incident,
         events: &[StoredEvent],
+        extra: &Extra,
         public_url: &str,
         occasion: Occasion,
     ) -> Self {
@@ -87,6 +94,8 @@ impl Story {
                 Occasion::Incident => format!("{public_url}/incidents/{}", incident.id),
                 Occasion::Test => format!("{public_url}/readyz"),
             },
+            acknowledge: extra.acknowledge.then(|| placeholder(&incident.id.to_string())),
+            hours: extra.hours,
             ids: events.iter().take(IDS).map(|stored| stored.event.id.to_string()).collect(),
             more_ids: incident.count.saturating_sub(events.len().min(IDS) as u64),
             footer: match occasion {

@@ -18,7 +18,7 @@ fn incident_of(events: &[Event]) -> (Incident, Vec<StoredEvent>) {
 
 fn composed(events: &[Event]) -> Letter {
     let (incident, stored) = incident_of(events);
-    compose(&incident, &stored, "https://relay.example.org", "mail.example.org")
+    compose(&incident, &stored, &Extra::default(), "https://relay.example.org", "mail.example.org")
 }
 
 #[test]
@@ -51,13 +51,17 @@ fn says_what_happened_who_how_bad_why_and_what_to_do() {
 #[test]
 fn message_ids_follow_from_incident_and_sequence() {
     let (mut incident, stored) = incident_of(&[testing::event(1)]);
-    let first = compose(&incident, &stored, "http://x", "d");
+    let first = compose(&incident, &stored, &Extra::default(), "http://x", "d");
     assert_eq!(first.message_id, "<incident-01a1fb67-1030-7424-8909-090909090909.0@d>");
     assert_eq!(first.in_reply_to, None);
-    assert_eq!(compose(&incident, &stored, "http://x", "d"), first, "composing again changes nothing");
+    assert_eq!(
+        compose(&incident, &stored, &Extra::default(), "http://x", "d"),
+        first,
+        "composing again changes nothing"
+    );
     incident.notify = Notify { sequence: 2, count: 1, ..Notify::default() };
     incident.count = 8;
-    let third = compose(&incident, &stored, "http://x", "d");
+    let third = compose(&incident, &stored, &Extra::default(), "http://x", "d");
     assert_eq!(third.message_id, "<incident-01a1fb67-1030-7424-8909-090909090909.2@d>");
     assert_eq!(third.in_reply_to.as_deref(), Some(first.message_id.as_str()));
     assert!(third.text.contains("7 more events in this incident, 8 in all."), "{}", third.text);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::story::Story;
+use super::{chart, story::Story};
 
 /// Width of the column of names.
 const NAMES: usize = 20;
@@ -17,7 +17,14 @@ pub(super) fn render(story: &Story) -> String {
     let _ = writeln!(out, "[{level}] {}\n", story.title);
     let _ = writeln!(out, "{}", wrap(&story.lead, ""));
     let _ = writeln!(out, "Incident: {}\n", story.link);
+    if let Some(link) = &story.acknowledge {
+        let _ = writeln!(out, "Acknowledge it: {link}\n");
+    }
     table(&mut out, &story.facts);
+    if let Some(hours) = &story.hours {
+        heading(&mut out, "Last 24 hours");
+        let _ = writeln!(out, "{}", chart::text(hours));
+    }
     heading(&mut out, "Threats");
     for threat in &story.threats {
         let _ = writeln!(out, "* {} ({}, {}x)", threat.rule, threat.severity.as_str(), threat.count);

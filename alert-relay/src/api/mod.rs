@@ -1,5 +1,6 @@
 //! The HTTP interface. What it offers is listed once, in [`operation`]; router and OpenAPI both follow that list.
 
+mod acknowledge;
 mod audit;
 mod change;
 mod decisions;
@@ -189,6 +190,8 @@ fn handler(operation: Operation) -> MethodRouter<Shared> {
         Operation::Resolve => post(change::resolve),
         Operation::Reopen => post(change::reopen),
         Operation::Comment => post(change::comment),
+        Operation::AcknowledgePage => get(acknowledge::page),
+        Operation::AcknowledgeByMail => post(acknowledge::act),
         Operation::ListEvents => get(events::list),
         Operation::Audit => get(audit::list),
     }

@@ -20,6 +20,8 @@ pub(super) enum Operation {
     Resolve,
     Reopen,
     Comment,
+    AcknowledgePage,
+    AcknowledgeByMail,
     ListEvents,
     Audit,
 }
@@ -376,6 +378,45 @@ const COMMENT: Spec = Spec {
     responses: &CHANGED,
 };
 
+/// What the link in a mail carries.
+const SEALED: &[Parameter] = &[
+    Parameter {
+        name: "until",
+        description: "When the link ends, Unix seconds",
+        schema: r#"{"type":"integer","minimum":0}"#,
+    },
+    Parameter { name: "seal", description: "Its seal", schema: r#"{"type":"string"}"# },
+    Parameter { name: "to", description: "Whom the mail was for", schema: r#"{"type":"string"}"# },
+];
+
+const SEALED_ANSWERS: [Answer; 5] = [
+    Answer { status: 200, description: "The page", media: "text/html", schema: "" },
+    BAD_QUERY,
+    problem(403, "The seal does not hold, or no longer"),
+    problem(404, "No such incident"),
+    UNAVAILABLE,
+];
+
+const ACKNOWLEDGE_PAGE: Spec = Spec {
+    id: "getAcknowledgePage",
+    method: "get",
+    path: "/acknowledge/{id}",
+    summary: "The page behind the link of a mail; it changes nothing",
+    access: Access::Open,
+    query: SEALED,
+    responses: &SEALED_ANSWERS,
+};
+
+const ACKNOWLEDGE_BY_MAIL: Spec = Spec {
+    id: "acknowledgeByMail",
+    method: "post",
+    path: "/acknowledge/{id}",
+    summary: "Acknowledges an incident for whom the mail was for",
+    access: Access::Open,
+    query: SEALED,
+    responses: &SEALED_ANSWERS,
+};
+
 const LIST_EVENTS: Spec = Spec {
     id: "listEvents",
     method: "get",
@@ -460,7 +501,7 @@ const AUDIT: Spec = Spec {
 
 impl Operation {
     /// Every operation there is.
-    pub(super) const ALL: [Self; 19] = [
+    pub(super) const ALL: [Self; 21] = [
         Self::Events,
         Self::Summary,
         Self::Incidents,
@@ -478,6 +519,8 @@ impl Operation {
         Self::Resolve,
         Self::Reopen,
         Self::Comment,
+        Self::AcknowledgePage,
+        Self::AcknowledgeByMail,
         Self::ListEvents,
         Self::Audit,
     ];
@@ -502,6 +545,8 @@ impl Operation {
             Self::Resolve => &RESOLVE,
             Self::Reopen => &REOPEN,
             Self::Comment => &COMMENT,
+            Self::AcknowledgePage => &ACKNOWLEDGE_PAGE,
+            Self::AcknowledgeByMail => &ACKNOWLEDGE_BY_MAIL,
             Self::ListEvents => &LIST_EVENTS,
             Self::Audit => &AUDIT,
         }

@@ -55,6 +55,12 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// What was said.
+    pub(crate) fn said(&self) -> &str {
+        let (Self::Temporary { said, .. } | Self::Permanent(said)) = self;
+        said
+    }
+
     /// A temporary failure of which nobody said how long it lasts.
     pub(crate) fn temporary(said: impl Into<String>) -> Self {
         Self::Temporary { said: said.into(), after: None }
@@ -85,13 +91,19 @@ impl Channels {
     /// # Errors
     /// What cannot be used, by target.
     pub(crate) fn new(config: &Config) -> Result<Self, String> {
-        let mail = Mailer::new(&config.mail, &config.transport)?;
+        let mail =
+            Mailer::new(&config.mail, &config.transport)?.linking(&config.public_url, &config.webhook_keys);
         let mut targets = HashMap::new();
         for way in config.receivers.iter().flat_map(|receiver| &receiver.ways) {
             let channel = open(way).map_err(|e| format!("{} {}: {e}", way.channel.as_str(), way.label))?;
             targets.insert((way.channel, way.label.clone()), channel);
         }
         Ok(Self { mail, targets })
+    }
+
+    /// Mail alone.
+    pub(crate) fn mail(&self) -> &Mailer {
+        &self.mail
     }
 
     /// The way to a target; none if the configuration no longer has it.

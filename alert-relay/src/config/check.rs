@@ -12,7 +12,7 @@ use wire::{Category, DecisionAction, Severity, Subject, signature::Key};
 use crate::automatic::{About, AutomaticDecision};
 
 use super::{
-    Alerts, Config, ConfigErrors, Ingest, Log, LogForm, Mail, Outbox, ServerTls, Smtp, Source, Tls,
+    Alerts, Config, ConfigErrors, Ingest, Log, LogForm, Mail, Outbox, ServerTls, Smtp, SmtpAuth, Source, Tls,
     Transport,
     duration::Written,
     raw::{self, Raw},
@@ -248,12 +248,23 @@ impl Check<'_> {
                 .map_err(|e| self.errors.push(format!("smtp.ca_file: cannot read {}: {e}", path.display())))
                 .ok()
         });
-        let credentials = self.credentials(raw.username, raw.password, raw.password_file.as_deref());
+        let identity = self.identity("smtp", raw.certificate_file.as_deref(), raw.key_file.as_deref());
+        let token_file = raw.token_file.as_deref().map(|path| self.source.beside_file(path));
+        let auth = self.smtp_auth(raw.auth.as_deref(), token_file.is_some());
+        let secret_file = match (&raw.token_file, &raw.password_file) {
+            (Some(_), Some(_)) => {
+                self.errors.push("smtp.token_file and smtp.password_file are both set; keep one".to_owned());
+                None
+            }
+            (token, password) => token.as_deref().or(password.as_deref()),
+        };
+        let credentials = self.credentials(raw.username, raw.password, secret_file);
         let timeout = written(raw.timeout, Duration::from_secs(60));
         if timeout.is_zero() || timeout > Duration::from_secs(600) {
             self.errors.push("smtp.timeout: between 1s and 10m".to_owned());
         }
-        Some(Smtp { server, port, tls, ca, credentials, hello_name: raw.hello_name, timeout })
+        let hello_name = raw.hello_name;
+        Some(Smtp { server, port, tls, ca, identity, credentials, auth, token_file, hello_name, timeout })
     }
 
     /// The mode as given, else what fits the port and the host.
@@ -282,6 +293,24 @@ impl Check<'_> {
             }
         }
         Some(tls)
+    }
+
+    fn smtp_auth(&mut self, word: Option<&str>, token: bool) -> SmtpAuth {
+        let auth = match word {
+            None if token => SmtpAuth::Xoauth2,
+            None => SmtpAuth::PlainOrLogin,
+            Some("plain") => SmtpAuth::Plain,
+            Some("login") => SmtpAuth::Login,
+            Some("xoauth2") => SmtpAuth::Xoauth2,
+            Some(other) => {
+                self.errors.push(format!("smtp.auth: {other:?} is none of plain, login, xoauth2"));
+                SmtpAuth::PlainOrLogin
+            }
+        };
+        if token && auth != SmtpAuth::Xoauth2 {
+            self.errors.push("smtp.token_file: tokens are for auth = \"xoauth2\"".to_owned());
+        }
+        auth
     }
 
     fn credentials(

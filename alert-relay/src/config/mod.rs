@@ -155,12 +155,31 @@ pub struct Smtp {
     pub tls: Tls,
     /// Certificate authority to trust beside the public ones, PEM.
     pub ca: Option<Vec<u8>>,
-    /// User name and password.
+    /// A certificate to show, and its key, PEM.
+    pub identity: Option<(Vec<u8>, Secret)>,
+    /// User name, and password or token.
     pub credentials: Option<(String, Secret)>,
+    /// How to log in.
+    pub auth: SmtpAuth,
+    /// Where the token is read anew for each mail.
+    pub token_file: Option<PathBuf>,
     /// The name given in `EHLO`; the host's own if absent.
     pub hello_name: Option<String>,
     /// Longest time one mail may take.
     pub timeout: Duration,
+}
+
+/// How to log in at a mail server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SmtpAuth {
+    /// What the server offers of the two.
+    PlainOrLogin,
+    /// RFC 4616.
+    Plain,
+    /// For servers that know nothing else.
+    Login,
+    /// A bearer token of OAuth 2.
+    Xoauth2,
 }
 
 /// Encryption on the way to the mail server. There is no opportunistic mode: a downgrade attack would go unnoticed.

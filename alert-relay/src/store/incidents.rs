@@ -112,6 +112,25 @@ pub(crate) fn due(db: &Db, now_ms: u64, limit: usize) -> Result<Vec<Incident>, D
     db.query(&sql, &[now_ms.into(), limit.into()], row)
 }
 
+/// Events of an incident by hour, the last of 24 ending at `now_ms`; of its latest ones, so that a flood costs no more.
+pub(crate) fn hours_of(db: &Db, id: EventId, now_ms: u64) -> Result<[u64; 24], DbError> {
+    const LATEST: u64 = 20_000;
+    let mut hours = [0; 24];
+    let found = db.query(
+        "SELECT (?2 - time_ms) / 3600000 AS ago, COUNT(*) FROM \
+         (SELECT time_ms FROM events WHERE incident = ?1 ORDER BY seq DESC LIMIT ?3) AS latest \
+         WHERE time_ms > ?2 - 86400000 AND time_ms <= ?2 GROUP BY ago",
+        &[id.into(), now_ms.into(), LATEST.into()],
+        |row| Ok((row.uint(0)?, row.uint(1)?)),
+    )?;
+    for (ago, count) in found {
+        if let Some(hour) = usize::try_from(ago).ok().and_then(|ago| hours.iter_mut().rev().nth(ago)) {
+            *hour += count;
+        }
+    }
+    Ok(hours)
+}
+
 /// The latest events of an incident, newest first.
 pub(crate) fn events_of(db: &Db, id: EventId, limit: usize) -> Result<Vec<StoredEvent>, DbError> {
     db.query(

@@ -53,7 +53,7 @@ use crate::{
     metrics::Metrics,
 };
 
-pub(crate) use outbox::{Claimed, Outcome};
+pub(crate) use outbox::{Claimed, Outcome, parked, resend};
 pub(crate) use read::{Delivery, IncidentFilter, OutboxState, StoredEvent};
 pub(crate) use retention::{Class, is_due};
 pub(crate) use writer::Started;
@@ -479,8 +479,8 @@ pub(crate) use db::{Db, DbError, Place};
 pub(crate) use decisions::{NewDecision, StoredDecision, decision_page};
 pub(crate) use examine::{Finding, begin_new_life, copy_whole, examine};
 pub(crate) use incidents::{
-    Relation, due as due_incidents, events_of, get as get_incident, quiet as quiet_incidents, related,
-    timeline_of,
+    Relation, due as due_incidents, events_of, get as get_incident, hours_of, quiet as quiet_incidents,
+    related, timeline_of,
 };
 pub(crate) use lock::take as lock_file;
 pub(crate) use read::{due_channels, events_after, incident_page, notifications_of, outbox_state};

@@ -2,7 +2,8 @@
 
 use super::{
     NewNotification,
-    db::{Db, DbError, Dialect, Value, broken},
+    db::{Db, DbError, Dialect, Place, Session, Value, broken, open_new},
+    schema,
 };
 use crate::config::Channel;
 
@@ -134,4 +135,55 @@ pub(super) fn insert(db: &Db, notification: &NewNotification, now_ms: u64) -> Re
          VALUES (?1, ?2, ?3, ?4, 'pending', ?5, ?5) ON CONFLICT (notification, channel, recipient) DO NOTHING",
         &rows,
     )
+}
+
+/// A message that was refused for good.
+#[derive(Clone, Debug)]
+pub(crate) struct Parked {
+    /// The row.
+    pub(crate) id: i64,
+    /// How: the channel's word.
+    pub(crate) channel: String,
+    /// To whom.
+    pub(crate) recipient: String,
+    /// Since when, Unix milliseconds.
+    pub(crate) since_ms: u64,
+    /// What was said.
+    pub(crate) error: String,
+}
+
+/// What was refused for good, the latest first.
+pub(crate) fn parked(db: &Db, limit: usize) -> Result<Vec<Parked>, DbError> {
+    db.query(
+        "SELECT id, channel, recipient, COALESCE(settled_ms, 0), COALESCE(error, '') FROM outbox \
+         WHERE state = 'parked' ORDER BY settled_ms DESC LIMIT ?1",
+        &[limit.into()],
+        |row| {
+            Ok(Parked {
+                id: row.int(0)?,
+                channel: row.text(1)?,
+                recipient: row.text(2)?,
+                since_ms: row.uint(3)?,
+                error: row.text(4)?,
+            })
+        },
+    )
+}
+
+/// Puts one message that was refused for good, or all of them, back to be sent now; how many. A relay may be running.
+///
+/// # Errors
+/// What the database says.
+pub(crate) fn resend(place: &Place, id: Option<i64>, now_ms: u64) -> Result<u64, DbError> {
+    let db = match place {
+        Place::Sqlite(path) => Db::Sqlite(open_new(path)?),
+        Place::Postgres(config) => Db::Postgres(Session::connect(config)?),
+    };
+    schema::current(&db)?;
+    let sql = "UPDATE outbox SET state = 'pending', attempts = 0, due_ms = ?1, created_ms = ?1, lease_ms = 0, \
+               settled_ms = NULL WHERE state = 'parked'";
+    match id {
+        None => db.execute(sql, &[now_ms.into()]),
+        Some(id) => db.execute(&format!("{sql} AND id = ?2"), &[now_ms.into(), id.into()]),
+    }
 }

@@ -185,8 +185,8 @@ impl Session {
                 "EHLO" | "HELO" => {
                     let starttls = matches!(self.encryption, Encryption::StartTls(_)) && !mail.encrypted;
                     let reply = match starttls {
-                        true => "250-test\r\n250-8BITMIME\r\n250-STARTTLS\r\n250 AUTH PLAIN LOGIN",
-                        false => "250-test\r\n250-8BITMIME\r\n250 AUTH PLAIN LOGIN",
+                        true => "250-test\r\n250-8BITMIME\r\n250-STARTTLS\r\n250 AUTH PLAIN LOGIN XOAUTH2",
+                        false => "250-test\r\n250-8BITMIME\r\n250 AUTH PLAIN LOGIN XOAUTH2",
                     };
                     self.answer(&mut stream, Stage::Ehlo, &line, reply).await?;
                 }
@@ -199,6 +199,14 @@ impl Session {
                 }
                 "AUTH" => {
                     mail.login = Some(line.clone());
+                    if line == "AUTH LOGIN" {
+                        // "Username:" and "Password:" in base64.
+                        for challenge in ["334 VXNlcm5hbWU6", "334 UGFzc3dvcmQ6"] {
+                            write(&mut stream, challenge).await?;
+                            let answer = read_line(&mut stream).await?;
+                            mail.login = mail.login.map(|login| format!("{login} {answer}"));
+                        }
+                    }
                     self.answer(&mut stream, Stage::Auth, &line, "235 welcome").await?;
                 }
                 "MAIL" => {

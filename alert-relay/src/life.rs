@@ -1,0 +1,77 @@
+//! From start to end: signals, and a configuration that is read anew.
+
+use std::net::TcpListener;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{
+    Relay,
+    channel::Channels,
+    config::{Config, ConfigErrors},
+    notice, server,
+};
+
+/// Serves until the system asks for the end (SIGTERM, SIGINT). SIGHUP reads the configuration anew: if it is good, requests
+/// under way are finished and everything begins again with it on the same socket, whose connections wait meanwhile; if
+/// not, the last good one stays.
+///
+/// # Errors
+/// What could not be opened, written or bound at the start.
+pub async fn run(mut config: Config, load: impl Fn() -> Result<Config, ConfigErrors>) -> Result<(), String> {
+    let handler = |kind| signal(kind).map_err(|e| format!("cannot listen for signals: {e}"));
+    let mut terminate = handler(SignalKind::terminate())?;
+    let mut interrupt = handler(SignalKind::interrupt())?;
+    let mut hang_up = handler(SignalKind::hangup())?;
+    let mut listener = server::bind(config.listen)?;
+    let mut relay = start(&config, &listener).await?;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hang_up.recv() => {}
+        }
+        let (new, socket) = match load().map_err(|e| e.to_string()).and_then(|new| prepare(new, &config)) {
+            Ok(prepared) => prepared,
+            Err(e) => {
+                for line in e.lines() {
+                    notice::error!("configuration: the last good one stays: {line}");
+                }
+                continue;
+            }
+        };
+        notice::info!("configuration: read anew");
+        relay.shut_down().await;
+        let socket = match socket {
+            Some(socket) => socket,
+            None => again(&listener)?,
+        };
+        relay = match start(&new, &socket).await {
+            Ok(relay) => {
+                (config, listener) = (new, socket);
+                relay
+            }
+            Err(e) => {
+                notice::error!("configuration: the last good one is used again: {e}");
+                start(&config, &listener).await?
+            }
+        };
+    }
+    relay.shut_down().await;
+    Ok(())
+}
+
+/// What can fail while the relay still runs: what the channels need, and another address.
+fn prepare(new: Config, old: &Config) -> Result<(Config, Option<TcpListener>), String> {
+    Channels::new(&new)?;
+    let socket = if new.listen == old.listen { None } else { Some(server::bind(new.listen)?) };
+    Ok((new, socket))
+}
+
+async fn start(config: &Config, listener: &TcpListener) -> Result<Relay, String> {
+    Relay::start_on(config.clone(), again(listener)?).await
+}
+
+/// The same socket once more: connections that come between two lives wait in it.
+fn again(listener: &TcpListener) -> Result<TcpListener, String> {
+    listener.try_clone().map_err(|e| format!("cannot use the listening socket again: {e}"))
+}

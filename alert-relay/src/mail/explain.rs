@@ -1,0 +1,52 @@
+//! What an operator should look at when a step of a test mail fails.
+
+use super::smtp::Step;
+
+/// In plain words, by the step and what was said.
+pub(super) fn advice(step: Step, said: &str) -> &'static str {
+    let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
+    match step {
+        Step::Name => {
+            "The server's name could not be found. Look at smtp.server for a slip of the pen, and at this machine's DNS."
+        }
+        Step::Connect if has(&["refused"]) => {
+            "Nothing listens there. Look at smtp.port (587 for starttls, 465 for implicit), and whether the server runs."
+        }
+        Step::Connect if has(&["certificate", "UnknownIssuer", "tls", "TLS", "corrupt", "handshake"]) => {
+            "Encryption failed. If the server has an authority of its own, name it in smtp.ca_file; the name in smtp.server \
+             must stand in its certificate; implicit is for port 465, starttls for 587."
+        }
+        Step::Connect if has(&["554", "421", "550"]) => {
+            "The server does not want to talk to this machine. Ask its administrator whether this address may send."
+        }
+        Step::Connect => {
+            "No conversation came about. Look whether a firewall is between, and whether it is a mail server that answers there."
+        }
+        Step::StartTls if has(&["offers no"]) => {
+            "The server offers no encryption here. Try tls = \"implicit\" with port 465; none is for the same machine only."
+        }
+        Step::StartTls => {
+            "Encryption failed. If the server has an authority of its own, name it in smtp.ca_file; the name in smtp.server \
+             must stand in its certificate."
+        }
+        Step::LogIn if has(&["mechanism"]) => {
+            "The server offers no way to log in that is configured. Look at smtp.auth; many servers offer it only with TLS."
+        }
+        Step::LogIn => {
+            "The server did not accept who we are. Look at smtp.username and the password or token; some providers want a \
+             password made for this application."
+        }
+        Step::Sender => {
+            "The server does not take mail from this sender. Look at mail.sender: may this account send as it?"
+        }
+        Step::Recipient if has(&["relay", "Relay", "530", "authenti"]) => {
+            "The server passes nothing on for us. It may want a log-in (smtp.username), or this machine's address be allowed."
+        }
+        Step::Recipient => "The server does not take mail for this recipient. Look at the address.",
+        Step::Data => "The server took sender and recipient, but no mail. Its words above say why.",
+        Step::Message => {
+            "The server had the whole mail and refused it: too big, taken for spam, or against its rules. Its words above say \
+             why; SPF, DKIM and DMARC of the sender's domain are the usual reasons."
+        }
+    }
+}
