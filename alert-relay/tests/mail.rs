@@ -127,20 +127,25 @@ async fn temporary_failures_at_every_stage_end_in_one_mail() {
         (Stage::Connect, Fault::Stall),
         (Stage::Ehlo, Fault::Reply("421 4.3.2 closing")),
         (Stage::Ehlo, Fault::Stall),
+        (Stage::Ehlo, Fault::Drop),
+        (Stage::Ehlo, Fault::Reply("502 5.5.1 no such command")),
         (Stage::Mail, Fault::Reply("451 4.3.0 try again")),
         (Stage::Mail, Fault::Drop),
         (Stage::Mail, Fault::Stall),
         (Stage::Rcpt, Fault::Reply("450 4.2.1 greylisted")),
         (Stage::Rcpt, Fault::Reply("530 5.7.0 authentication required")),
         (Stage::Rcpt, Fault::Stall),
+        (Stage::Rcpt, Fault::Drop),
+        (Stage::Rcpt, Fault::Reply("421 4.3.2 closing")),
         (Stage::Data, Fault::Reply("451 4.3.0 try again")),
         (Stage::Data, Fault::Drop),
+        (Stage::Data, Fault::Stall),
         (Stage::Message, Fault::Reply("452 4.3.1 full")),
         (Stage::Message, Fault::Reply("not a reply")),
         (Stage::Message, Fault::Drop),
         (Stage::Message, Fault::Stall),
     ];
-    assert!(faults.len() >= 18);
+    assert!(faults.len() >= 23);
     let mut cases = tokio::task::JoinSet::new();
     for (stage, fault) in faults {
         cases.spawn(async move {
@@ -208,6 +213,57 @@ async fn a_refused_recipient_does_not_keep_the_mail_from_the_other() {
     let error = scratch.text("SELECT error FROM outbox WHERE state = 'parked'");
     assert!(error.contains("550") && error.contains("no such user"), "{error}");
     assert_eq!(smtp.reached(Stage::Rcpt), 2, "a refusal is not tried again");
+}
+
+#[tokio::test]
+async fn one_refused_and_one_greylisted_of_three_recipients_are_each_their_own_affair() {
+    let scratch = Scratch::new();
+    let smtp = Smtp::scripted(|at, line, before| match at {
+        Stage::Rcpt if line.contains("gone@") => Some(Fault::Reply("550 5.1.1 no such user")),
+        Stage::Rcpt if line.contains("later@") && before < 3 => Some(Fault::Reply("450 4.2.1 greylisted")),
+        _ => None,
+    })
+    .await;
+    let three = ["later@example.org", "gone@example.org", "ops@example.org"];
+    let relay = one_event(&scratch, &smtp, &three, "").await;
+    settled(&scratch).await;
+    relay.shut_down().await;
+    let states: Vec<String> = three.iter().map(|recipient| state(&scratch, recipient)).collect();
+    assert_eq!(states, ["sent", "parked", "sent"]);
+    let mut to: Vec<String> = smtp.received().iter().flat_map(|mail| mail.to.clone()).collect();
+    to.sort();
+    assert_eq!(to, ["<later@example.org>", "<ops@example.org>"], "each once");
+}
+
+#[tokio::test]
+async fn a_failed_log_in_or_starttls_of_the_server_is_tried_again() {
+    let (acceptor, pem) = certificate();
+    let login = "username = \"relay\"\npassword = \"x\"\n";
+    let cases = [
+        (
+            Stage::StartTls,
+            Fault::Reply("454 4.7.0 TLS not available"),
+            "tls = \"starttls\"\nca_file = \"ca.pem\"\n",
+        ),
+        (Stage::StartTls, Fault::Stall, "tls = \"starttls\"\nca_file = \"ca.pem\"\ntimeout = \"2s\"\n"),
+        (Stage::Auth, Fault::Reply("454 4.7.0 busy"), login),
+        (Stage::Auth, Fault::Drop, login),
+    ];
+    for (stage, fault, more) in cases {
+        let scratch = Scratch::new();
+        fs::write(scratch.join("ca.pem"), &pem).unwrap();
+        let encryption = match stage {
+            Stage::StartTls => Encryption::StartTls(acceptor.clone()),
+            _ => Encryption::None,
+        };
+        let script = move |at, _: &str, before| (at == stage && before == 0).then_some(fault);
+        let smtp = Smtp::with(encryption, script).await;
+        let relay = one_event(&scratch, &smtp, ONE, more).await;
+        settled(&scratch).await;
+        relay.shut_down().await;
+        assert_eq!(smtp.received().len(), 1, "{stage:?} {fault:?}");
+        assert_eq!(scratch.count("SELECT attempts FROM outbox"), 2, "{stage:?} {fault:?}");
+    }
 }
 
 #[tokio::test]

@@ -166,6 +166,7 @@ pub(crate) fn router(shared: Shared) -> Router {
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "not with this method".to_owned())
         })
+        .layer(middleware::map_response(as_problem))
         .layer(middleware::map_response(with_safe_headers))
         .with_state(shared)
 }
@@ -244,6 +245,21 @@ fn shown_token(authorization: &str) -> Option<String> {
         return decoded.split_once(':').map(|(_, password)| password.to_owned());
     }
     None
+}
+
+/// What refuses a request before any handler sees it (a path or query that is no text) answers as handlers do.
+async fn as_problem(response: Response) -> Response {
+    let status = response.status();
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    let is_problem = kind.is_some_and(|kind| kind == "application/problem+json");
+    if is_problem || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    // Not ready is no problem of the request, and has a body of its own.
+    if kind.is_some_and(|kind| kind == "application/json") {
+        return response;
+    }
+    Problem::new(status, "the path, the query or a header cannot be read".to_owned()).into_response()
 }
 
 async fn with_safe_headers(mut response: Response) -> Response {
