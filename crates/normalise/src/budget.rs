@@ -30,7 +30,7 @@ impl Budget {
     }
 
     /// Times its own length that the views of a text may have.
-    const READINGS: usize = 4;
+    const READINGS: usize = 3;
 
     /// A budget of so many bytes and views.
     #[must_use]

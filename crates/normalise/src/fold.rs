@@ -154,6 +154,23 @@ pub(crate) fn lower(c: char, mut put: impl FnMut(char)) {
     }
 }
 
+/// Whether a character is a letter or a digit, as the standard library says: what there is most of is told without
+/// looking it up.
+#[inline(always)]
+pub(crate) fn is_alphanumeric(c: char) -> bool {
+    match c {
+        '\0'..='\x7f' => c.is_ascii_alphanumeric(),
+        '\u{2000}'..='\u{206f}'
+        | '\u{2190}'..='\u{23ff}'
+        | '\u{2500}'..='\u{2775}'
+        | '\u{fe00}'..='\u{fe0f}'
+        | '\u{feff}'
+        | '\u{1f300}'..='\u{1faff}' => false,
+        '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}' => true,
+        _ => c.is_alphanumeric(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -220,7 +220,11 @@ pub(crate) fn standing_of(word: &[u8]) -> Option<Standing> {
 
 /// Whether ASCII letters, in any case, are a word of the list.
 pub(crate) fn is_known(word: &[u8]) -> bool {
-    word.len() <= LONGEST && word.iter().fold(Hash::EMPTY, |hash, letter| hash.with(*letter)).is_known()
+    if word.len() > LONGEST {
+        return false;
+    }
+    let hash = word.iter().fold(Hash::EMPTY, |hash, letter| hash.with(*letter));
+    hash.may_go_on() && hash.is_known()
 }
 
 /// The English words of the list, the most frequent ones first.
@@ -237,9 +241,54 @@ pub(crate) fn words(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// nothing, but `a` and `I`.
 pub fn fluency(bytes: &[u8]) -> u32 {
     let bytes = bytes.get(..LOOKED_AT).unwrap_or(bytes);
-    let known: usize = words(bytes).filter(|word| is_known(word)).map(<[u8]>::len).sum();
-    let written = bytes.iter().filter(|byte| !byte.is_ascii_whitespace() && **byte & 0xc0 != 0x80).count();
+    let (mut known, mut written, mut length) = (0, 0, 0);
+    let mut hash = Hash::EMPTY;
+    // Behind the last word stands a space.
+    for byte in bytes.iter().chain([&b' ']) {
+        if byte.is_ascii_alphabetic() {
+            hash = hash.with(*byte);
+            length += 1;
+            continue;
+        }
+        written += length + usize::from(!byte.is_ascii_whitespace() && *byte & 0xc0 != 0x80);
+        if length > 0 {
+            if length <= LONGEST && hash.may_go_on() && hash.is_known() {
+                known += length;
+            }
+            (hash, length) = (Hash::EMPTY, 0);
+        }
+    }
     u32::try_from(known * 1000 / written.max(1)).unwrap_or(1000)
+}
+
+/// Tells early whether a reading that is made from its front on may still be as many words as it has to be.
+#[derive(Debug)]
+pub(crate) struct Prospect {
+    /// Per mille of words that the whole needs.
+    least: u32,
+    /// How much has to be there for the next look; beyond [`LOOKED_AT`] nothing more tells.
+    next: usize,
+}
+
+impl Prospect {
+    /// The front that tells already where there are hardly any words.
+    const FRONT: usize = LOOKED_AT / 4;
+
+    pub(crate) const fn of(least: u32) -> Self {
+        Self { least, next: Self::FRONT }
+    }
+
+    /// Whether what there is of the reading tells that all of it is of no use.
+    #[inline(always)]
+    pub(crate) fn is_dim(&mut self, text: &str) -> bool {
+        text.len() >= self.next && self.look(text)
+    }
+
+    fn look(&mut self, text: &str) -> bool {
+        let whole = text.len() >= LOOKED_AT;
+        self.next = if whole { usize::MAX } else { LOOKED_AT };
+        fluency(text.as_bytes()) < if whole { self.least } else { self.least / 4 }
+    }
 }
 
 #[cfg(test)]

@@ -15,6 +15,9 @@ const LONG: u32 = 12;
 const NATURAL: u32 = 600;
 const FRONT: usize = 256;
 
+/// So many letters tell whether there are words.
+const TRIED: usize = 512;
+
 /// Letters of a stretch that is read.
 const FEWEST: u32 = 16;
 
@@ -28,7 +31,7 @@ pub(super) fn read(stretch: &str, counts: &Counts) -> Reading {
         return None;
     }
     let mut text = String::with_capacity(2 * stretch.len());
-    let mut known = 0;
+    let (mut known, mut letters) = (0, 0);
     for part in stretch.split_inclusive(|c: char| !c.is_ascii_alphabetic()) {
         let word = part.trim_end_matches(|c: char| !c.is_ascii_alphabetic());
         if is_known(word.as_bytes()) {
@@ -38,6 +41,10 @@ pub(super) fn read(stretch: &str, counts: &Counts) -> Reading {
             let mut apart = String::new();
             known += segment(word.as_bytes(), &mut apart);
             text.push_str(&apart);
+        }
+        letters += word.len();
+        if letters >= TRIED && known * 3 < letters {
+            return None;
         }
         let mark = part.get(word.len()..).unwrap_or_default();
         text.push_str(mark);

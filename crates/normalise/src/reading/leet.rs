@@ -4,7 +4,8 @@ use alloc::{string::String, vec::Vec};
 
 use super::{Counts, Reading, WORDS};
 use crate::{
-    language::{fluency, is_known, naturalness},
+    fold::is_alphanumeric,
+    language::{LONGEST, Prospect, fluency, is_known, naturalness},
     transform::Transform,
 };
 
@@ -22,10 +23,14 @@ pub(super) fn read(stretch: &str, counts: &Counts, before: u32) -> Reading {
         return None;
     }
     let mut text = String::with_capacity(stretch.len());
+    let mut prospect = Prospect::of(WORDS.max(before + MORE));
     for piece in stretch.split_inclusive(char::is_whitespace) {
         let word = piece.trim_end();
         push_word(word, &mut text);
         text.push_str(piece.get(word.len()..).unwrap_or_default());
+        if prospect.is_dim(&text) {
+            return None;
+        }
     }
     let now = fluency(text.as_bytes());
     (now >= WORDS && now >= before + MORE).then_some((Transform::Leet, text))
@@ -77,7 +82,7 @@ pub(super) fn push_word(piece: &str, out: &mut String) {
         return out.push_str(piece);
     }
     // Punctuation at the ends is itself.
-    let mut first = piece.find(|c: char| c.is_alphanumeric() || "@$€|+".contains(c)).unwrap_or(0);
+    let mut first = piece.find(|c: char| is_alphanumeric(c) || "@$€|+".contains(c)).unwrap_or(0);
     if matches!(piece, "!" | "1" | "|") {
         return out.push('i');
     }
@@ -85,50 +90,81 @@ pub(super) fn push_word(piece: &str, out: &mut String) {
     if opens('!') || opens('(') && !piece.contains(')') {
         first -= 1;
     }
-    let core = piece.trim_end_matches(|c: char| !c.is_alphanumeric() && !"@$€+".contains(c));
+    let core = piece.trim_end_matches(|c: char| !is_alphanumeric(c) && !"@$€+".contains(c));
     let (lead, rest) = piece.split_at(first.min(core.len()));
     let (core, trail) = rest.split_at(core.len().saturating_sub(lead.len()).min(rest.len()));
     out.push_str(lead);
-    let mut part = String::new();
-    for c in core.chars() {
-        if c.is_alphanumeric() || letter(c, false).is_some() {
-            part.push(c);
-        } else {
-            push_part(&part, out);
-            part.clear();
-            out.push(c);
-        }
+    let mut spelling = Spelling::default();
+    let mut rest = core;
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| !is_alphanumeric(c) && letter(c, false).is_none()).unwrap_or(rest.len());
+        let (part, behind) = rest.split_at(end);
+        push_part(part, &mut spelling, out);
+        let sign = behind.chars().next();
+        out.extend(sign);
+        rest = behind.get(sign.map_or(0, char::len_utf8)..).unwrap_or_default();
     }
-    push_part(&part, out);
     out.push_str(trail);
 }
 
-fn push_part(part: &str, out: &mut String) {
-    let letters = part.bytes().filter(u8::is_ascii_alphabetic).count();
+/// Appends a part of letters, digits and what stands for them. `spelling` is room for trying.
+fn push_part(part: &str, spelling: &mut Spelling, out: &mut String) {
     if part.bytes().all(|byte| byte.is_ascii_alphabetic()) {
         return out.push_str(part);
     }
-    let ambiguous: Vec<usize> =
-        part.chars().enumerate().filter(|(_, c)| is_ambiguous(*c)).map(|(at, _)| at).take(TRIED).collect();
-    let spelt = |choice: usize| -> String {
-        let each = part.chars().enumerate().map(|(at, c)| {
-            let bit = ambiguous.iter().position(|place| *place == at);
-            let other =
-                bit.map_or(choice + 1 == 1 << ambiguous.len() && choice > 0, |bit| choice >> bit & 1 == 1);
-            letter(c, other).unwrap_or(c)
-        });
-        each.collect()
-    };
-    let known = (0..1usize << ambiguous.len()).map(spelt).find(|word| is_known(word.as_bytes()));
-    match known {
-        Some(word) => out.push_str(&word),
+    spelling.take_up(part);
+    let mut choices = 0..spelling.choices();
+    let known = part.len() <= 2 * LONGEST && choices.any(|choice| is_known(spelling.choose(choice)));
+    if !known {
+        let letters = part.bytes().filter(u8::is_ascii_alphabetic).count();
         // A number stays one, and so does a word with a sign behind it.
-        None if letters == 0 || letters + 1 >= part.len() && part.ends_with('+') => out.push_str(part),
-        None => {
-            let natural = |choice: &usize| naturalness(spelt(*choice).as_bytes());
-            let best = (0..1usize << ambiguous.len()).rev().max_by_key(natural).unwrap_or(0);
-            out.push_str(&spelt(best));
+        if letters == 0 || letters + 1 >= part.len() && part.ends_with('+') {
+            return out.push_str(part);
         }
+        let best = (0..spelling.choices()).rev().max_by_key(|choice| naturalness(spelling.choose(*choice)));
+        spelling.choose(best.unwrap_or(0));
+    }
+    out.extend(part.chars().zip(&spelling.bytes).map(|(c, byte)| {
+        if byte.is_ascii() { char::from(*byte) } else { c }
+    }));
+}
+
+/// The ways to spell a part of a word.
+#[derive(Default)]
+struct Spelling {
+    /// A byte for each character; one that is not ASCII for what is of no word of the list.
+    bytes: Vec<u8>,
+    /// Where ambiguous characters stand, with both letters.
+    places: Vec<(usize, [u8; 2])>,
+}
+
+impl Spelling {
+    fn take_up(&mut self, part: &str) {
+        let byte = |c: char, other: bool| {
+            let letter = letter(c, other).unwrap_or(c);
+            u8::try_from(letter).ok().filter(u8::is_ascii).unwrap_or(0x80)
+        };
+        self.bytes.clear();
+        self.bytes.extend(part.chars().map(|c| byte(c, false)));
+        self.places.clear();
+        let ambiguous = part.chars().enumerate().filter(|(_, c)| is_ambiguous(*c));
+        self.places.extend(ambiguous.map(|(at, c)| (at, [byte(c, false), byte(c, true)])));
+    }
+
+    fn choices(&self) -> usize {
+        1 << self.places.len().min(TRIED)
+    }
+
+    /// One of the ways. What is ambiguous behind the first few is the other letter if all of those are.
+    fn choose(&mut self, choice: usize) -> &[u8] {
+        let all = choice > 0 && choice + 1 == self.choices();
+        for (number, (at, [one, other])) in self.places.iter().enumerate() {
+            let is_other = if number < TRIED { choice >> number & 1 == 1 } else { all };
+            if let Some(byte) = self.bytes.get_mut(*at) {
+                *byte = if is_other { *other } else { *one };
+            }
+        }
+        &self.bytes
     }
 }
 

@@ -4,6 +4,7 @@ use alloc::{string::String, vec::Vec};
 
 use super::{Reading, WORDS, reads_better};
 use crate::{
+    fold::is_alphanumeric,
     language::{Hash, LONGEST, fluency, words},
     transform::Transform,
 };
@@ -53,8 +54,8 @@ fn words_turned(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for piece in text.split_inclusive(char::is_whitespace) {
         let word = piece.trim_end();
-        let core = word.trim_end_matches(|c: char| !c.is_alphanumeric());
-        let lead = core.len() - core.trim_start_matches(|c: char| !c.is_alphanumeric()).len();
+        let core = word.trim_end_matches(|c: char| !is_alphanumeric(c));
+        let lead = core.len() - core.trim_start_matches(|c: char| !is_alphanumeric(c)).len();
         out.push_str(core.get(..lead).unwrap_or_default());
         out.extend(core.get(lead..).unwrap_or_default().chars().rev());
         out.push_str(piece.get(core.len()..).unwrap_or_default());

@@ -1,6 +1,6 @@
 //! Words with something other than a space between them: one a line, `snake_case`, `ignore*all*rules`, an emoji, a tag.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{borrow::Cow, string::String, vec::Vec};
 use core::ops::Range;
 
 use super::{Reading, is_decoded};
@@ -90,9 +90,9 @@ pub(super) fn within(stretch: &str) -> Reading {
 }
 
 /// A word, and what stands before it in a simple form.
-struct Unit {
+struct Unit<'a> {
     word: Range<usize>,
-    gap: String,
+    gap: Cow<'a, str>,
     /// Whether that is more than a space, with a stop before it or none.
     odd: bool,
 }
@@ -104,7 +104,7 @@ pub(super) fn read(source: &str) -> Option<(Range<usize>, String)> {
     let stretch = stretch(&units, usual)?;
     let words = units.get(stretch.clone())?;
     let letters: usize = words.iter().map(|unit| unit.word.len()).sum();
-    let small = |unit: &&Unit| {
+    let small = |unit: &&Unit<'_>| {
         let standing = source.get(unit.word.clone()).and_then(|word| standing_of(word.as_bytes()));
         matches!(standing, Some(Standing::Common | Standing::Other))
     };
@@ -145,7 +145,7 @@ pub(super) fn read(source: &str) -> Option<(Range<usize>, String)> {
 
 /// The words of a text: runs of letters, digits, marks and apostrophes. Tags are no words, and neither are the numbers
 /// of a list's items.
-fn units(source: &str) -> Vec<Unit> {
+fn units(source: &str) -> Vec<Unit<'_>> {
     let mut units = Vec::new();
     let mut at = 0;
     let mut gap_from = 0;
@@ -194,7 +194,15 @@ fn tag(rest: &str) -> Option<usize> {
 }
 
 /// A gap without tags, with one sign for whatever is a symbol and one for white space.
-fn simplified(gap: &str) -> String {
+fn simplified(gap: &str) -> Cow<'_, str> {
+    // A sign, or a sign and a space, is simple as it is.
+    match gap.as_bytes() {
+        [] | [b' ' | b'\n'] => return Cow::Borrowed(gap),
+        [sign] | [sign, b' '] if sign.is_ascii_punctuation() && !b"*_`~".contains(sign) => {
+            return Cow::Borrowed(gap);
+        }
+        _ => {}
+    }
     let mut out = String::new();
     let mut rest = gap.get(..gap.floor_char_boundary(GAP)).unwrap_or_default();
     // Digits are the number of an item, which is left out with its stop.
@@ -232,11 +240,11 @@ fn simplified(gap: &str) -> String {
         // Markup of the words on both sides.
         out.retain(|c| !matches!(c, '*' | '_' | '`' | '~'));
     }
-    out
+    Cow::Owned(out)
 }
 
 /// What most often stands between two words, other than a space.
-fn usual_gap(units: &[Unit]) -> Option<&str> {
+fn usual_gap<'u>(units: &'u [Unit<'_>]) -> Option<&'u str> {
     let mut gaps: [(&str, usize); GAPS] = [("", 0); GAPS];
     for unit in units.iter().skip(1).filter(|unit| unit.odd && !unit.gap.is_empty()) {
         let known = gaps.iter_mut().find(|(known, count)| *known == unit.gap || *count == 0);
@@ -250,7 +258,7 @@ fn usual_gap(units: &[Unit]) -> Option<&str> {
 }
 
 /// The words from the first to the last with the usual gap between them, as far as most have it.
-fn stretch(units: &[Unit], usual: &str) -> Option<Range<usize>> {
+fn stretch(units: &[Unit<'_>], usual: &str) -> Option<Range<usize>> {
     let (mut best, mut range) = (0, 0..0);
     let (mut sum, mut start) = (0, 0);
     for (number, unit) in units.iter().enumerate().skip(1) {

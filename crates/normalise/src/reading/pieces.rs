@@ -1,6 +1,7 @@
 //! Words in pieces: string literals joined by `+`, and markup or symbols inside words.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{borrow::Cow, string::String, vec::Vec};
+use core::ops::Range;
 
 use memchr::memchr_iter;
 
@@ -8,6 +9,7 @@ use super::{Counts, Reading, WORDS};
 use crate::{
     budget::Budget,
     encoded::{View, put},
+    fold::is_alphanumeric,
     language::{fluency, is_known},
     transform::Transform,
 };
@@ -136,38 +138,61 @@ const fn is_name(c: char) -> bool {
 fn mended(stretch: &str) -> Option<String> {
     let bare = untagged(stretch);
     let (mut known, mut all) = (0, 0);
-    for word in bare.split_whitespace().filter_map(without_signs) {
-        all += 1;
-        known += u32::from(is_known(word.as_bytes()));
+    let mut word = String::new();
+    for piece in bare.split_whitespace() {
+        if push_without_signs(piece, core_of(piece), &mut word) {
+            all += 1;
+            known += u32::from(is_known(word.as_bytes()));
+        }
     }
+    // Without known words nothing but tags is left out.
+    if known == 0 && bare.len() + 7 >= stretch.len() {
+        return None;
+    }
+    let every = known * 3 > all * 2 && known > 2;
     let mut out = String::with_capacity(stretch.len());
     for piece in bare.split_inclusive(char::is_whitespace) {
-        let core = piece.trim().trim_matches(|c: char| !c.is_alphanumeric());
-        let word =
-            without_signs(piece).filter(|word| known * 3 > all * 2 && known > 2 || is_known(word.as_bytes()));
-        match word {
-            Some(word) => {
-                let at = piece.find(core)?;
-                out.push_str(piece.get(..at)?);
-                out.push_str(&word);
-                out.push_str(piece.get(at + core.len()..)?);
-            }
-            None => out.push_str(piece),
+        let core = core_of(piece);
+        if push_without_signs(piece, core.clone(), &mut word) && (every || is_known(word.as_bytes())) {
+            out.push_str(piece.get(..core.start)?);
+            out.push_str(&word);
+            out.push_str(piece.get(core.end..)?);
+        } else {
+            out.push_str(piece);
         }
     }
     (known >= 2 || out.len() + 7 < stretch.len()).then_some(out)
 }
 
-/// A word of ASCII letters without the signs inside it, if it has any.
-fn without_signs(piece: &str) -> Option<String> {
-    let core = piece.trim().trim_matches(|c: char| !c.is_alphanumeric());
-    let letters: String = core.chars().filter(|c| c.is_alphanumeric()).collect();
-    let whole = core.is_ascii();
-    (whole && core.len() > letters.len() && letters.len() > 2).then_some(letters)
+/// From the first letter or digit of a piece to its last.
+fn core_of(piece: &str) -> Range<usize> {
+    if piece.is_ascii() {
+        let bytes = piece.as_bytes();
+        let start = bytes.iter().position(u8::is_ascii_alphanumeric).unwrap_or(0);
+        return start..bytes.iter().rposition(u8::is_ascii_alphanumeric).map_or(start, |last| last + 1);
+    }
+    let core = piece.trim_end_matches(|c: char| !is_alphanumeric(c));
+    core.find(is_alphanumeric).unwrap_or(core.len())..core.len()
+}
+
+/// Puts the letters and digits of a word of ASCII into `word`. `false` if there are no signs inside it, or hardly a word.
+fn push_without_signs(piece: &str, core: Range<usize>, word: &mut String) -> bool {
+    word.clear();
+    let Some(core) = piece.get(core).filter(|core| core.is_ascii()) else { return false };
+    let letters = core.bytes().filter(u8::is_ascii_alphanumeric).count();
+    if core.len() == letters || letters <= 2 {
+        return false;
+    }
+    word.reserve(letters);
+    word.extend(core.chars().filter(char::is_ascii_alphanumeric));
+    true
 }
 
 /// The text without tags and comments.
-fn untagged(text: &str) -> String {
+fn untagged(text: &str) -> Cow<'_, str> {
+    if !text.contains(['<', '/']) {
+        return Cow::Borrowed(text);
+    }
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find(['<', '/']) {
@@ -180,7 +205,7 @@ fn untagged(text: &str) -> String {
         rest = behind.get(length..).unwrap_or_default();
     }
     out.push_str(rest);
-    out
+    Cow::Owned(out)
 }
 
 /// The length of the tag or comment at the front: `<…>`, `/*…*/`.

@@ -4,7 +4,7 @@ use alloc::string::String;
 
 use super::{Reading, WORDS};
 use crate::{
-    language::{fluency, is_known},
+    language::{LONGEST, Prospect, fluency, is_known},
     transform::Transform,
 };
 
@@ -20,10 +20,14 @@ pub(super) fn read(stretch: &str, before: u32) -> Reading {
         return None;
     }
     let mut text = String::with_capacity(stretch.len());
+    let mut prospect = Prospect::of(WORDS.max(before + MORE));
     for piece in stretch.split_inclusive(|c: char| !c.is_ascii_alphabetic()) {
         let word = piece.trim_end_matches(|c: char| !c.is_ascii_alphabetic());
         push_word(word, &mut text);
         text.push_str(piece.get(word.len()..).unwrap_or_default());
+        if prospect.is_dim(&text) {
+            return None;
+        }
     }
     let now = fluency(text.as_bytes());
     let several = text.contains(' ');
@@ -35,8 +39,12 @@ fn push_word(word: &str, out: &mut String) {
     if is_known(word.as_bytes()) || runs(word).all(|(_, length)| length == 1) {
         return out.push_str(word);
     }
-    // Of each of the first runs one letter is kept or two.
-    let long = runs(word).filter(|(_, length)| *length > 1).count().min(TRIED);
+    // Of each of the first runs one letter is kept or two. No word of the list has more runs than letters.
+    let long = if runs(word).nth(LONGEST).is_some() {
+        return out.extend(runs(word).map(|(letter, _)| char::from(letter)));
+    } else {
+        runs(word).filter(|(_, length)| *length > 1).count().min(TRIED)
+    };
     let cut = |choice: usize| -> String {
         let mut number = 0;
         let mut text = String::new();

@@ -26,12 +26,17 @@ pub(super) fn letters(stretch: &str, counts: &Counts, before: u32) -> Reading {
     let guess = best_rotation(&counts.letters);
     let tried = [guess, Some(Substitution::Rotation(13)), Some(Substitution::Atbash)];
     let short = counts.alphabetic < 40 && naturalness(head.as_bytes()) < 800;
+    let mut head_turned = Vec::with_capacity(head.len());
     let every = (1..26).filter(|_| short).map(Substitution::Rotation);
     let (_, best) = tried
         .into_iter()
         .flatten()
         .chain(every)
-        .map(|one| (fluency(turned(head, one).as_bytes()), one))
+        .map(|one| {
+            head_turned.clear();
+            head_turned.extend(head.bytes().map(|byte| one.apply(byte)));
+            (fluency(&head_turned), one)
+        })
         .max_by_key(|(fluency, _)| *fluency)?;
     let text = turned(head, best);
     // Turned round as well: the letters are as frequent as in a language all the same.

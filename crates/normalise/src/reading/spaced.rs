@@ -5,6 +5,7 @@ use core::ops::Range;
 
 use super::{Counts, Reading, WORDS, leet, reads_better};
 use crate::{
+    fold::is_alphanumeric,
     language::{fluency, is_known, naturalness, segment, words},
     transform::Transform,
 };
@@ -17,6 +18,10 @@ const GAPS: usize = 8;
 
 /// A word that long and not known may be several.
 const LONG: usize = 7;
+
+/// Bits of words, joined, follow each other as in a language at least so often, per mille, among so many letters.
+const NATURAL: u32 = 600;
+const FRONT: usize = 256;
 
 /// Words that are longer on average are several without a gap between them.
 const LONGER: usize = 12;
@@ -54,13 +59,21 @@ pub(crate) fn interleaved(text: &str) -> Option<String> {
     every_other(text)
         .filter(|text| text.len() >= LONG)
         .or_else(|| {
-            let mut out = String::with_capacity(text.len());
             let (mut apart, mut all) = (0, 0);
+            for word in text.split_whitespace() {
+                apart += if is_every_other(word) { word.len() } else { 0 };
+                all += word.chars().filter(|c| is_alphanumeric(*c)).count();
+            }
+            // What would be left out is counted too: this is only a first look.
+            if apart < LONGER || apart * 3 <= all * 2 {
+                return None;
+            }
+            let mut out = String::with_capacity(text.len());
+            let mut apart = 0;
             for piece in text.split_inclusive(char::is_whitespace) {
                 let word = piece.trim_end();
                 let letters = every_other(word);
                 apart += letters.as_ref().map_or(0, String::len);
-                all += word.chars().filter(|c| c.is_alphanumeric()).count();
                 out.push_str(letters.as_deref().unwrap_or(word));
                 out.push_str(piece.get(word.len()..)?);
             }
@@ -71,25 +84,21 @@ pub(crate) fn interleaved(text: &str) -> Option<String> {
 
 /// Every other character, if what is left out is one sign throughout that is of no word, or symbols.
 fn every_other(text: &str) -> Option<String> {
-    let mut out = String::with_capacity(text.len());
-    let mut chars = text.chars();
-    let mut sign = None;
-    while let Some(c) = chars.next() {
-        out.push(c);
-        let Some(gap) = chars.next() else { break };
-        let same = *sign.get_or_insert(gap) == gap || !gap.is_ascii() && !gap.is_alphanumeric();
-        if !same || gap.is_alphanumeric() {
-            return None;
-        }
-    }
-    sign.map(|_| out)
+    is_every_other(text).then(|| text.chars().step_by(2).collect())
+}
+
+fn is_every_other(text: &str) -> bool {
+    let mut gaps = text.chars().skip(1).step_by(2);
+    let Some(sign) = gaps.next() else { return false };
+    let is_gap = |gap: char| (gap == sign || !gap.is_ascii()) && !is_alphanumeric(gap);
+    is_gap(sign) && gaps.all(is_gap)
 }
 
 /// Where the runs of letters, digits and marks lie, and whether each is a single character.
 fn units(text: &str) -> Vec<(Range<usize>, bool)> {
     let mut units: Vec<(Range<usize>, bool)> = Vec::new();
     for (at, c) in text.char_indices() {
-        if !c.is_alphanumeric() {
+        if !is_alphanumeric(c) {
             continue;
         }
         let end = at + c.len_utf8();
@@ -180,6 +189,10 @@ fn in_bits(stretch: &str, counts: &Counts, before: u32) -> Reading {
         return None;
     }
     let letters: Vec<u8> = stretch.bytes().filter(u8::is_ascii_alphabetic).collect();
+    // Letters at random are no words, wherever they are parted.
+    if naturalness(letters.get(..FRONT).unwrap_or(&letters)) < NATURAL {
+        return None;
+    }
     let mut text = String::with_capacity(stretch.len());
     let known = segment(&letters, &mut text);
     let whole = known * 20 >= letters.len() * 17;
