@@ -189,6 +189,7 @@ impl Engine {
             Budget::new(Budget::bytes_for(text.len()).min(self.options.decode_bytes), Budget::VIEWS);
         scratch.exhausted = false;
         scratch.steps = 0;
+        scratch.steps_left = Steps::KEPT;
         scratch.layers.clear();
         self.scan_layer(text, &Layer::default(), role, &mut budget, scratch, &mut room, out);
         let mut plain = out.len() - before;
@@ -254,7 +255,8 @@ impl Engine {
             normalised: &scratch.normalised,
         };
         scratch.around.begin_text(scratch.found.words_seen());
-        let mut steps = Steps::new();
+        let a_byte = if layer.span.is_none() { Steps::A_BYTE } else { Steps::A_BYTE_READ };
+        let mut steps = Steps::with(scratch.steps_left, a_byte);
         let before = out.len();
         'hits: for hit in &scratch.found.hits {
             let first = hit.first as usize;
@@ -302,6 +304,7 @@ impl Engine {
             }
         }
         scratch.steps += steps.used();
+        scratch.steps_left = steps.left();
         scratch.exhausted |= steps.is_exhausted();
     }
 }

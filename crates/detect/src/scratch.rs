@@ -20,6 +20,8 @@ pub struct Scratch {
     pub(crate) exhausted: bool,
     /// Steps that verification took in the last scan.
     pub(crate) steps: usize,
+    /// Steps that were saved for the next layer.
+    pub(crate) steps_left: usize,
     pub(crate) buffers: Buffers,
 }
 

@@ -9,7 +9,12 @@
 //! Each text is judged in [`measured`], so that each has a dump of its own. The first is ordinary prose: no other is
 //! to cost more than ten times as much a byte.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement, run by hand")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a measurement, run by hand"
+)]
 
 #[path = "cost/texts.rs"]
 mod texts;
@@ -49,14 +54,33 @@ fn body(text: &str) -> Vec<u8> {
     serde_json::json!({ "model": "demo", "messages": [message] }).to_string().into_bytes()
 }
 
-/// `cost SIZE [NAME [ROUNDS]]`: texts of so many bytes whose names contain `NAME`.
+/// Says which texts of JSON lines `{"text":…}` from the standard input are not read whole, for want of budget.
+fn unread() {
+    let engine = detect::Engine::new(&detect::Options::default());
+    let (mut all, mut scratch) = (0, detect::Scratch::default());
+    for line in std::io::stdin().lines() {
+        let line: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
+        let text = line["text"].as_str().unwrap_or_default();
+        engine.scan_text(text, detect::Role::User, &mut scratch, &mut Vec::new());
+        all += 1;
+        if scratch.is_exhausted() {
+            let front = text.get(..text.floor_char_boundary(60)).unwrap_or_default();
+            println!("{}\t{}\t{} bytes\t{front:?}", line["set"], line["label"], text.len());
+        }
+    }
+    println!("of {all}");
+}
+
+/// `cost unread < CORPUS`, or `cost SIZE [NAME [ROUNDS]]`: texts of so many bytes whose names contain `NAME`.
 fn main() {
     let mut args = std::env::args().skip(1);
+    if std::env::args().nth(1).is_some_and(|word| word == "unread") {
+        return unread();
+    }
     let size: usize = args.next().map_or(8 << 10, |size| size.parse().unwrap());
     let wanted = args.next().unwrap_or_default();
     let rounds = args.next().map_or(1, |rounds| rounds.parse().unwrap());
-    let policy =
-        r#"{"model":{"name":"m"},"limits":{"enabled":false},"input":{"max_size":8388608}}"#;
+    let policy = r#"{"model":{"name":"m"},"limits":{"enabled":false},"input":{"max_size":8388608}}"#;
     let guard = Guard::from_json(policy.as_bytes(), None, Surface::Native, "cost").unwrap();
     // Nothing else is done between one text and the next.
     let texts = texts::all(size).into_iter().filter(|(name, _)| name.contains(&wanted));

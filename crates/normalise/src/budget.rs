@@ -10,6 +10,9 @@ pub struct Budget {
     pub views: usize,
     /// Bytes that may still be looked at closely for views; granted anew with each text.
     steps: usize,
+    /// Bytes of stretches that may still be tried for tricks of writing, in a text and all that is read out of it; none is
+    /// granted yet before the first text.
+    tried: Option<usize>,
     /// Times that the list of words may still be gone through.
     lists: u8,
     /// Set when something was left out for want of budget.
@@ -30,12 +33,12 @@ impl Budget {
     }
 
     /// Times its own length that the views of a text may have.
-    const READINGS: usize = 3;
+    const READINGS: usize = 2;
 
     /// A budget of so many bytes and views.
     #[must_use]
     pub const fn new(bytes: usize, views: usize) -> Self {
-        Self { bytes, views, steps: 0, lists: Self::LISTS, exhausted: false }
+        Self { bytes, views, steps: 0, tried: None, lists: Self::LISTS, exhausted: false }
     }
 
     /// Times that the list of words is gone through for one text and all that is decoded from it: some 100,000
@@ -50,6 +53,22 @@ impl Budget {
     /// Grants the steps for a text of so many bytes.
     pub(crate) const fn grant(&mut self, bytes: usize) {
         self.steps = bytes.saturating_mul(Self::STEPS_A_BYTE).saturating_add(Self::STEPS_ANYWAY);
+        if self.tried.is_none() {
+            self.tried = Some(bytes.saturating_mul(2).saturating_add(Self::TRIED_ANYWAY));
+        }
+    }
+
+    /// Bytes beside twice its length that are tried of a text and all that is read out of it. Each stretch of
+    /// a text is tried once, and what is read out of one is a text as others are, unless several tricks were played on it.
+    const TRIED_ANYWAY: usize = 1024;
+
+    /// Takes a stretch of so many bytes to be tried: how many of them may be.
+    pub(crate) const fn try_stretch(&mut self, bytes: usize) -> usize {
+        let Some(left) = self.tried else { return bytes };
+        let taken = if bytes < left { bytes } else { left };
+        self.tried = Some(left - taken);
+        self.exhausted |= taken < bytes;
+        taken
     }
 
     /// Takes the steps for looking at so many bytes, or says that there are no more.

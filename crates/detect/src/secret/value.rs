@@ -357,27 +357,39 @@ pub(super) const STAND_INS: &[&str] = &[
     "your",
 ];
 
-/// The bytes that one of them begins with, a bit each.
-const STAND_IN_STARTS: u128 = {
-    let (mut starts, mut rest) = (0, STAND_INS);
+/// The pairs of bytes that they begin with, hashed to a bit each.
+const STAND_IN_STARTS: [u64; 64] = {
+    let (mut starts, mut rest) = ([0; 64], STAND_INS);
     while let [word, others @ ..] = rest {
-        if let [first, ..] = word.as_bytes() {
-            starts |= 1 << (*first & 0x7f);
+        if let [first, second, ..] = word.as_bytes() {
+            let (place, bit) = start_of(*first, *second);
+            let (_, from) = starts.split_at_mut(place);
+            if let [word, ..] = from {
+                *word |= 1 << bit;
+            }
         }
         rest = others;
     }
     starts
 };
 
+/// The place and the bit of two bytes, the case of letters aside.
+const fn start_of(first: u8, second: u8) -> (usize, u32) {
+    let (first, second) = ((first | 0x20) as u32, (second | 0x20) as u32);
+    let hash = (first * 41 + second) * 0x9e5;
+    ((hash >> 6 & 63) as usize, hash & 63)
+}
+
 /// Whether a value stands for another, or counts up.
 pub(super) fn is_placeholder(bytes: &[u8]) -> bool {
     // A short word turns up in a long value by chance.
     let least = if bytes.len() <= 48 { 0 } else { 6 };
-    let stands_in = bytes.iter().enumerate().any(|(at, byte)| {
-        let head = byte.to_ascii_lowercase();
-        if STAND_IN_STARTS >> (head & 0x7f) & 1 == 0 {
+    let stands_in = bytes.array_windows().enumerate().any(|(at, [first, second])| {
+        let (place, bit) = start_of(*first, *second);
+        if STAND_IN_STARTS.get(place).is_none_or(|word| word >> bit & 1 == 0) {
             return false;
         }
+        let head = first.to_ascii_lowercase();
         let rest = bytes.get(at..).unwrap_or_default();
         let from = STAND_INS.partition_point(|word| word.as_bytes().first() < Some(&head));
         let mut candidates =

@@ -43,8 +43,9 @@ pub(crate) enum Place {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Steps {
     left: usize,
-    /// How far the text has granted its steps.
+    /// How far the text has granted its steps, and how many for a byte.
     granted: usize,
+    a_byte: usize,
     used: usize,
     exhausted: bool,
 }
@@ -52,19 +53,29 @@ pub(crate) struct Steps {
 impl Steps {
     /// Steps for each byte. Ordinary text takes half a step; attacks take up to twenty, but are short. Ten times what a
     /// byte of ordinary text costs in all is more than this.
-    pub(crate) const A_BYTE: usize = 8;
+    pub(crate) const A_BYTE: usize = 6;
     /// Steps that are kept at most, which a text begins with: enough for a page of attacks.
     pub(crate) const KEPT: usize = 1 << 13;
 
-    pub(crate) const fn new() -> Self {
-        Self { left: Self::KEPT, granted: 0, used: 0, exhausted: false }
+    /// Steps for each byte of what was read out of a text: those are several texts as long as that one at the most, and
+    /// what the text saved is theirs too.
+    pub(crate) const A_BYTE_READ: usize = 2;
+
+    /// For the next text, with what was left behind the last one.
+    pub(crate) const fn with(left: usize, a_byte: usize) -> Self {
+        Self { left, granted: 0, a_byte, used: 0, exhausted: false }
+    }
+
+    /// How many are left.
+    pub(crate) const fn left(&self) -> usize {
+        self.left
     }
 
     /// Grants what the text up to this byte brings.
     pub(crate) fn grant(&mut self, at: usize) {
         let bytes = at.saturating_sub(self.granted);
         self.granted = self.granted.max(at);
-        self.left = self.left.saturating_add(bytes.saturating_mul(Self::A_BYTE)).min(Self::KEPT);
+        self.left = self.left.saturating_add(bytes.saturating_mul(self.a_byte)).min(Self::KEPT);
     }
 
     /// Takes some; `false` means that there are no more.

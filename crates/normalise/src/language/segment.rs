@@ -12,8 +12,7 @@ const WINDOW: usize = 256;
 const STRANGE: u16 = 14;
 const STRANGER: u16 = 7;
 
-/// Endings that a known word may have, and what they cost.
-static ENDINGS: [&[u8]; 7] = [b"s", b"d", b"ed", b"es", b"er", b"ly", b"ing"];
+/// Letters of the longest ending that a known word may have, and what endings cost.
 const LONGEST_ENDING: usize = 3;
 const ENDING: u16 = 2;
 
@@ -112,18 +111,26 @@ fn best_word(letters: &[u8], onward: impl Fn(usize) -> u16) -> (u16, u8) {
     best
 }
 
-/// Whether letters are a word of three letters or more, and an ending; `known` has the lengths of words as bits.
+/// Whether letters are a word of three letters or more, and an ending: `s`, `es`, `d`, `ed`, `er`, `ly` or `ing`. `known`
+/// has the lengths of words as bits.
+#[inline(always)]
 fn has_ending(letters: &[u8], known: u32) -> bool {
-    let length = letters.len();
-    // No stem of three letters or more, or none near enough.
-    if (known >> 3 << 3) >> length.saturating_sub(LONGEST_ENDING) == 0 {
+    let [.., last] = letters else { return false };
+    let last = last | 0x20;
+    if !matches!(last, b's' | b'd' | b'r' | b'y' | b'g') {
         return false;
     }
-    ENDINGS.iter().any(|ending| {
-        let stem = length.saturating_sub(ending.len());
-        let last = letters.get(stem..).unwrap_or_default();
-        stem >= 3 && known >> stem & 1 == 1 && last.eq_ignore_ascii_case(ending)
-    })
+    let length = letters.len();
+    let behind_word = |ending: usize| length >= 3 + ending && known >> (length - ending) & 1 == 1;
+    let before = |back: usize| {
+        length.checked_sub(1 + back).and_then(|at| letters.get(at)).map_or(0, |byte| byte | 0x20)
+    };
+    match last {
+        b's' | b'd' => behind_word(1) || before(1) == b'e' && behind_word(2),
+        b'r' => before(1) == b'e' && behind_word(2),
+        b'y' => before(1) == b'l' && behind_word(2),
+        _ => before(1) == b'n' && before(2) == b'i' && behind_word(3),
+    }
 }
 
 #[cfg(test)]

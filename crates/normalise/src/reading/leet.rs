@@ -97,7 +97,8 @@ pub(super) fn push_word(piece: &str, out: &mut String) {
     let mut spelling = Spelling::default();
     let mut rest = core;
     while !rest.is_empty() {
-        let end = rest.find(|c: char| !is_alphanumeric(c) && letter(c, false).is_none()).unwrap_or(rest.len());
+        let end =
+            rest.find(|c: char| !is_alphanumeric(c) && letter(c, false).is_none()).unwrap_or(rest.len());
         let (part, behind) = rest.split_at(end);
         push_part(part, &mut spelling, out);
         let sign = behind.chars().next();
@@ -124,9 +125,11 @@ fn push_part(part: &str, spelling: &mut Spelling, out: &mut String) {
         let best = (0..spelling.choices()).rev().max_by_key(|choice| naturalness(spelling.choose(*choice)));
         spelling.choose(best.unwrap_or(0));
     }
-    out.extend(part.chars().zip(&spelling.bytes).map(|(c, byte)| {
-        if byte.is_ascii() { char::from(*byte) } else { c }
-    }));
+    out.extend(part.chars().zip(&spelling.bytes).map(
+        |(c, byte)| {
+            if byte.is_ascii() { char::from(*byte) } else { c }
+        },
+    ));
 }
 
 /// The ways to spell a part of a word.

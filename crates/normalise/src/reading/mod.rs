@@ -80,14 +80,20 @@ pub(crate) fn views(source: &str, marks: &Marks, budget: &mut Budget, out: &mut 
         if !budget.step(range.len()) {
             return;
         }
-        if let Some(stretch) = source.get(range.clone()) {
+        let end = source.floor_char_boundary(range.start + budget.try_stretch(range.len()));
+        let range = range.start..end;
+        if let Some(stretch) = source.get(range.clone()).filter(|stretch| !stretch.is_empty()) {
             read(stretch, &range, true, budget, out);
         }
     }
     // Strange words all over a text, with others between them.
     let all = 0..source.len();
     let whole = tally.has_slips() && covered * 5 < source.len() * 4 && source.len() <= SHORT;
-    if whole && !is_decoded(&all, out) && budget.step(source.len()) {
+    if whole
+        && !is_decoded(&all, out)
+        && budget.step(source.len())
+        && budget.try_stretch(source.len()) == source.len()
+    {
         if tally.is_odd() {
             read(source, &all, false, budget, out);
         } else if let Some((transform, text)) = typos::read(source, fluency(source.as_bytes())) {
@@ -105,6 +111,13 @@ fn is_decoded(range: &Range<usize>, views: &[View]) -> bool {
     codes.map(|view| common(&view.source)).sum::<usize>() * 2 > range.len()
 }
 
+/// Whether most of a stretch was told apart already, run by run.
+fn are_joined(range: &Range<usize>, views: &[View]) -> bool {
+    let joined = views.iter().filter(|view| view.transform == Transform::Joined);
+    let inside = joined.filter(|view| view.source.start >= range.start && view.source.end <= range.end);
+    inside.map(|view| view.source.len()).sum::<usize>() * 5 > range.len() * 3
+}
+
 /// Tries what the stretch's characters suggest; the first that reads well is kept. What is strange only `throughout` may
 /// be a cipher.
 fn read(stretch: &str, range: &Range<usize>, throughout: bool, budget: &mut Budget, out: &mut Vec<View>) {
@@ -119,7 +132,7 @@ fn read(stretch: &str, range: &Range<usize>, throughout: bool, budget: &mut Budg
         .or_else(|| signals::spelling(stretch))
         .or_else(|| spaced::read(stretch, &counts, before))
         .or_else(|| parted::within(stretch))
-        .or_else(|| joined::read(stretch, &counts))
+        .or_else(|| if are_joined(range, out) { None } else { joined::read(stretch, &counts) })
         .or_else(|| leet::read(stretch, &counts, before))
         .or_else(|| if natural { None } else { rotated::letters(stretch, &counts, before) })
         .or_else(|| rotated::printable(stretch, &counts, before))

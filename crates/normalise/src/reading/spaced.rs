@@ -5,7 +5,7 @@ use core::ops::Range;
 
 use super::{Counts, Reading, WORDS, leet, reads_better};
 use crate::{
-    fold::is_alphanumeric,
+    fold::{is_alphabetic, is_alphanumeric},
     language::{fluency, is_known, naturalness, segment, words},
     transform::Transform,
 };
@@ -79,7 +79,7 @@ pub(crate) fn interleaved(text: &str) -> Option<String> {
             }
             (apart >= LONGER && apart * 3 > all * 2).then_some(out)
         })
-        .filter(|text| text.chars().filter(|c| c.is_alphabetic()).count() * 2 > text.chars().count())
+        .filter(|text| text.chars().filter(|c| is_alphabetic(*c)).count() * 2 > text.chars().count())
 }
 
 /// Every other character, if what is left out is one sign throughout that is of no word, or symbols.

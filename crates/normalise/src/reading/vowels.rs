@@ -94,9 +94,20 @@ fn bare_words(text: &str) -> Vec<Bare<'_>> {
 /// Looks for what was meant in the list, the most frequent words first.
 fn restore(bare: &mut [Bare<'_>], begun: bool) {
     bare.sort_unstable_by_key(|bare| bare.print);
+    // Most words of the list are none of these, which a bit for each print tells.
+    let mut prints = [0u64; 64];
+    let place = |print: u32| ((print >> 26) as usize, print >> 20 & 63);
+    for bare in bare.iter() {
+        let (word, bit) = place(bare.print);
+        prints.get_mut(word).into_iter().for_each(|word| *word |= 1 << bit);
+    }
     for (rank, listed) in listed_words().enumerate() {
-        let begun = begun && rank >= COMMONEST;
         let key = print(listed);
+        let (word, bit) = place(key);
+        if prints.get(word).is_none_or(|word| word >> bit & 1 == 0) {
+            continue;
+        }
+        let begun = begun && rank >= COMMONEST;
         let first = bare.partition_point(|bare| bare.print < key);
         for bare in bare.iter_mut().skip(first).take_while(|bare| bare.print == key) {
             if bare.meant.is_none() && fits(bare.word.as_bytes(), listed, begun) {
@@ -117,9 +128,19 @@ fn fits(word: &[u8], listed: &[u8], begun: bool) -> bool {
 
 /// What the consonants of a word make.
 fn print(word: &[u8]) -> u32 {
-    consonants(word)
-        .fold(0x811c_9dc5, |print: u32, letter| (print ^ u32::from(letter)).wrapping_mul(0x0100_0193))
+    let print = word.iter().fold(0x811c_9dc5u32, |print, byte| {
+        let letter = byte | 0x20;
+        // Without branches: which letters are vowels is hard to predict.
+        let counts = letter.is_ascii_lowercase() && VOWELS >> (letter & 31) & 1 == 0;
+        let with = (print ^ u32::from(letter)).wrapping_mul(0x0100_0193);
+        if counts { with } else { print }
+    });
+    // The high bits tell most.
+    print.wrapping_mul(0x9e37_79b1)
 }
+
+/// The vowels as bits, by their last five bits.
+const VOWELS: u32 = 1 << 1 | 1 << 5 | 1 << 9 | 1 << 15 | 1 << 21;
 
 fn consonants(word: &[u8]) -> impl Iterator<Item = u8> {
     word.iter().map(u8::to_ascii_lowercase).filter(|byte| byte.is_ascii_lowercase() && !is_vowel_byte(byte))
