@@ -190,6 +190,7 @@ impl Engine {
         scratch.exhausted = false;
         scratch.steps = 0;
         scratch.steps_left = Steps::KEPT;
+        scratch.judged = 0;
         scratch.layers.clear();
         self.scan_layer(text, &Layer::default(), role, &mut budget, scratch, &mut room, out);
         let mut plain = out.len() - before;
@@ -198,6 +199,7 @@ impl Engine {
             next += 1;
             self.scan_layer(&layer.text, &layer, role, &mut budget, scratch, &mut room, out);
         }
+        scratch.taken = budget.taken();
         plain -= keep_surest_model(before, plain, out);
         scratch.exhausted |=
             budget.exhausted || room.was_full() || core::mem::take(&mut scratch.buffers.exhausted);
@@ -215,6 +217,7 @@ impl Engine {
         room: &mut Room,
         out: &mut Vec<Finding>,
     ) {
+        scratch.judged += text.len();
         scratch.normalised.set(text);
         search(scratch.normalised.padded(), &self.tables, &mut scratch.found);
         scratch.open.clear();

@@ -66,7 +66,7 @@ pub use own::{OwnPattern, OwnProblem, OwnRule, OwnRuleError};
 #[cfg(feature = "regex")]
 pub use own_regex::Expression;
 pub use role::{Role, Roles};
-pub use scratch::Scratch;
+pub use scratch::{Scratch, Work};
 pub use stream::Stream;
 pub use tensor::{
     AxisLimit, Flatness, HighFrequency, RULES as TENSOR_RULES, TensorLimits, TensorView, check_tensor,

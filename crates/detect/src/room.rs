@@ -7,6 +7,9 @@ use crate::finding::Finding;
 /// Matches of rules beyond each one's first, in one text.
 pub(crate) const REPEATS: usize = 1024;
 
+/// The last matches of a rule that another may overlap.
+const NEAR: usize = 16;
+
 /// What may still be reported for a text. The first match of a rule takes up another kind of room than its other
 /// matches: however often one rule matches, it crowds out no other.
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +43,10 @@ impl Room {
     /// Adds a finding to those of this layer, which begin at `first`. One that overlaps another of its rule widens it.
     pub(crate) fn put(&mut self, finding: Finding, first: usize, out: &mut Vec<Finding>) {
         let known = out.get_mut(first..).unwrap_or_default();
-        let mut alike = known.iter_mut().filter(|known| Arc::ptr_eq(&known.rule, &finding.rule)).peekable();
+        // From the last one on, for matches come in order: what overlaps is near, or all of them would be gone through again
+        // for each.
+        let alike = known.iter_mut().rev().filter(|known| Arc::ptr_eq(&known.rule, &finding.rule));
+        let mut alike = alike.take(NEAR).peekable();
         let is_repeat = alike.peek().is_some();
         let overlapping = alike.find(|known| {
             known.span.start < finding.span.end && finding.span.start < known.span.end

@@ -20,6 +20,10 @@ pub struct Scratch {
     pub(crate) exhausted: bool,
     /// Steps that verification took in the last scan.
     pub(crate) steps: usize,
+    /// Bytes of texts that were judged in the last scan, those read out of others among them.
+    pub(crate) judged: usize,
+    /// What finding them took of the budget.
+    pub(crate) taken: [usize; 2],
     /// Steps that were saved for the next layer.
     pub(crate) steps_left: usize,
     pub(crate) buffers: Buffers,
@@ -46,10 +50,39 @@ impl Scratch {
         self.exhausted
     }
 
+    /// What the last scan did.
+    #[must_use]
+    pub const fn work(&self) -> Work {
+        let [looked_at, tried] = self.taken;
+        Work { judged: self.judged, steps: self.steps, looked_at, tried }
+    }
+
     /// What verification cost in the last scan, in steps of about fifty machine instructions.
     #[must_use]
     pub const fn steps(&self) -> usize {
         self.steps
+    }
+}
+
+/// What a scan did, counted. All that costs more than a constant is one of these, so that they tell on every machine what
+/// a text costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Work {
+    /// Bytes of texts judged: the text itself and what was read out of it.
+    pub judged: usize,
+    /// Steps of verification.
+    pub steps: usize,
+    /// Bytes looked at closely for what is hidden in them.
+    pub looked_at: usize,
+    /// Bytes tried for tricks of writing.
+    pub tried: usize,
+}
+
+impl Work {
+    /// About how many machine instructions that is.
+    #[must_use]
+    pub const fn instructions(&self) -> usize {
+        self.judged * 150 + self.steps * 50 + self.looked_at * 100 + self.tried * 500
     }
 }
 

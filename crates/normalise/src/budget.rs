@@ -15,6 +15,8 @@ pub struct Budget {
     tried: Option<usize>,
     /// Times that the list of words may still be gone through.
     lists: u8,
+    /// What was taken: steps, and bytes of stretches that were tried.
+    taken: [usize; 2],
     /// Set when something was left out for want of budget.
     pub exhausted: bool,
 }
@@ -38,7 +40,7 @@ impl Budget {
     /// A budget of so many bytes and views.
     #[must_use]
     pub const fn new(bytes: usize, views: usize) -> Self {
-        Self { bytes, views, steps: 0, tried: None, lists: Self::LISTS, exhausted: false }
+        Self { bytes, views, steps: 0, tried: None, lists: Self::LISTS, taken: [0; 2], exhausted: false }
     }
 
     /// Times that the list of words is gone through for one text and all that is decoded from it: some 100,000
@@ -67,6 +69,7 @@ impl Budget {
         let Some(left) = self.tried else { return bytes };
         let taken = if bytes < left { bytes } else { left };
         self.tried = Some(left - taken);
+        self.taken[1] = self.taken[1].saturating_add(taken);
         self.exhausted |= taken < bytes;
         taken
     }
@@ -76,6 +79,7 @@ impl Budget {
         match self.steps.checked_sub(bytes) {
             Some(left) => {
                 self.steps = left;
+                self.taken[0] = self.taken[0].saturating_add(bytes);
                 true
             }
             None => {
@@ -83,6 +87,13 @@ impl Budget {
                 false
             }
         }
+    }
+
+    /// What was taken so far: bytes that were looked at closely, and bytes of stretches that were tried for tricks of
+    /// writing, in a text and all that was read out of it.
+    #[must_use]
+    pub const fn taken(&self) -> [usize; 2] {
+        self.taken
     }
 
     /// Takes a walk through the list of words, or says that there were enough.

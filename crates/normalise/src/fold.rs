@@ -149,8 +149,9 @@ pub(crate) fn lower(c: char, mut put: impl FnMut(char)) {
         Kind::Punctuation(text) => text.chars().for_each(put),
         Kind::Symbol => put(SYMBOL),
         // Lower case may bring a mark along (`İ`), never anything but letters and marks.
-        Kind::Letter | Kind::Compatible if is_word(c) => c.to_lowercase().for_each(put),
-        Kind::Letter | Kind::Compatible => put(SYMBOL),
+        Kind::Letter => c.to_lowercase().for_each(put),
+        Kind::Compatible if is_word(c) => c.to_lowercase().for_each(put),
+        Kind::Compatible => put(SYMBOL),
     }
 }
 

@@ -153,14 +153,16 @@ fn may_begin(first: u8, second: u8, third: u8) -> bool {
 /// All that a word in lower case hints at. An entry that ends in a star stands for all words that begin
 /// with it.
 fn look_up(word: &[u8]) -> Option<Hints> {
-    let head = word.get(..2)?;
-    let [first, second] = *head else { return None };
+    let [first, second] = *word.first_chunk()?;
     if !may_begin(first, second, byte(word, 2)) && !may_begin(first, second, 0) {
         return None;
     }
-    let begins = |entry: &str| entry.as_bytes().get(..2).unwrap_or_default().cmp(head);
-    let from = WORDS.partition_point(|(entry, _)| begins(entry).is_lt());
-    let candidates = WORDS.get(from..)?.iter().take_while(|(entry, _)| begins(entry).is_eq());
+    // As numbers: comparing slices costs a call.
+    let head = u16::from_be_bytes([first, second]);
+    let begins =
+        |entry: &str| u16::from_be_bytes(entry.as_bytes().first_chunk().copied().unwrap_or_default());
+    let from = WORDS.partition_point(|(entry, _)| begins(entry) < head);
+    let candidates = WORDS.get(from..)?.iter().take_while(|(entry, _)| begins(entry) == head);
     let matching = candidates.filter(|(entry, _)| match entry.as_bytes() {
         [stem @ .., b'*'] => word.starts_with(stem),
         whole => whole == word,
