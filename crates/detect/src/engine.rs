@@ -19,7 +19,7 @@ use crate::{
     pii::{self, Pii},
     role::Role,
     room::Room,
-    scratch::{Layer, Scratch},
+    scratch::{Layer, Scratch, Work},
     search::search,
     secret::{self, Secret},
     structure::{self, Structure},
@@ -163,10 +163,11 @@ impl Engine {
         let found = out.get_mut(before..).unwrap_or_default();
         mention::weigh_question(text, role, found, is_model);
         if let Some(outside) = mention::without_quotations(text, role, found) {
-            let exhausted = scratch.exhausted;
+            let (exhausted, work) = (scratch.exhausted, scratch.work);
             let mut unquoted = Vec::new();
             self.scan_counted(&outside, role, scratch, &mut unquoted);
             scratch.exhausted |= exhausted;
+            scratch.work.add(work);
             let surest = mention::weigh(found, &outside, &mut unquoted, is_model);
             if let (Some(span), Some(rule)) = (surest, &self.quoted) {
                 let (rule, weight) = (rule.clone(), rule.weight);
@@ -188,9 +189,8 @@ impl Engine {
         let mut budget =
             Budget::new(Budget::bytes_for(text.len()).min(self.options.decode_bytes), Budget::VIEWS);
         scratch.exhausted = false;
-        scratch.steps = 0;
+        scratch.work = Work::default();
         scratch.steps_left = Steps::KEPT;
-        scratch.judged = 0;
         scratch.layers.clear();
         self.scan_layer(text, &Layer::default(), role, &mut budget, scratch, &mut room, out);
         let mut plain = out.len() - before;
@@ -199,7 +199,8 @@ impl Engine {
             next += 1;
             self.scan_layer(&layer.text, &layer, role, &mut budget, scratch, &mut room, out);
         }
-        scratch.taken = budget.taken();
+        let [looked_at, tried] = budget.taken();
+        (scratch.work.looked_at, scratch.work.tried) = (looked_at, tried);
         plain -= keep_surest_model(before, plain, out);
         scratch.exhausted |=
             budget.exhausted || room.was_full() || core::mem::take(&mut scratch.buffers.exhausted);
@@ -217,8 +218,11 @@ impl Engine {
         room: &mut Room,
         out: &mut Vec<Finding>,
     ) {
-        scratch.judged += text.len();
+        scratch.work.judged += text.len();
         scratch.normalised.set(text);
+        if !scratch.normalised.marks().is_ascii() {
+            scratch.work.folded += text.bytes().filter(|byte| !byte.is_ascii()).count();
+        }
         search(scratch.normalised.padded(), &self.tables, &mut scratch.found);
         scratch.open.clear();
         scratch.open.extend_from_slice(self.judged.get(role as usize).map_or(&[], Vec::as_slice));
@@ -306,7 +310,7 @@ impl Engine {
                 }
             }
         }
-        scratch.steps += steps.used();
+        scratch.work.steps += steps.used();
         scratch.steps_left = steps.left();
         scratch.exhausted |= steps.is_exhausted();
     }
