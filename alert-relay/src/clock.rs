@@ -72,6 +72,30 @@ impl Civil {
     }
 }
 
+/// Back from `2026-11-20T23:59:59Z`, with or without thousandths, from 1970 on.
+///
+/// As in Howard Hinnant's "chrono-compatible low-level date algorithms", `days_from_civil`.
+pub(crate) fn parse_iso(text: &str) -> Option<u64> {
+    let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
+    let numbers =
+        |text: &str, by: char| -> Option<Vec<u64>> { text.split(by).map(|it| it.parse().ok()).collect() };
+    let [year, month, day] = numbers(date, '-')?.try_into().ok()?;
+    let (time, milli) = time.split_once('.').unwrap_or((time, "0"));
+    let [hour, minute, second] = numbers(time, ':')?.try_into().ok()?;
+    let milli: u64 = milli.parse().ok()?;
+    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || hour > 23 || minute > 59 || second > 59
+    {
+        return None;
+    }
+    let shifted = if month > 2 { year } else { year - 1 };
+    let (era, year_of_era) = (shifted / 400, shifted % 400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day.checked_sub(1)?;
+    let days = era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    let ms = days.checked_sub(719_468)? * 86_400_000 + (hour * 3600 + minute * 60 + second) * 1000 + milli;
+    // A day that is not in the calendar comes back as another one.
+    (milli < 1000 && iso(ms).starts_with(date)).then_some(ms)
+}
+
 /// `2026-11-20T23:59:59.123Z` of a Unix time in milliseconds.
 pub(crate) fn iso(unix_ms: u64) -> String {
     Civil::of(unix_ms).iso()
@@ -96,6 +120,14 @@ mod tests {
         ];
         for (ms, text) in table {
             assert_eq!(iso(ms), text);
+            if ms < u64::MAX {
+                assert_eq!(parse_iso(text), Some(ms));
+            }
+        }
+        assert_eq!(parse_iso("2026-12-01T08:00:00Z"), Some(1_796_112_000_000));
+        for text in ["", "2026-02-30T00:00:00Z", "2026-12-01", "2026-12-01T24:00:00Z", "1969-12-31T00:00:00Z"]
+        {
+            assert_eq!(parse_iso(text), None, "{text}");
         }
     }
 

@@ -87,18 +87,19 @@ pub(crate) struct Threat {
     pub(crate) count: u64,
 }
 
-/// What was told of an incident, and when there is more to tell.
+/// How far the rest of the relay knows of an incident: its events are handed on to those who are told (see
+/// `store::groups`), and counted by what became of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Notify {
-    /// When the next mail is due, Unix milliseconds.
+    /// When further events are to be handed on, Unix milliseconds; none if there are none.
     pub(crate) due_ms: Option<u64>,
-    /// How many were made.
+    /// Messages that were about it.
     pub(crate) sequence: u64,
-    /// When the last one was made.
+    /// Not before this moment: those who would be told wait until then anyway.
     pub(crate) last_ms: u64,
-    /// The event count that the last one told.
+    /// Events handed on.
     pub(crate) count: u64,
-    /// The severity that the last one told.
+    /// The severity then.
     pub(crate) severity: Option<Severity>,
 }
 
@@ -209,7 +210,8 @@ impl Incident {
         self.updated_ms = now_ms;
         self.count += 1;
         self.refused += u64::from(matches!(event.verdict, Verdict::Block | Verdict::Throttle));
-        self.base = self.base.max(event.severity);
+        let least = alerts.policy.least(self.key.category);
+        self.base = self.base.max(event.severity).max(least);
         self.confidence = self.confidence.max(event.score.thousandths());
         event.surface.as_str().clone_into(&mut self.surface);
         let mut seen: Vec<&str> = Vec::new();
@@ -221,7 +223,7 @@ impl Incident {
             }
         }
         self.judge(now_ms, alerts);
-        self.notify.due_ms = self.due(now_ms, alerts);
+        self.notify.due_ms = Some(self.due(now_ms));
     }
 
     fn add_threat(&mut self, finding: &Finding) {
@@ -239,35 +241,19 @@ impl Incident {
         }
     }
 
-    /// When the next mail is due after an event at `now_ms`; never later than already set.
-    fn due(&self, now_ms: u64, alerts: &Alerts) -> Option<u64> {
-        if self.severity < alerts.min_severity {
-            return None;
-        }
-        let turned_critical =
-            self.severity == Severity::Critical && self.notify.severity != Some(Severity::Critical);
-        let due = if turned_critical {
-            now_ms
-        } else if self.notify.sequence == 0 {
-            now_ms.saturating_add(millis(alerts.group_wait))
-        } else {
-            now_ms.max(self.notify.last_ms.saturating_add(millis(alerts.group_interval)))
-        };
-        Some(self.notify.due_ms.map_or(due, |set| set.min(due)))
+    /// When its events are to be handed on after one at `now_ms`; never later than already set.
+    fn due(&self, now_ms: u64) -> u64 {
+        let urgent = self.severity == Severity::Critical && self.notify.severity != Some(Severity::Critical);
+        let due = if urgent { now_ms } else { now_ms.max(self.notify.last_ms) };
+        self.notify.due_ms.map_or(due, |set| set.min(due))
     }
 
-    /// Notes that a mail was made at `now_ms` that told of `told` events at `severity`; more may have come since.
-    pub(crate) fn notified(&mut self, told: u64, severity: Severity, now_ms: u64, alerts: &Alerts) {
-        self.notify = Notify {
-            due_ms: None,
-            sequence: self.notify.sequence + 1,
-            last_ms: now_ms,
-            count: told,
-            severity: Some(severity),
-        };
-        if self.count > told {
-            self.notify.due_ms = self.due(now_ms, alerts);
-        }
+    /// Notes that all its events were handed on; further ones are not before `next_ms`.
+    pub(crate) fn handed_on(&mut self, next_ms: u64) {
+        self.notify.due_ms = None;
+        self.notify.last_ms = next_ms;
+        self.notify.count = self.count;
+        self.notify.severity = Some(self.severity);
     }
 }
 

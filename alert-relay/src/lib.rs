@@ -31,8 +31,10 @@ mod metrics;
 mod notice;
 mod outbox;
 mod quota;
+pub mod route;
 mod server;
 mod store;
+mod telling;
 mod tending;
 #[cfg(test)]
 mod testing;

@@ -1,6 +1,7 @@
-//! Composes mails when incidents are due, and hands over what the outbox holds, each channel by itself.
+//! Has messages composed when something is due (see `telling`), and hands over what the outbox holds, each channel by
+//! itself.
 //!
-//! **Once.** Composing an incident's mail number n and putting it into the outbox is one transaction that n admits
+//! **Once.** Composing a group's message number n and putting it into the outbox is one transaction that n admits
 //! once. A row is leased while it is being sent, and settled after. Killed between the server's "250" and the
 //! settling, the relay sends that one message again after its next start, under the same id.
 
@@ -18,23 +19,19 @@ use tokio::{
 };
 
 use crate::{
-    alert::{self, Extra, Letter, clean::clean},
+    alert::{self, Letter, clean::clean},
     channel::{Channels, Failure, MAX_SAID_CHARS, Message, Receipt},
     clock::{millis, now_ms},
     config::{Channel, Config},
     entropy,
-    incident::Incident,
     metrics::{Delivered, Metrics},
     notice,
-    store::{self, Claimed, NewNotification, Outcome, Store, StoreError, Told},
+    store::{self, Claimed, NewNotification, Outcome, Store, StoreError},
+    telling::Teller,
 };
 
 /// Without being woken, look so often.
 const TICK: Duration = Duration::from_millis(250);
-/// Incidents composed in one go.
-const INCIDENTS: usize = 32;
-/// Events read to compose a mail.
-const EVENTS: usize = 20;
 /// The receiver that is told when telling others fails.
 const ALARM: &str = "alarm";
 /// A message that is not taken for so long is reason for the alarm.
@@ -53,6 +50,7 @@ pub(crate) struct Dispatcher {
     wake: Arc<Notify>,
     /// When the alarm was last raised, Unix milliseconds.
     alarmed: Arc<AtomicU64>,
+    teller: Teller,
 }
 
 impl Dispatcher {
@@ -65,7 +63,15 @@ impl Dispatcher {
         metrics: Arc<Metrics>,
         wake: Arc<Notify>,
     ) -> Self {
-        Self { config, store, channels: Arc::new(channels), metrics, wake, alarmed: Arc::default() }
+        Self {
+            config,
+            store,
+            channels: Arc::new(channels),
+            metrics,
+            wake,
+            alarmed: Arc::default(),
+            teller: Teller::new(),
+        }
     }
 
     /// Runs until `stop` turns true; messages on their way are waited for.
@@ -74,7 +80,7 @@ impl Dispatcher {
         let mut busy = Vec::new();
         let mut failing = false;
         while !*stop.borrow() {
-            let result = match self.compose_due().await {
+            let result = match self.teller.round(&self.config, &self.store).await {
                 Ok(()) => self.send_due(&mut sending, &mut busy).await,
                 Err(e) => Err(e),
             };
@@ -96,46 +102,6 @@ impl Dispatcher {
             }
         }
         while sending.join_next().await.is_some() {}
-    }
-
-    /// Puts the mails of incidents that are due into the outbox.
-    async fn compose_due(&self) -> Result<(), StoreError> {
-        let now = now_ms();
-        let due = self
-            .store
-            .read(move |db| {
-                store::due_incidents(db, now, INCIDENTS)?
-                    .into_iter()
-                    .map(|incident| {
-                        let hours = store::hours_of(db, incident.id, now)?;
-                        Ok((store::events_of(db, incident.id, EVENTS)?, hours, incident))
-                    })
-                    .collect::<Result<Vec<_>, store::DbError>>()
-            })
-            .await?;
-        for (events, hours, incident) in due {
-            let extra = Extra { hours: Some(hours), acknowledge: !self.config.webhook_keys.is_empty() };
-            let letter = alert::compose(
-                &incident,
-                &events,
-                &extra,
-                &self.config.public_url,
-                &self.config.mail.message_id_domain,
-            );
-            self.enqueue(&letter, Some(&incident)).await?;
-        }
-        Ok(())
-    }
-
-    async fn enqueue(&self, letter: &Letter, incident: Option<&Incident>) -> Result<(), StoreError> {
-        let about = incident.map(|incident| Told {
-            incident: incident.id,
-            key: incident.key.clone(),
-            sequence: incident.notify.sequence,
-            count: incident.count,
-            severity: incident.severity,
-        });
-        self.store.enqueue(notification(&self.config, letter, about)).await.map(|_| ())
     }
 
     /// Starts handing over what is due: one message of each channel at a time, so that a relay that is killed sends no
@@ -168,10 +134,11 @@ impl Dispatcher {
     }
 }
 
-/// The outbox entry of a letter, for every recipient.
-pub(crate) fn notification(config: &Config, letter: &Letter, about: Option<Told>) -> NewNotification {
+/// The outbox entry of a letter that is for everybody, such as a test.
+pub(crate) fn to_everybody(config: &Config, letter: &Letter) -> NewNotification {
     NewNotification {
-        about,
+        about: None,
+        receiver: String::new(),
         // A struct of strings: serialising it cannot fail.
         message: serde_json::to_string(letter).unwrap_or_default(),
         targets: config
@@ -238,7 +205,7 @@ impl Sender {
         let (url, domain) = (&self.config.public_url, &self.config.mail.message_id_domain);
         let letter = alert::notice_letter(entropy::uuid(now), &title, &lead, url, domain);
         let message = serde_json::to_string(&letter).unwrap_or_default();
-        let notification = NewNotification { about: None, message, targets };
+        let notification = NewNotification { about: None, receiver: String::new(), message, targets };
         if let Err(e) = self.store.enqueue(notification).await {
             notice::error!("outbox: cannot raise the alarm: {e}");
         }

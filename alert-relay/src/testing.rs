@@ -1,13 +1,16 @@
 //! Things that several tests need.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use wire::{
     Category, Client, Direction, Event, EventId, EventKind, Finding, Request, Score, Severity, Surface,
     VERSION, Verdict,
 };
 
-use crate::config::Alerts;
+use crate::{
+    config::Alerts,
+    route::{Conditions, Digest, Policy, Route},
+};
 
 /// 2026-11-20 23:59:58 UTC.
 pub(crate) const MOMENT: u64 = 1_795_219_198_000;
@@ -22,7 +25,38 @@ pub(crate) fn alerts() -> Alerts {
         raise_clients: 10,
         group_wait: Duration::from_secs(5),
         group_interval: Duration::from_secs(300),
+        policy: Arc::new(policy()),
         automatic_decisions: Vec::new(),
+    }
+}
+
+/// All is told to one receiver, each incident by itself.
+pub(crate) fn policy() -> Policy {
+    Policy {
+        root: Route {
+            matchers: Vec::new(),
+            receivers: vec!["default".to_owned()],
+            group_by: vec!["incident".to_owned()],
+            group_wait: Duration::from_secs(5),
+            group_interval: Duration::from_secs(300),
+            repeat_interval: Duration::ZERO,
+            escalation: None,
+            mute: Vec::new(),
+            max_per_hour: 12,
+            continues: false,
+            routes: Vec::new(),
+        },
+        silences: Vec::new(),
+        inhibitions: Vec::new(),
+        conditions: Conditions {
+            failed_authentications_per_minute: 0,
+            anomaly_score: 0,
+            rate_limit_violations_per_hour: 0,
+            suspicious_inputs_per_hour: 0,
+        },
+        severities: Vec::new(),
+        campaign_clients: 5,
+        digest: Digest { daily: None, weekly: None, receivers: Vec::new() },
     }
 }
 

@@ -373,13 +373,14 @@ async fn the_description_and_the_router_agree() {
             for parameter in operation["parameters"].as_array().unwrap() {
                 assert!(parameter["schema"].is_object(), "{path} {parameter}");
             }
-            let id = if path.starts_with("/v1/decisions") { "1" } else { &id };
+            let id =
+                if path.starts_with("/v1/decisions") || path.starts_with("/v1/silences") { "1" } else { &id };
             answers_as_described(address, method, &path.replace("{id}", id), operation, &document).await;
         }
         let other = request(address, "PATCH", &path.replace("{id}", &id), &[], b"").await;
         assert_eq!(other.status, 405, "{path}");
     }
-    assert_eq!(operations, 21);
+    assert_eq!(operations, 24);
     assert_eq!(get(address, "/v1/nothing").await.status, 404);
     assert_eq!(get(address, "/").await.status, 404);
     relay.shut_down().await;
@@ -399,6 +400,11 @@ async fn answers_as_described(
                 json!({"scope": "user", "value": "ann", "action": "block", "reason": "an example"});
             let headers = [("content-type", "application/json")];
             request(address, "POST", path, &headers, decision.to_string().as_bytes()).await
+        }
+        Some("postSilence") => {
+            let silence = json!({"match": ["model=none"], "reason": "an example", "seconds": 60});
+            let headers = [("content-type", "application/json")];
+            request(address, "POST", path, &headers, silence.to_string().as_bytes()).await
         }
         Some("commentIncident") => {
             let note = json!({"text": "known to the team", "by": "ann"}).to_string();

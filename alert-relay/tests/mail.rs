@@ -113,8 +113,11 @@ async fn a_critical_event_does_not_wait_and_a_low_one_is_not_mailed() {
     let received = smtp.received();
     assert_eq!(received.len(), 1);
     assert_eq!(received[0].header("Subject"), Some("Security Alert: demo - CRITICAL Severity"));
-    assert_eq!(scratch.count("SELECT COUNT(*) FROM incidents WHERE due_ms IS NULL AND severity = 0"), 1);
-    assert_eq!(scratch.count("SELECT COUNT(*) FROM incidents WHERE due_ms IS NOT NULL AND severity = 2"), 1);
+    assert_eq!(scratch.count("SELECT count FROM accounts WHERE outcome = 'below'"), 1);
+    assert_eq!(
+        scratch.count("SELECT COUNT(*) FROM alert_groups WHERE due_ms IS NOT NULL AND severity = 2"),
+        1
+    );
 }
 
 /// Each stage, each temporary failure: tried again, and delivered once.

@@ -71,6 +71,7 @@ async fn relays_share_events_incidents_and_mails() {
     }
     until("all is told", || {
         scratch.count("SELECT COUNT(*) FROM incidents WHERE due_ms IS NOT NULL") == 0
+            && scratch.count("SELECT COUNT(*) FROM alert_groups WHERE due_ms IS NOT NULL") == 0
             && scratch.count("SELECT COUNT(*) FROM outbox WHERE state <> 'sent'") == 0
     })
     .await;

@@ -3,6 +3,7 @@
 pub(crate) mod advice;
 pub(crate) mod chart;
 pub(crate) mod clean;
+pub(crate) mod digest;
 mod html;
 mod report;
 mod story;
@@ -56,8 +57,10 @@ pub(crate) fn compose(
 }
 
 /// What a mail has beside the incident.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Extra {
+    /// Sentences behind the first ones; what came from outside is harmless in them.
+    pub(crate) notes: Vec<String>,
     /// The incident's events of the last 24 hours.
     pub(crate) hours: Option<chart::Hours>,
     /// Whether each recipient gets a link that acknowledges (see [`acknowledge::placeholder`]).
@@ -92,7 +95,11 @@ fn letter(
     domain: &str,
     occasion: Occasion,
 ) -> Letter {
-    let story = Story::of(incident, events, extra, public_url, occasion);
+    let mut story = Story::of(incident, events, extra, public_url, occasion);
+    for note in &extra.notes {
+        story.lead.push(' ');
+        story.lead.push_str(note);
+    }
     let message_id = |sequence: u64| format!("<incident-{}.{sequence}@{domain}>", incident.id);
     let sequence = incident.notify.sequence;
     let kind = match (occasion, sequence) {

@@ -12,6 +12,7 @@ mod openapi;
 mod operation;
 mod page;
 mod query;
+mod silences;
 mod status;
 
 use std::{
@@ -195,6 +196,9 @@ fn handler(operation: Operation) -> MethodRouter<Shared> {
         Operation::AcknowledgeByMail => post(acknowledge::act),
         Operation::ListEvents => get(events::list),
         Operation::Audit => get(audit::list),
+        Operation::Silences => get(silences::list),
+        Operation::Silence => post(silences::create),
+        Operation::Unsilence => delete(silences::remove),
     }
 }
 

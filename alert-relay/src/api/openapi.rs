@@ -48,8 +48,9 @@ fn describe(spec: &Spec) -> Value {
         })
         .collect();
     if spec.path.contains("{id}") {
-        let (description, schema) = match spec.path.starts_with("/v1/decisions") {
-            true => ("The decision's number", json!({"type": "integer", "minimum": 1})),
+        let numbered = ["/v1/decisions", "/v1/silences"].iter().any(|path| spec.path.starts_with(path));
+        let (description, schema) = match numbered {
+            true => ("Its number", json!({"type": "integer", "minimum": 1})),
             false => ("The incident's id", json!({"type": "string", "format": "uuid"})),
         };
         parameters.push(json!({
@@ -82,6 +83,7 @@ fn describe(spec: &Spec) -> Value {
     let body = match spec.id {
         "postEvents" => Some("Batch"),
         "postDecision" => Some("NewDecision"),
+        "postSilence" => Some("NewSilence"),
         "acknowledgeIncident" | "resolveIncident" | "reopenIncident" | "commentIncident" => Some("Note"),
         _ => None,
     };

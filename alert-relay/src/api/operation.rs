@@ -24,6 +24,9 @@ pub(super) enum Operation {
     AcknowledgeByMail,
     ListEvents,
     Audit,
+    Silences,
+    Silence,
+    Unsilence,
 }
 
 /// Who may ask.
@@ -499,9 +502,55 @@ const AUDIT: Spec = Spec {
     responses: &[answer(200, "A page", "Audit"), BAD_QUERY, UNAUTHORISED, UNAVAILABLE],
 };
 
+const SILENCES: Spec = Spec {
+    id: "listSilences",
+    method: "get",
+    path: "/v1/silences",
+    summary: "Silences that have not ended; those of the configuration are not among them",
+    access: Access::Token,
+    query: &[],
+    responses: &[answer(200, "All of them", "Silences"), UNAUTHORISED, UNAVAILABLE],
+};
+
+const SILENCE: Spec = Spec {
+    id: "postSilence",
+    method: "post",
+    path: "/v1/silences",
+    summary: "Has nobody told of what fits, for a time",
+    access: Access::Token,
+    query: &[],
+    responses: &[
+        answer(201, "It holds from now on", "Silence"),
+        problem(400, "Not a silence; the detail says why"),
+        problem(403, "Asked for by another site's page"),
+        problem(409, "There are 1000 silences"),
+        problem(413, "Longer than 16 KiB"),
+        problem(415, "Not JSON"),
+        UNAUTHORISED,
+        UNAVAILABLE,
+    ],
+};
+
+const UNSILENCE: Spec = Spec {
+    id: "deleteSilence",
+    method: "delete",
+    path: "/v1/silences/{id}",
+    summary: "Ends a silence",
+    access: Access::Token,
+    query: &[],
+    responses: &[
+        Answer { status: 204, description: "Ended", media: JSON, schema: "" },
+        problem(400, "Not a number"),
+        problem(403, "Asked for by another site's page"),
+        problem(404, "No such silence, or it has ended"),
+        UNAUTHORISED,
+        UNAVAILABLE,
+    ],
+};
+
 impl Operation {
     /// Every operation there is.
-    pub(super) const ALL: [Self; 21] = [
+    pub(super) const ALL: [Self; 24] = [
         Self::Events,
         Self::Summary,
         Self::Incidents,
@@ -523,6 +572,9 @@ impl Operation {
         Self::AcknowledgeByMail,
         Self::ListEvents,
         Self::Audit,
+        Self::Silences,
+        Self::Silence,
+        Self::Unsilence,
     ];
 
     /// What is known of it.
@@ -549,6 +601,9 @@ impl Operation {
             Self::AcknowledgeByMail => &ACKNOWLEDGE_BY_MAIL,
             Self::ListEvents => &LIST_EVENTS,
             Self::Audit => &AUDIT,
+            Self::Silences => &SILENCES,
+            Self::Silence => &SILENCE,
+            Self::Unsilence => &UNSILENCE,
         }
     }
 }

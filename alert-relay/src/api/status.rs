@@ -89,7 +89,7 @@ pub(super) async fn test_alert(State(shared): State<Shared>) -> Result<Response,
         &config.mail.message_id_domain,
     );
     let recipients: Vec<String> = config.mail.recipients.iter().map(ToString::to_string).collect();
-    shared.store.enqueue(outbox::notification(config, &letter, None)).await?;
+    shared.store.enqueue(outbox::to_everybody(config, &letter)).await?;
     let body = json!({"message_id": letter.message_id, "subject": letter.subject, "recipients": recipients});
     Ok((StatusCode::ACCEPTED, Json(body)).into_response())
 }

@@ -3,13 +3,17 @@
 use std::{
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
 use lettre::message::Mailbox;
 use wire::{Category, DecisionAction, Severity, Subject, signature::Key};
 
-use crate::automatic::{About, AutomaticDecision};
+use crate::{
+    automatic::{About, AutomaticDecision},
+    route::Policy,
+};
 
 use super::{
     Alerts, Config, ConfigErrors, Ingest, Log, LogForm, Mail, Outbox, ServerTls, Smtp, SmtpAuth, Source, Tls,
@@ -98,6 +102,17 @@ impl Check<'_> {
                 |directory| self.source.beside_file(directory),
             )),
         };
+        let telling = raw::Telling {
+            alerts: &raw.alerts,
+            routes: &raw.routes,
+            silences: &raw.silences,
+            mute_windows: &raw.mute_windows,
+            inhibitions: &raw.inhibitions,
+            conditions: &raw.conditions,
+            severities: &raw.severities,
+            digest: &raw.digest,
+        };
+        let policy = self.policy(&telling, &receivers);
         let outbox = self.outbox(&raw.outbox);
         let retention = self.retention(&raw.retention);
         Some(Config {
@@ -111,7 +126,7 @@ impl Check<'_> {
             log,
             alerts: Alerts {
                 automatic_decisions: self.automatic_decisions(&raw.automatic_decisions),
-                ..alerts(&raw.alerts)
+                ..alerts(&raw.alerts, policy)
             },
             mail: mail?,
             receivers,
@@ -499,8 +514,9 @@ fn automatic_decision(raw: &raw::AutomaticDecision) -> Result<AutomaticDecision,
     })
 }
 
-fn alerts(raw: &raw::Alerts) -> Alerts {
+fn alerts(raw: &raw::Alerts, policy: Policy) -> Alerts {
     Alerts {
+        policy: Arc::new(policy),
         min_severity: raw.min_severity.unwrap_or(Severity::Medium),
         incident_window: written(raw.incident_window, Duration::from_secs(3600)),
         group_wait: written(raw.group_wait, Duration::from_secs(5)),
@@ -512,7 +528,7 @@ fn alerts(raw: &raw::Alerts) -> Alerts {
     }
 }
 
-fn written(value: Option<Written>, default: Duration) -> Duration {
+pub(super) fn written(value: Option<Written>, default: Duration) -> Duration {
     value.map_or(default, |Written(duration)| duration)
 }
 

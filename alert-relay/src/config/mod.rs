@@ -6,6 +6,7 @@
 mod check;
 mod database;
 mod duration;
+mod policy;
 mod raw;
 mod receivers;
 mod retention;
@@ -13,8 +14,9 @@ mod secret;
 mod source;
 mod targets;
 
-use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
+use check::written;
 pub use database::{Database, Postgres};
 pub use receivers::{Channel, Receiver, Target};
 pub use secret::Secret;
@@ -120,6 +122,8 @@ pub struct Alerts {
     pub raise_events: u64,
     /// Callers of one campaign after which its incidents are.
     pub raise_clients: u64,
+    /// Who is told, when, and when not.
+    pub policy: Arc<crate::route::Policy>,
     /// Decisions about callers that incidents bring by themselves.
     pub automatic_decisions: Vec<crate::automatic::AutomaticDecision>,
 }

@@ -1,5 +1,7 @@
 //! The configuration file as written, before anything is checked. No `Debug`: it holds secrets in the clear.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use super::{
@@ -43,6 +45,107 @@ pub(super) struct Raw {
     pub(super) automatic_decisions: Vec<AutomaticDecision>,
     #[serde(default)]
     pub(super) receivers: Vec<Receiver>,
+    #[serde(default)]
+    pub(super) routes: Vec<Route>,
+    #[serde(default)]
+    pub(super) silences: Vec<Silence>,
+    #[serde(default)]
+    pub(super) mute_windows: Vec<MuteWindow>,
+    #[serde(default)]
+    pub(super) inhibitions: Vec<Inhibition>,
+    #[serde(default)]
+    pub(super) conditions: Conditions,
+    #[serde(default)]
+    pub(super) severities: BTreeMap<String, wire::Severity>,
+    #[serde(default)]
+    pub(super) digest: Digest,
+}
+
+/// What decides about telling.
+pub(super) struct Telling<'a> {
+    pub(super) alerts: &'a Alerts,
+    pub(super) routes: &'a [Route],
+    pub(super) silences: &'a [Silence],
+    pub(super) mute_windows: &'a [MuteWindow],
+    pub(super) inhibitions: &'a [Inhibition],
+    pub(super) conditions: &'a Conditions,
+    pub(super) severities: &'a BTreeMap<String, wire::Severity>,
+    pub(super) digest: &'a Digest,
+}
+
+/// `[[routes]]`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Route {
+    #[serde(default, rename = "match")]
+    pub(super) matchers: Vec<String>,
+    pub(super) receivers: Option<Vec<String>>,
+    pub(super) group_by: Option<Vec<String>>,
+    pub(super) group_wait: Option<Written>,
+    pub(super) group_interval: Option<Written>,
+    pub(super) repeat_interval: Option<Written>,
+    pub(super) escalate_after: Option<Written>,
+    pub(super) escalate_to: Option<String>,
+    #[serde(default)]
+    pub(super) mute: Vec<String>,
+    pub(super) max_per_hour: Option<u64>,
+    #[serde(default, rename = "continue")]
+    pub(super) continues: bool,
+    #[serde(default)]
+    pub(super) routes: Vec<Route>,
+}
+
+/// `[[silences]]`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Silence {
+    #[serde(default, rename = "match")]
+    pub(super) matchers: Vec<String>,
+    pub(super) from: Option<String>,
+    pub(super) until: String,
+    pub(super) by: String,
+    pub(super) reason: String,
+}
+
+/// `[[mute_windows]]`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MuteWindow {
+    pub(super) name: String,
+    #[serde(default)]
+    pub(super) days: Vec<String>,
+    pub(super) from: String,
+    pub(super) to: String,
+    pub(super) offset: Option<String>,
+}
+
+/// `[[inhibitions]]`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Inhibition {
+    pub(super) source: Vec<String>,
+    pub(super) target: Vec<String>,
+    #[serde(default)]
+    pub(super) equal: Vec<String>,
+}
+
+/// `[conditions]`
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Conditions {
+    pub(super) failed_authentications_per_minute: Option<u64>,
+    pub(super) anomaly_score: Option<f64>,
+    pub(super) rate_limit_violations_per_hour: Option<u64>,
+    pub(super) suspicious_inputs_per_hour: Option<u64>,
+}
+
+/// `[digest]`
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Digest {
+    pub(super) daily: Option<String>,
+    pub(super) weekly: Option<String>,
+    pub(super) receivers: Option<Vec<String>>,
 }
 
 /// `[[receivers]]`
@@ -135,6 +238,13 @@ pub(super) struct Alerts {
     pub(super) raise_clients: Option<u64>,
     pub(super) group_wait: Option<Written>,
     pub(super) group_interval: Option<Written>,
+    pub(super) repeat_interval: Option<Written>,
+    pub(super) group_by: Option<Vec<String>>,
+    pub(super) receivers: Option<Vec<String>>,
+    pub(super) escalate_after: Option<Written>,
+    pub(super) escalate_to: Option<String>,
+    pub(super) max_per_hour: Option<u64>,
+    pub(super) campaign_clients: Option<u64>,
 }
 
 /// `[mail]`

@@ -138,6 +138,15 @@ impl Incident {
         }
     }
 
+    /// Makes it at least so severe, and says why.
+    pub(crate) fn lift(&mut self, to: Severity, why: &str, now_ms: u64) {
+        if self.severity < to {
+            let text = format!("{} to {}: {why}", self.severity.as_str(), to.as_str());
+            self.severity = to;
+            self.tell(now_ms, "raised", RELAY, text);
+        }
+    }
+
     /// How bad it is now: the worst event, a step worse for many events, another for many callers. Only what is high by
     /// itself turns critical so, and only by both.
     pub(crate) fn judge(&mut self, now_ms: u64, alerts: &Alerts) {

@@ -106,62 +106,21 @@ fn the_window_runs_from_the_last_event() {
 }
 
 #[test]
-fn the_first_mail_waits_for_the_group_and_a_critical_one_does_not() {
+fn events_are_handed_on_at_once_then_when_somebody_can_be_told_and_a_critical_one_at_once() {
     let alerts = alerts();
     let mut incident = opened();
     incident.add(&of(Severity::High), MOMENT, &alerts);
+    assert_eq!(incident.notify.due_ms, Some(MOMENT));
+    incident.handed_on(MOMENT + 5000);
+    assert_eq!((incident.notify.due_ms, incident.notify.count), (None, 1));
+    incident.add(&of(Severity::High), MOMENT + 10, &alerts);
     assert_eq!(incident.notify.due_ms, Some(MOMENT + 5000));
-    incident.add(&of(Severity::High), MOMENT + 4000, &alerts);
-    assert_eq!(incident.notify.due_ms, Some(MOMENT + 5000), "later events do not put it off");
-    incident.add(&of(Severity::Critical), MOMENT + 4500, &alerts);
-    assert_eq!(incident.notify.due_ms, Some(MOMENT + 4500));
-}
-
-#[test]
-fn below_the_least_severity_nobody_is_told_until_it_rises() {
-    let alerts = alerts();
-    let mut incident = opened();
-    incident.add(&of(Severity::Low), MOMENT, &alerts);
-    assert_eq!(incident.notify.due_ms, None);
-    incident.add(&of(Severity::Medium), MOMENT + 10, &alerts);
-    assert_eq!(incident.notify.due_ms, Some(MOMENT + 5010));
-}
-
-#[test]
-fn a_later_mail_comes_after_the_interval_and_only_with_new_events() {
-    let alerts = alerts();
-    let mut incident = opened();
-    incident.add(&of(Severity::High), MOMENT, &alerts);
-    incident.notified(1, Severity::High, MOMENT + 5000, &alerts);
-    assert_eq!(incident.notify.due_ms, None);
-    assert_eq!(incident.notify.sequence, 1);
-    incident.add(&of(Severity::High), MOMENT + 6000, &alerts);
-    assert_eq!(incident.notify.due_ms, Some(MOMENT + 305_000));
-    incident.notified(2, Severity::High, MOMENT + 305_000, &alerts);
-    // Long after the interval: at once.
-    incident.add(&of(Severity::High), MOMENT + 2_000_000, &alerts);
-    assert_eq!(incident.notify.due_ms, Some(MOMENT + 2_000_000));
-}
-
-#[test]
-fn turning_critical_after_the_first_mail_is_told_at_once_but_once() {
-    let alerts = alerts();
-    let mut incident = opened();
-    incident.add(&of(Severity::High), MOMENT, &alerts);
-    incident.notified(1, Severity::High, MOMENT + 5000, &alerts);
-    incident.add(&of(Severity::Critical), MOMENT + 6000, &alerts);
-    assert_eq!(incident.notify.due_ms, Some(MOMENT + 6000));
-    incident.notified(2, Severity::Critical, MOMENT + 6000, &alerts);
-    incident.add(&of(Severity::Critical), MOMENT + 7000, &alerts);
-    assert_eq!(incident.notify.due_ms, Some(MOMENT + 306_000));
-}
-
-#[test]
-fn events_that_came_while_the_mail_was_composed_are_told_in_the_next() {
-    let alerts = alerts();
-    let mut incident = opened();
-    incident.add(&of(Severity::High), MOMENT, &alerts);
-    incident.add(&of(Severity::High), MOMENT + 1, &alerts);
-    incident.notified(1, Severity::High, MOMENT + 5000, &alerts);
-    assert_eq!(incident.notify.due_ms, Some(MOMENT + 305_000));
+    incident.add(&of(Severity::Critical), MOMENT + 20, &alerts);
+    assert_eq!(incident.notify.due_ms, Some(MOMENT + 20));
+    incident.handed_on(MOMENT + 300_000);
+    incident.add(&of(Severity::Critical), MOMENT + 30, &alerts);
+    assert_eq!(incident.notify.due_ms, Some(MOMENT + 300_000), "it is known to be critical");
+    incident.handed_on(MOMENT + 40);
+    incident.add(&of(Severity::High), MOMENT + 90, &alerts);
+    assert_eq!(incident.notify.due_ms, Some(MOMENT + 90));
 }

@@ -15,7 +15,7 @@ use super::{
     db::{Db, DbError},
     decisions,
     events::{self, NewEvent, Storing},
-    incidents, outbox, retention, search,
+    groups, incidents, outbox, retention, search, silences,
 };
 use crate::{
     clock,
@@ -48,6 +48,8 @@ pub(super) enum Done {
     Lifted(bool),
     Changed(Vec<Option<Changed>>),
     Indexed(u64),
+    HandedOn(u64),
+    Silenced(Option<u64>),
     Pruned(u64),
     Leased(bool),
     Probed,
@@ -55,15 +57,16 @@ pub(super) enum Done {
 
 /// One group under way.
 pub(super) struct Group<'a> {
-    db: &'a Db,
-    alerts: &'a Alerts,
-    storing: Storing<'a>,
+    pub(super) db: &'a Db,
+    pub(super) alerts: &'a Alerts,
+    pub(super) storing: Storing<'a>,
     pub(super) counts: Counts,
     /// Every incident this group touches: the one copy that is changed, and written at the end.
-    incidents: HashMap<EventId, Incident>,
+    pub(super) incidents: HashMap<EventId, Incident>,
     /// Those of each key that take new events.
     open: HashMap<Key, Vec<EventId>>,
     threats: BTreeMap<(u64, String), u64>,
+    categories: BTreeMap<(u64, &'static str), u64>,
 }
 
 impl<'a> Group<'a> {
@@ -76,6 +79,7 @@ impl<'a> Group<'a> {
             incidents: HashMap::new(),
             open: HashMap::new(),
             threats: BTreeMap::new(),
+            categories: BTreeMap::new(),
         }
     }
 
@@ -120,6 +124,13 @@ impl<'a> Group<'a> {
         Ok(Some(match command {
             Command::Ingest { .. } | Command::Stop { .. } => return Ok(None),
             Command::Enqueue { notification, .. } => Done::Enqueued(self.enqueue(notification)?),
+            Command::HandOn { incidents, .. } => Done::HandedOn(self.hand_on(incidents)?),
+            Command::Timers { .. } => Done::HandedOn(self.timers()?),
+            Command::Digest { name, period, notifications, .. } => {
+                Done::Enqueued(self.digest(name, *period, notifications)?)
+            }
+            Command::Silence { silence, .. } => Done::Silenced(silences::make(db, silence, now_ms)?),
+            Command::Unsilence { id, by, .. } => Done::Lifted(silences::end(db, *id, by, now_ms)?),
             Command::Claim { channel, now_ms, lease_ms, limit, .. } => {
                 Done::Claimed(outbox::claim(db, relay, *channel, *now_ms, *lease_ms, *limit)?)
             }
@@ -254,29 +265,47 @@ impl<'a> Group<'a> {
                 *self.threats.entry((row.time_ms / 60_000, finding.rule.clone())).or_default() += 1;
             }
         }
+        if row.incident.is_some() {
+            let category = incident::category_of(event).as_str();
+            *self.categories.entry((row.time_ms / 60_000, category)).or_default() += 1;
+        }
         *self.counts.accepted.entry((row.severity, row.verdict)).or_default() += 1;
         Ok(())
     }
 
-    /// Puts a mail into the outbox, unless the incident's mail of that number exists already.
+    /// Puts a message into the outbox, unless the group's message of that number exists already or has to wait.
     fn enqueue(&mut self, notification: &NewNotification) -> Result<bool, DbError> {
         let now_ms = self.storing.now_ms;
-        if let Some(told) = &notification.about {
-            let alerts = self.alerts;
-            let known = self.load(told.incident)?;
-            let Some(incident) = known.filter(|incident| incident.notify.sequence == told.sequence) else {
-                return Ok(false);
-            };
-            incident.notified(told.count, told.severity, now_ms, alerts);
-            let text = format!("number {} to {} targets", told.sequence + 1, notification.targets.len());
-            incident.tell(now_ms, "mailed", "relay", text);
+        let group = match &notification.about {
+            None => None,
+            Some(told) => match self.admit(told)? {
+                Some(group) => Some((group, told)),
+                None => return Ok(false),
+            },
+        };
+        outbox::insert(self.db, notification, now_ms)?;
+        if let Some((group, told)) = group {
+            self.told(group, told, notification.targets.len())?;
         }
-        outbox::insert(self.db, notification, self.storing.now_ms)?;
         Ok(true)
     }
 
+    /// Puts the digests of a time into the outbox, once.
+    fn digest(&self, name: &str, period: u64, notifications: &[NewNotification]) -> Result<bool, DbError> {
+        let key = format!("digest:{name}");
+        let sql = "INSERT INTO meta (key, value) VALUES (?1, ?2) \
+             ON CONFLICT (key) DO UPDATE SET value = ?2 WHERE meta.value < ?2";
+        let is_new = self.db.execute(sql, &[(&key).into(), period.into()])? > 0;
+        if is_new {
+            for notification in notifications {
+                outbox::insert(self.db, notification, self.storing.now_ms)?;
+            }
+        }
+        Ok(is_new)
+    }
+
     /// The one copy of an incident that this group changes.
-    fn load(&mut self, id: EventId) -> Result<Option<&mut Incident>, DbError> {
+    pub(super) fn load(&mut self, id: EventId) -> Result<Option<&mut Incident>, DbError> {
         if !self.incidents.contains_key(&id)
             && let Some(loaded) = incidents::get(self.db, id)?
         {
@@ -322,6 +351,16 @@ impl<'a> Group<'a> {
             "INSERT INTO threats (minute, rule, count) VALUES (?1, ?2, ?3) \
              ON CONFLICT (minute, rule) DO UPDATE SET count = threats.count + ?3",
             &threats,
+        )?;
+        let categories: Vec<_> = self
+            .categories
+            .iter()
+            .map(|((minute, category), count)| vec![(*minute).into(), (*category).into(), (*count).into()])
+            .collect();
+        self.db.execute_each(
+            "INSERT INTO categories (minute, category, count) VALUES (?1, ?2, ?3) \
+             ON CONFLICT (minute, category) DO UPDATE SET count = categories.count + ?3",
+            &categories,
         )
     }
 }
@@ -345,7 +384,16 @@ impl<'a> Keyed<'a> {
                     keyed.events.extend(events.iter().map(|incoming| (incoming, Key::of(&incoming.event))));
                 }
                 Command::Enqueue { notification, .. } => {
-                    keyed.buckets.extend(notification.about.as_ref().map(|told| bucket(&told.key)));
+                    if let Some(told) = &notification.about {
+                        keyed.buckets.extend([bucket(&told.key), groups::LOCK]);
+                    }
+                }
+                Command::HandOn { incidents, .. } => {
+                    keyed.buckets.extend(incidents.iter().map(|(_, key)| bucket(key)));
+                    keyed.buckets.insert(groups::LOCK);
+                }
+                Command::Timers { .. } => {
+                    keyed.buckets.insert(groups::LOCK);
                 }
                 Command::Change { changes, .. } => {
                     keyed.buckets.extend(changes.iter().map(|change| bucket(&change.key)));
@@ -373,9 +421,17 @@ fn bucket(key: &Key) -> i64 {
 /// The order in which a group does its commands.
 fn rank(command: &Command) -> u8 {
     match command {
-        Command::Ingest { .. } | Command::Enqueue { .. } | Command::Change { .. } => 0,
+        Command::Ingest { .. }
+        | Command::Change { .. }
+        | Command::HandOn { .. }
+        | Command::Timers { .. }
+        | Command::Enqueue { .. } => 0,
         Command::Decide { .. } | Command::Lift { .. } => 1,
-        Command::Claim { .. } | Command::Settle { .. } => 2,
+        Command::Claim { .. }
+        | Command::Settle { .. }
+        | Command::Digest { .. }
+        | Command::Silence { .. }
+        | Command::Unsilence { .. } => 2,
         Command::Index { .. }
         | Command::Prune { .. }
         | Command::Lease { .. }

@@ -23,6 +23,7 @@ mod db;
 mod decisions;
 mod events;
 mod examine;
+mod groups;
 mod incidents;
 mod lock;
 mod outbox;
@@ -30,6 +31,7 @@ mod read;
 mod retention;
 mod schema;
 mod search;
+mod silences;
 mod summary;
 mod writer;
 
@@ -87,25 +89,29 @@ pub(crate) struct Stored {
 /// A mail to be sent, the same to each recipient.
 #[derive(Debug)]
 pub(crate) struct NewNotification {
-    /// The incident it tells of, none for a test.
+    /// What it tells of, none for a test or a digest.
     pub(crate) about: Option<Told>,
+    /// The receiver it counts for; empty for a test.
+    pub(crate) receiver: String,
     /// The composed mail as JSON.
     pub(crate) message: String,
     /// To whom, and how.
     pub(crate) targets: Vec<Target>,
 }
 
-/// What a mail told of an incident.
+/// What a message told of a group of incidents.
 #[derive(Clone, Debug)]
 pub(crate) struct Told {
-    /// The incident.
-    pub(crate) incident: EventId,
-    /// What its events share.
+    /// The group.
+    pub(crate) group: EventId,
+    /// The incident it is about.
+    pub(crate) lead: EventId,
+    /// What that one's events share.
     pub(crate) key: Key,
-    /// Its number among the incident's mails, from 0.
+    /// Its number among the group's messages, from 0.
     pub(crate) sequence: u64,
-    /// Events counted in it.
-    pub(crate) count: u64,
+    /// Events that it told of for the first time.
+    pub(crate) pending: u64,
     /// Severity named in it.
     pub(crate) severity: Severity,
 }
@@ -169,6 +175,16 @@ pub(crate) enum Command {
         permit: Option<OwnedSemaphorePermit>,
         reply: Reply<Stored>,
     },
+    /// Hand the further events of incidents on to those who are told. Answers how many incidents had some.
+    HandOn { incidents: Vec<(EventId, Key)>, reply: Reply<u64> },
+    /// Remind of what is still open, escalate what nobody acknowledged. Answers how many groups.
+    Timers { reply: Reply<u64> },
+    /// Put the digests of a time into the outbox. Answers whether nobody has.
+    Digest { name: &'static str, period: u64, notifications: Vec<NewNotification>, reply: Reply<bool> },
+    /// Make a silence. Answers with its number, or nothing where there are too many.
+    Silence { silence: NewSilence, reply: Reply<Option<u64>> },
+    /// End one. Answers whether there was one.
+    Unsilence { id: u64, by: String, reply: Reply<bool> },
     /// Put a composed mail into the outbox. Answers whether it was still wanted.
     Enqueue { notification: NewNotification, reply: Reply<bool> },
     /// Take messages that are due by one channel, for as long as the lease runs.
@@ -257,6 +273,51 @@ impl Store {
     /// What the database says.
     pub(crate) async fn enqueue(&self, notification: NewNotification) -> Result<bool, StoreError> {
         self.ask(|reply| Command::Enqueue { notification, reply }).await
+    }
+
+    /// Hands the further events of incidents on to those who are told; how many incidents had some.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub(crate) async fn hand_on(&self, incidents: Vec<(EventId, Key)>) -> Result<u64, StoreError> {
+        self.ask(|reply| Command::HandOn { incidents, reply }).await
+    }
+
+    /// Reminds of what is still open, escalates what nobody acknowledged; how many groups.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub(crate) async fn timers(&self) -> Result<u64, StoreError> {
+        self.ask(|reply| Command::Timers { reply }).await
+    }
+
+    /// Puts the digests of a time into the outbox. False if somebody has.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub(crate) async fn digest(
+        &self,
+        name: &'static str,
+        period: u64,
+        notifications: Vec<NewNotification>,
+    ) -> Result<bool, StoreError> {
+        self.ask(|reply| Command::Digest { name, period, notifications, reply }).await
+    }
+
+    /// Makes a silence; its number. `None`: there are too many.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub(crate) async fn silence(&self, silence: NewSilence) -> Result<Option<u64>, StoreError> {
+        self.ask(|reply| Command::Silence { silence, reply }).await
+    }
+
+    /// Ends a silence. False if there is none of this number.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub(crate) async fn unsilence(&self, id: u64, by: String) -> Result<bool, StoreError> {
+        self.ask(|reply| Command::Unsilence { id, by, reply }).await
     }
 
     /// Takes messages that are due by one channel.
@@ -441,7 +502,14 @@ impl Command {
                     |(Incoming { event, .. }, seq)| Some(logfile::Entry { seq: seq?, received_ms, event }),
                 ));
             }
-            (Self::Enqueue { reply, .. }, Done::Enqueued(wanted)) => drop(reply.send(Ok(wanted))),
+            (Self::Enqueue { reply, .. } | Self::Digest { reply, .. }, Done::Enqueued(wanted)) => {
+                drop(reply.send(Ok(wanted)));
+            }
+            (Self::HandOn { reply, .. } | Self::Timers { reply }, Done::HandedOn(count)) => {
+                drop(reply.send(Ok(count)));
+            }
+            (Self::Silence { reply, .. }, Done::Silenced(id)) => drop(reply.send(Ok(id))),
+            (Self::Unsilence { reply, .. }, Done::Lifted(ended)) => drop(reply.send(Ok(ended))),
             (Self::Claim { reply, .. }, Done::Claimed(claimed)) => drop(reply.send(Ok(claimed))),
             (Self::Settle { reply, .. }, Done::Settled) => drop(reply.send(Ok(()))),
             (Self::Decide { reply, .. }, Done::Decided(decision)) => drop(reply.send(Ok(decision))),
@@ -459,10 +527,20 @@ impl Command {
     fn failed(self, error: &StoreError) {
         match self {
             Self::Ingest { reply, .. } => drop(reply.send(Err(error.clone()))),
-            Self::Enqueue { reply, .. } | Self::Lift { reply, .. } | Self::Lease { reply, .. } => {
+            Self::Enqueue { reply, .. }
+            | Self::Digest { reply, .. }
+            | Self::Unsilence { reply, .. }
+            | Self::Lift { reply, .. }
+            | Self::Lease { reply, .. } => {
                 drop(reply.send(Err(error.clone())));
             }
-            Self::Prune { reply, .. } | Self::Index { reply, .. } => drop(reply.send(Err(error.clone()))),
+            Self::Prune { reply, .. }
+            | Self::Index { reply, .. }
+            | Self::HandOn { reply, .. }
+            | Self::Timers { reply } => {
+                drop(reply.send(Err(error.clone())));
+            }
+            Self::Silence { reply, .. } => drop(reply.send(Err(error.clone()))),
             Self::Change { reply, .. } => drop(reply.send(Err(error.clone()))),
             Self::Claim { reply, .. } => drop(reply.send(Err(error.clone()))),
             Self::Settle { reply, .. } | Self::Probe { reply } => drop(reply.send(Err(error.clone()))),
@@ -478,6 +556,10 @@ pub(crate) use audit::audit_page;
 pub(crate) use db::{Db, DbError, Place};
 pub(crate) use decisions::{NewDecision, StoredDecision, decision_page};
 pub(crate) use examine::{Finding, begin_new_life, copy_whole, examine};
+pub(crate) use groups::{
+    AlertGroup, ESCALATION, OVERFLOW, accounts, digest_is_due, digest_is_first, due as due_groups,
+    members as group_members, timers_are_due, waiting,
+};
 pub(crate) use incidents::{
     Relation, due as due_incidents, events_of, get as get_incident, hours_of, quiet as quiet_incidents,
     related, timeline_of,
@@ -485,6 +567,7 @@ pub(crate) use incidents::{
 pub(crate) use lock::take as lock_file;
 pub(crate) use read::{due_channels, events_after, incident_page, notifications_of, outbox_state};
 pub(crate) use search::{EventFilter, event_page, search_lag};
+pub(crate) use silences::{NewSilence, StoredSilence, silences};
 pub(crate) use summary::{MAX_HOURS, summary};
 
 #[cfg(test)]

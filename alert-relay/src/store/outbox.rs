@@ -63,7 +63,7 @@ pub(super) fn claim(
         Dialect::Postgres => " FOR UPDATE OF outbox SKIP LOCKED",
     };
     let sql = format!(
-        "SELECT outbox.id, message, recipient, attempts, outbox.created_ms, channel, receiver \
+        "SELECT outbox.id, message, recipient, attempts, outbox.created_ms, channel, outbox.receiver \
          FROM outbox JOIN notifications ON notifications.id = notification \
          WHERE state = 'pending' AND due_ms <= ?1 AND lease_ms <= ?1 AND channel = ?3 ORDER BY due_ms LIMIT ?2{apart}"
     );
@@ -108,12 +108,19 @@ pub(super) fn settle(db: &Db, id: i64, outcome: &Outcome, now_ms: u64) -> Result
 /// One notification, and a row for each recipient.
 pub(super) fn insert(db: &Db, notification: &NewNotification, now_ms: u64) -> Result<(), DbError> {
     let (incident, sequence) = match &notification.about {
-        Some(told) => (Value::from(told.incident), told.sequence),
+        Some(told) => (Value::from(told.group), told.sequence),
         None => (Value::Null, 0),
     };
     let id = db.query_one(
-        "INSERT INTO notifications (incident, sequence, created_ms, message) VALUES (?1, ?2, ?3, ?4) RETURNING id",
-        &[incident, sequence.into(), now_ms.into(), (&notification.message).into()],
+        "INSERT INTO notifications (incident, sequence, created_ms, message, receiver) \
+         VALUES (?1, ?2, ?3, ?4, ?5) RETURNING id",
+        &[
+            incident,
+            sequence.into(),
+            now_ms.into(),
+            (&notification.message).into(),
+            (&notification.receiver).into(),
+        ],
         |row| row.int(0),
     )?;
     let rows: Vec<_> = notification

@@ -150,9 +150,10 @@ pub(crate) struct Delivery {
 /// What was mailed of an incident.
 pub(crate) fn notifications_of(db: &Db, incident: EventId) -> Result<Vec<Delivery>, DbError> {
     db.query(
-        "SELECT sequence, recipient, state, attempts, outbox.created_ms, error, channel, receiver, receipt \
+        "SELECT sequence, recipient, state, attempts, outbox.created_ms, error, channel, outbox.receiver, receipt \
          FROM notifications JOIN outbox ON outbox.notification = notifications.id \
-         WHERE incident = ?1 ORDER BY sequence, outbox.id LIMIT 500",
+         WHERE incident = ?1 OR incident IN (SELECT alert_group FROM group_members WHERE group_members.incident = ?1) \
+         ORDER BY outbox.created_ms, sequence, outbox.id LIMIT 500",
         &[incident.into()],
         |row| {
             Ok(Delivery {

@@ -57,10 +57,18 @@ pub(super) fn prune(db: &Db, class: Class, before_ms: u64, limit: usize) -> Resu
         Class::Events => return prune_events(db, before_ms, limit),
         Class::Incidents => return prune_incidents(db, before_ms, limit),
         Class::Mails => return prune_mails(db, before_ms, limit),
-        Class::Metrics => ("threats", "minute"),
+        Class::Metrics => return prune_counts(db, before_ms, limit),
         Class::Audit => ("audit", "id"),
     };
     let sql = format!("DELETE FROM {table} WHERE {key} IN ({})", old(class));
+    db.execute(&sql, &[before_ms.into(), limit.into()])
+}
+
+/// All counts of a minute or an hour go together.
+fn prune_counts(db: &Db, before_ms: u64, limit: usize) -> Result<u64, DbError> {
+    db.execute("DELETE FROM categories WHERE minute < ?1", &[(before_ms / 60_000).into()])?;
+    db.execute("DELETE FROM accounts WHERE hour < ?1", &[(before_ms / 3_600_000).into()])?;
+    let sql = format!("DELETE FROM threats WHERE minute IN ({})", old(Class::Metrics));
     db.execute(&sql, &[before_ms.into(), limit.into()])
 }
 
@@ -82,6 +90,9 @@ fn prune_incidents(db: &Db, before_ms: u64, limit: usize) -> Result<u64, DbError
     let ids = db.query(old(Class::Incidents), &[before_ms.into(), limit.into()], |row| row.id(0))?;
     let rows: Vec<_> = ids.iter().map(|id| vec![(*id).into()]).collect();
     db.execute_each("DELETE FROM timeline WHERE incident = ?1", &rows)?;
+    db.execute_each("DELETE FROM group_members WHERE incident = ?1", &rows)?;
+    db.execute("DELETE FROM campaigns WHERE last_ms < ?1", &[before_ms.into()])?;
+    db.execute("DELETE FROM silences WHERE until_ms < ?1", &[before_ms.into()])?;
     db.execute_each("DELETE FROM incidents WHERE id = ?1", &rows)?;
     Ok(ids.len() as u64)
 }
@@ -91,6 +102,7 @@ fn prune_mails(db: &Db, before_ms: u64, limit: usize) -> Result<u64, DbError> {
     let rows: Vec<_> = ids.iter().map(|id| vec![(*id).into()]).collect();
     db.execute_each("DELETE FROM outbox WHERE notification = ?1", &rows)?;
     db.execute_each("DELETE FROM notifications WHERE id = ?1", &rows)?;
+    db.execute("DELETE FROM alert_groups WHERE updated_ms < ?1 AND due_ms IS NULL", &[before_ms.into()])?;
     Ok(ids.len() as u64)
 }
 

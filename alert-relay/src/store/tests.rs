@@ -74,16 +74,31 @@ fn target(recipient: &str) -> Target {
     Target { channel: Channel::Email, receiver, recipient }
 }
 
-fn enqueue(incident: &Incident) -> (Command, oneshot::Receiver<Result<bool, StoreError>>) {
+/// Hands on what is due, and makes the command that tells of the first group.
+fn enqueue(db: &Db, now_ms: u64) -> (Command, oneshot::Receiver<Result<bool, StoreError>>) {
+    hand_on(db, now_ms);
+    tell(db, &groups::due(db, u64::MAX, 10).unwrap()[0])
+}
+
+fn hand_on(db: &Db, now_ms: u64) {
+    let due = incidents::due(db, now_ms, 1000).unwrap();
+    let incidents = due.into_iter().map(|incident| (incident.id, incident.key)).collect();
+    commit(db, vec![Command::HandOn { incidents, reply: oneshot::channel().0 }], now_ms);
+}
+
+fn tell(db: &Db, group: &AlertGroup) -> (Command, oneshot::Receiver<Result<bool, StoreError>>) {
+    let lead = incidents::get(db, group.lead).unwrap().unwrap();
     let about = Some(Told {
-        incident: incident.id,
-        key: incident.key.clone(),
-        sequence: incident.notify.sequence,
-        count: incident.count,
-        severity: incident.severity,
+        group: group.id,
+        lead: lead.id,
+        key: lead.key,
+        sequence: group.sequence,
+        pending: group.pending,
+        severity: group.severity,
     });
     let notification = NewNotification {
         about,
+        receiver: group.receiver.clone(),
         message: "{}".to_owned(),
         targets: ["a@x", "b@x", "a@x"].map(target).to_vec(),
     };
@@ -119,8 +134,7 @@ fn a_mail_and_new_events_in_one_group_both_count() {
     for mail_first in [true, false] {
         let db = database();
         commit(&db, vec![ingest(vec![event(1)]).0], MOMENT);
-        let before = incidents(&db).remove(0);
-        let (mail, told) = enqueue(&before);
+        let (mail, told) = enqueue(&db, MOMENT);
         let (events, stored) = ingest(vec![another(1), another(2)]);
         let group = if mail_first { vec![mail, events] } else { vec![events, mail] };
         commit(&db, group, MOMENT + 5000);
@@ -128,7 +142,10 @@ fn a_mail_and_new_events_in_one_group_both_count() {
         assert_eq!(stored.blocking_recv().unwrap(), Ok(Stored { accepted: 2, duplicates: 0 }));
         let after = incidents(&db).remove(0);
         assert_eq!((after.count, after.notify.count, after.notify.sequence), (3, 1, 1), "{mail_first}");
-        assert_eq!(after.notify.due_ms, Some(MOMENT + 305_000), "the two new ones are to be told");
+        hand_on(&db, MOMENT + 5000);
+        let group = groups::due(&db, u64::MAX, 10).unwrap().remove(0);
+        assert_eq!((group.pending, group.told, group.sequence), (2, 1, 1));
+        assert_eq!(group.due_ms, Some(MOMENT + 305_000), "the two new ones are to be told");
     }
 }
 
@@ -136,12 +153,17 @@ fn a_mail_and_new_events_in_one_group_both_count() {
 fn the_same_mail_is_put_into_the_outbox_once() {
     let db = database();
     commit(&db, vec![ingest(vec![event(1)]).0], MOMENT);
-    let incident = incidents(&db).remove(0);
-    let (first, taken) = enqueue(&incident);
-    let (second, refused) = enqueue(&incident);
+    hand_on(&db, MOMENT);
+    let group = groups::due(&db, u64::MAX, 10).unwrap().remove(0);
+    assert_eq!(group.due_ms, Some(MOMENT + 5000), "the first one waits for further events");
+    let (first, taken) = tell(&db, &group);
+    let (second, refused) = tell(&db, &group);
+    let (early, too_early) = tell(&db, &group);
+    commit(&db, vec![early], MOMENT + 4999);
     commit(&db, vec![first, second], MOMENT + 5000);
-    let (third, refused_later) = enqueue(&incident);
+    let (third, refused_later) = tell(&db, &group);
     commit(&db, vec![third], MOMENT + 5001);
+    assert_eq!(too_early.blocking_recv().unwrap(), Ok(false));
     assert_eq!(taken.blocking_recv().unwrap(), Ok(true));
     assert_eq!(refused.blocking_recv().unwrap(), Ok(false));
     assert_eq!(refused_later.blocking_recv().unwrap(), Ok(false));
@@ -150,12 +172,31 @@ fn the_same_mail_is_put_into_the_outbox_once() {
 }
 
 #[test]
+fn a_critical_one_does_not_wait_and_what_is_known_to_be_critical_does() {
+    let db = database();
+    let critical = |n: u8| {
+        let mut event = another(n);
+        event.severity = Severity::Critical;
+        event
+    };
+    commit(&db, vec![ingest(vec![event(1)]).0], MOMENT);
+    hand_on(&db, MOMENT);
+    commit(&db, vec![ingest(vec![critical(2)]).0], MOMENT + 10);
+    hand_on(&db, MOMENT + 10);
+    let group = groups::due(&db, u64::MAX, 10).unwrap().remove(0);
+    assert_eq!((group.due_ms, group.pending), (Some(MOMENT + 10), 2));
+    commit(&db, vec![tell(&db, &group).0], MOMENT + 10);
+    commit(&db, vec![ingest(vec![critical(3)]).0], MOMENT + 20);
+    hand_on(&db, MOMENT + 20);
+    assert_eq!(groups::due(&db, u64::MAX, 10).unwrap()[0].due_ms, Some(MOMENT + 300_010));
+}
+
+#[test]
 fn an_incident_ends_with_its_window_and_a_late_mail_does_not_reopen_it() {
     let db = database();
     commit(&db, vec![ingest(vec![event(1)]).0], MOMENT);
-    let first = incidents(&db).remove(0);
     let later = MOMENT + 3_600_001;
-    let (mail, _told) = enqueue(&first);
+    let (mail, _told) = enqueue(&db, MOMENT);
     commit(&db, vec![mail, ingest(vec![another(1)]).0], later);
     let all = incidents(&db);
     assert_eq!(all.len(), 2);
@@ -175,7 +216,7 @@ fn a_duplicate_opens_no_incident() {
 fn a_claimed_mail_is_nobody_elses_until_its_lease_ends() {
     let db = database();
     commit(&db, vec![ingest(vec![event(1)]).0], MOMENT);
-    let (mail, _told) = enqueue(&incidents(&db).remove(0));
+    let (mail, _told) = enqueue(&db, MOMENT);
     commit(&db, vec![mail], MOMENT + 5000);
     let now = MOMENT + 6000;
     let mine = outbox::claim(&db, "one", Channel::Email, now, 1000, 1).unwrap();
@@ -195,7 +236,7 @@ fn a_claimed_mail_is_nobody_elses_until_its_lease_ends() {
 fn a_mail_is_settled_once() {
     let db = database();
     commit(&db, vec![ingest(vec![event(1)]).0], MOMENT);
-    let (mail, _told) = enqueue(&incidents(&db).remove(0));
+    let (mail, _told) = enqueue(&db, MOMENT);
     commit(&db, vec![mail], MOMENT + 5000);
     let claimed = outbox::claim(&db, "one", Channel::Email, MOMENT + 6000, 1000, 1).unwrap().remove(0);
     let retry = Outcome::Retry { at_ms: MOMENT + 9000, error: "450".to_owned() };
@@ -343,6 +384,12 @@ fn queries_use_their_indexes() {
             "SELECT * FROM incidents WHERE model = 'a' AND category = 'b' AND client = 'c' ORDER BY updated_ms DESC LIMIT 1",
             "incidents_key",
             "incidents_key",
+        ),
+        ("SELECT * FROM alert_groups WHERE due_ms <= 5", "alert_groups_due", "alert_groups_due"),
+        (
+            "SELECT COUNT(*), MIN(created_ms) FROM notifications WHERE receiver = 'a' AND created_ms > 5",
+            "notifications_receiver",
+            "notifications_receiver",
         ),
         ("SELECT * FROM incidents WHERE due_ms <= 5", "incidents_due", "incidents_due"),
         (

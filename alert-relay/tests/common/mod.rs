@@ -119,6 +119,10 @@ pub(crate) fn toml(scratch: &Scratch, more: &str) -> String {
     if !tables.contains("[outbox]") {
         text.push_str("[outbox]\nretry_min = \"50ms\"\nretry_max = \"200ms\"\n");
     }
+    // A digest of the clock would be a mail too many.
+    if !tables.contains("[digest]") {
+        text.push_str("[digest]\ndaily = \"off\"\n");
+    }
     text.push_str("[log]\npath = \"logs\"\n");
     text.push_str(tables);
     text

@@ -178,4 +178,76 @@ pub(super) const MIGRATIONS: &[&str] = &[
     CREATE VIRTUAL TABLE events_text USING fts5(words, content='', contentless_delete=1);
     INSERT INTO meta (key, value) VALUES ('searchable', 0); -- up to which event
     ",
+    // 8: incidents that are told together, campaigns, silences, and what became of every event.
+    "
+    CREATE TABLE alert_groups (             -- each stands in notifications.incident for its messages
+        id BLOB NOT NULL PRIMARY KEY,
+        receiver TEXT NOT NULL,
+        place TEXT NOT NULL,                -- of its route in the tree
+        key TEXT NOT NULL,
+        lead BLOB NOT NULL,                  -- the incident that its next message is about
+        severity INTEGER NOT NULL,              -- of the lead
+        pending INTEGER NOT NULL,               -- events not told yet
+        told INTEGER NOT NULL,
+        told_severity INTEGER,
+        sequence INTEGER NOT NULL,              -- messages made
+        last_ms INTEGER NOT NULL,               -- when the last one was
+        updated_ms INTEGER NOT NULL,
+        due_ms INTEGER,
+        repeat_ms INTEGER,                      -- then it is told again if it is still open
+        escalate_ms INTEGER,                    -- then somebody else is told
+        UNIQUE (receiver, place, key)
+    ) STRICT;
+    CREATE INDEX alert_groups_due ON alert_groups (due_ms) WHERE due_ms IS NOT NULL;
+    CREATE INDEX alert_groups_repeat ON alert_groups (repeat_ms) WHERE repeat_ms IS NOT NULL;
+    CREATE INDEX alert_groups_escalate ON alert_groups (escalate_ms) WHERE escalate_ms IS NOT NULL;
+
+    CREATE TABLE group_members (
+        incident BLOB NOT NULL,
+        alert_group BLOB NOT NULL,
+        PRIMARY KEY (incident, alert_group)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX group_members_group ON group_members (alert_group);
+
+    CREATE TABLE campaigns (
+        id BLOB NOT NULL PRIMARY KEY,
+        category TEXT NOT NULL,
+        template INTEGER NOT NULL,
+        clients INTEGER NOT NULL,
+        first_ms INTEGER NOT NULL,
+        last_ms INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX campaigns_last ON campaigns (category, last_ms);
+
+    CREATE TABLE silences (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        matchers TEXT NOT NULL,             -- JSON list
+        who TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        from_ms INTEGER NOT NULL,
+        until_ms INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX silences_until ON silences (until_ms);
+
+    CREATE TABLE accounts (                 -- events by what became of them, for the digest
+        hour INTEGER NOT NULL,
+        receiver TEXT NOT NULL,
+        outcome TEXT NOT NULL,
+        category TEXT NOT NULL,
+        count INTEGER NOT NULL,
+        PRIMARY KEY (hour, receiver, outcome, category)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE categories (               -- events by category and minute, for conditions
+        minute INTEGER NOT NULL,
+        category TEXT NOT NULL,
+        count INTEGER NOT NULL,
+        PRIMARY KEY (minute, category)
+    ) STRICT, WITHOUT ROWID;
+
+    ALTER TABLE notifications ADD COLUMN receiver TEXT NOT NULL DEFAULT '';
+    CREATE INDEX notifications_receiver ON notifications (receiver, created_ms);
+    -- What waited to be told is looked at anew.
+    UPDATE incidents SET notify_last_ms = 0;
+    ",
 ];

@@ -1,0 +1,83 @@
+//! The digest: what became of every event of a day or a week.
+
+use std::fmt::Write as _;
+
+use wire::Severity;
+
+use super::{Kind, Letter, Report, clean::escape};
+use crate::clock::Civil;
+
+/// What stands in a digest.
+#[derive(Clone, Debug)]
+pub(crate) struct Digest<'a> {
+    /// `daily` or `weekly`.
+    pub(crate) name: &'a str,
+    /// To whom.
+    pub(crate) receiver: &'a str,
+    /// From when, Unix milliseconds.
+    pub(crate) from_ms: u64,
+    /// Until when.
+    pub(crate) until_ms: u64,
+    /// Outcome, category, events.
+    pub(crate) accounts: &'a [(String, String, u64)],
+    /// Events that wait to be told now.
+    pub(crate) waiting: u64,
+}
+
+/// What an outcome means.
+fn meaning(outcome: &str) -> &str {
+    match outcome {
+        "told" => "told in messages",
+        "suppressed" => "held back by the hourly limit, told as a number",
+        "silenced" => "silenced",
+        "inhibited" => "kept back because something worse was told",
+        "below" => "not severe enough to be told",
+        "unrouted" => "for nobody, as no route names a receiver",
+        other => other,
+    }
+}
+
+impl Digest<'_> {
+    /// The letter. Nothing in it comes from a caller.
+    pub(crate) fn letter(&self, public_url: &str, domain: &str) -> Letter {
+        let (from, until) = (Civil::of(self.from_ms).human(), Civil::of(self.until_ms).human());
+        let total: u64 = self.accounts.iter().map(|(.., count)| count).sum();
+        let title = format!("Security digest ({})", self.name);
+        let lead = format!("{total} events of incidents from {from} to {until}.");
+        let (mut text, mut html) = (format!("{title}\n\n{lead}\n\n"), String::new());
+        // Writing to a string cannot fail.
+        let _ = write!(
+            html,
+            "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title></head><body>\
+             <h1>{title}</h1><p>{}</p><table><tr><th align=\"left\">What became of them</th>\
+             <th align=\"left\">Category</th><th align=\"right\">Events</th></tr>",
+            escape(&lead)
+        );
+        let waiting = ("waiting to be told".to_owned(), String::new(), self.waiting);
+        let rows = self.accounts.iter().chain((self.waiting > 0).then_some(&waiting));
+        for (outcome, category, count) in rows {
+            let (meaning, category) = (meaning(outcome), category.replace('_', " "));
+            let _ = writeln!(text, "{count:>10}  {category}: {meaning}");
+            let _ = write!(
+                html,
+                "<tr><td>{}</td><td>{}</td><td align=\"right\">{count}</td></tr>",
+                escape(meaning),
+                escape(&category)
+            );
+        }
+        let link = format!("{public_url}/v1/summary");
+        let _ = write!(text, "\nThe numbers of now: {link}\n");
+        let _ = write!(html, "</table><p>The numbers of now: {}</p></body></html>", escape(&link));
+        let id = format!("digest-{}-{}-{}", self.name, self.receiver, self.until_ms);
+        Letter {
+            subject: format!("Security digest: {total} events ({})", self.name),
+            report: Report { kind: Kind::Notice, title, lead, link, ..Report::default() },
+            text,
+            html,
+            message_id: format!("<{id}@{domain}>"),
+            in_reply_to: None,
+            severity: Severity::Low,
+            incident: id,
+        }
+    }
+}

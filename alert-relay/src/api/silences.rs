@@ -1,0 +1,119 @@
+//! Silences that people make.
+
+use axum::{
+    Json,
+    body::to_bytes,
+    extract::{Path, Request, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse as _, Response},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{MAX_WHO, Problem, Shared, who};
+use crate::{
+    clock::{iso, now_ms},
+    route::Matcher,
+    store::{self, NewSilence, StoredSilence},
+};
+
+/// Longest body in bytes.
+const MAX_BODY: usize = 16 << 10;
+/// Most matchers.
+const MAX_MATCHERS: usize = 16;
+/// Longest reason in bytes.
+const MAX_REASON: usize = 1000;
+/// Longest silence: 90 days, in seconds.
+const MAX_SECONDS: u64 = 90 * 86_400;
+
+/// What somebody wants.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    #[serde(rename = "match")]
+    matchers: Vec<String>,
+    reason: String,
+    seconds: u64,
+    by: Option<String>,
+}
+
+/// `GET /v1/silences`
+pub(super) async fn list(State(shared): State<Shared>) -> Result<Json<Value>, Problem> {
+    let found = shared.store.read(|db| store::silences(db, now_ms())).await?;
+    let silences: Vec<Value> = found.iter().map(shape).collect();
+    Ok(Json(json!({"silences": silences})))
+}
+
+/// `POST /v1/silences`
+pub(super) async fn create(State(shared): State<Shared>, request: Request) -> Result<Response, Problem> {
+    let by = who(request.headers());
+    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    if kind.is_none_or(|kind| !kind.trim_start().starts_with("application/json")) {
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "a silence is JSON".to_owned()));
+    }
+    let body = to_bytes(request.into_body(), MAX_BODY).await.map_err(|_| {
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("a silence has at most {MAX_BODY} bytes"))
+    })?;
+    let silence = read(&body, by, now_ms())?;
+    let id = shared.store.silence(silence.clone()).await?.ok_or_else(|| {
+        Problem::new(StatusCode::CONFLICT, "there are too many silences; end some".to_owned())
+    })?;
+    Ok((StatusCode::CREATED, Json(shape(&StoredSilence { id, silence }))).into_response())
+}
+
+/// Reads and checks the body of a silence.
+pub(super) fn read(body: &[u8], by: String, now_ms: u64) -> Result<NewSilence, Problem> {
+    let asked: Asked = serde_json::from_slice(body).map_err(|e| Problem::bad_request(e.to_string()))?;
+    if !(1..=MAX_MATCHERS).contains(&asked.matchers.len()) {
+        return Err(Problem::bad_request(format!("match: 1 to {MAX_MATCHERS} conditions")));
+    }
+    for text in &asked.matchers {
+        Matcher::parse(text).map_err(|reason| Problem::bad_request(format!("match: {reason}")))?;
+    }
+    let plain = |text: &str, most: usize| {
+        !text.trim().is_empty() && text.len() <= most && !text.chars().any(char::is_control)
+    };
+    if !plain(&asked.reason, MAX_REASON) {
+        return Err(Problem::bad_request(format!("reason: one line of 1 to {MAX_REASON} bytes")));
+    }
+    if !(1..=MAX_SECONDS).contains(&asked.seconds) {
+        return Err(Problem::bad_request("seconds: from 1 to 90 days".to_owned()));
+    }
+    let by = asked.by.unwrap_or(by);
+    if !plain(&by, 4 * MAX_WHO) {
+        return Err(Problem::bad_request("by: a name".to_owned()));
+    }
+    Ok(NewSilence {
+        matchers: asked.matchers,
+        by,
+        reason: asked.reason,
+        from_ms: now_ms,
+        until_ms: now_ms + asked.seconds * 1000,
+    })
+}
+
+/// `DELETE /v1/silences/{id}`
+pub(super) async fn remove(
+    State(shared): State<Shared>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<StatusCode, Problem> {
+    let id: u64 = id.parse().map_err(|_| Problem::bad_request("id: no number".to_owned()))?;
+    if shared.store.unsilence(id, who(&headers)).await? {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(Problem::new(StatusCode::NOT_FOUND, format!("there is no silence {id}")))
+    }
+}
+
+fn shape(stored: &StoredSilence) -> Value {
+    let silence = &stored.silence;
+    json!({
+        "id": stored.id,
+        "match": silence.matchers,
+        "by": silence.by,
+        "reason": silence.reason,
+        "begins": iso(silence.from_ms),
+        "ends": iso(silence.until_ms),
+    })
+}

@@ -1,0 +1,245 @@
+//! From incidents to messages in the outbox: hands on what is due, composes what groups have to tell, reminds, escalates,
+//! and sums up in digests. All decisions are made in the store's transactions, so several relays may be at it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::{
+    alert::{self, Extra, Letter, chart, clean::show, digest::Digest},
+    clock::now_ms,
+    config::{Config, Target},
+    incident::Incident,
+    store::{self, AlertGroup, ESCALATION, NewNotification, OVERFLOW, Store, StoreError, StoredEvent, Told},
+};
+
+/// Incidents handed on in one go.
+const INCIDENTS: usize = 128;
+/// Most rounds of handing on before something is told; what is left comes with the next.
+const ROUNDS: usize = 16;
+/// Messages composed in one go.
+const GROUPS: usize = 32;
+/// Events read to compose a message.
+const EVENTS: usize = 20;
+/// Longest name of a caller in a note, in characters.
+const MAX_CLIENT_CHARS: usize = 60;
+const DAY_MS: u64 = 86_400_000;
+
+/// Tells what is to be told.
+pub(crate) struct Teller {
+    /// When digests were last thought of, Unix milliseconds.
+    looked_ms: AtomicU64,
+}
+
+/// What one message needs.
+struct Material {
+    group: AlertGroup,
+    lead: Incident,
+    events: Vec<StoredEvent>,
+    incidents: u64,
+    clients: u64,
+    others: Vec<Incident>,
+    hours: chart::Hours,
+}
+
+impl Teller {
+    /// One that has told nothing yet.
+    pub(crate) const fn new() -> Self {
+        Self { looked_ms: AtomicU64::new(0) }
+    }
+
+    /// Everything that is due.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub(crate) async fn round(&self, config: &Config, store: &Store) -> Result<(), StoreError> {
+        let now = now_ms();
+        hand_on(store, now).await?;
+        if store.read(move |db| store::timers_are_due(db, now)).await? {
+            store.timers().await?;
+        }
+        tell(config, store, now).await?;
+        if now.saturating_sub(self.looked_ms.load(Ordering::Relaxed)) >= 1000 {
+            self.looked_ms.store(now, Ordering::Relaxed);
+            digests(config, store, now).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn hand_on(store: &Store, now: u64) -> Result<(), StoreError> {
+    for _ in 0..ROUNDS {
+        let due = store.read(move |db| store::due_incidents(db, now, INCIDENTS)).await?;
+        let all = due.len() < INCIDENTS;
+        if !due.is_empty() {
+            let due = due.into_iter().map(|incident| (incident.id, incident.key)).collect();
+            store.hand_on(due).await?;
+        }
+        if all {
+            break;
+        }
+    }
+    Ok(())
+}
+
+async fn tell(config: &Config, store: &Store, now: u64) -> Result<(), StoreError> {
+    let due = store
+        .read(move |db| {
+            let mut materials = Vec::new();
+            for group in store::due_groups(db, now, GROUPS)? {
+                let Some(lead) = store::get_incident(db, group.lead)? else { continue };
+                let events = store::events_of(db, lead.id, EVENTS)?;
+                let (incidents, clients, others) = store::group_members(db, &group)?;
+                let hours = store::hours_of(db, lead.id, now)?;
+                materials.push(Material { group, lead, events, incidents, clients, others, hours });
+            }
+            Ok(materials)
+        })
+        .await?;
+    for material in due {
+        let letter = letter(config, &material);
+        let Material { group, lead, .. } = material;
+        let told = Told {
+            group: group.id,
+            lead: lead.id,
+            key: lead.key,
+            sequence: group.sequence,
+            pending: group.pending,
+            severity: group.severity,
+        };
+        store.enqueue(notification(config, &letter, &group.receiver, Some(told))).await?;
+    }
+    Ok(())
+}
+
+/// The message of a group: its lead's, and what else it stands for.
+fn letter(config: &Config, material: &Material) -> Letter {
+    let Material { group, lead, events, .. } = material;
+    let mut shown = lead.clone();
+    shown.notify.sequence = group.sequence;
+    shown.notify.count = lead.count.saturating_sub(group.pending);
+    let domain = &config.mail.message_id_domain;
+    let extra = Extra {
+        notes: notes(material),
+        hours: Some(material.hours),
+        acknowledge: !config.webhook_keys.is_empty(),
+    };
+    let mut letter = alert::compose(&shown, events, &extra, &config.public_url, domain);
+    // A thread is a group's, whichever incident its messages are about.
+    let message_id = |sequence: u64| format!("<alert-{}.{sequence}@{domain}>", group.id);
+    letter.message_id = message_id(group.sequence);
+    letter.in_reply_to = (group.sequence > 0).then(|| message_id(0));
+    letter
+}
+
+/// What a message says beside what it tells of its incident. Values from outside are made harmless here.
+fn notes(material: &Material) -> Vec<String> {
+    let Material { group, incidents, clients, others, .. } = material;
+    let mut notes = Vec::new();
+    if group.place == OVERFLOW {
+        notes.push(format!(
+            "{} events suppressed: the hourly limit of messages to {} was reached. They belong to {incidents} incidents \
+             of {clients} callers; this is the worst of them.",
+            group.pending, group.receiver
+        ));
+    } else if group.key.starts_with(ESCALATION) {
+        notes.push("Nobody has acknowledged this in time, so it comes to you too.".to_owned());
+    } else if group.pending == 0 {
+        notes.push("This is a reminder: it is still open.".to_owned());
+    }
+    if *incidents > 1 && group.place != OVERFLOW {
+        notes.push(format!(
+            "This message stands for {incidents} incidents of {clients} callers, with {} events that were not told before.",
+            group.pending
+        ));
+    }
+    if !others.is_empty() {
+        let others: Vec<String> = others
+            .iter()
+            .map(|other| {
+                let client = show(&other.key.client, MAX_CLIENT_CHARS);
+                format!("{client} ({}, {} events)", other.severity.as_str(), other.count)
+            })
+            .collect();
+        notes.push(format!("Among the others: {}.", others.join(", ")));
+    }
+    notes
+}
+
+/// The outbox entry of a letter to a receiver.
+fn notification(config: &Config, letter: &Letter, receiver: &str, about: Option<Told>) -> NewNotification {
+    let known = config.receivers.iter().find(|known| known.name == receiver);
+    // Whoever is no longer configured is not forgotten: the first receiver is told.
+    let targets: Vec<Target> =
+        known.or(config.receivers.first()).iter().flat_map(|it| it.targets()).collect();
+    NewNotification {
+        about,
+        receiver: receiver.to_owned(),
+        // A struct of strings: serialising it cannot fail.
+        message: serde_json::to_string(letter).unwrap_or_default(),
+        targets,
+    }
+}
+
+/// When the last day or week ended that a digest is about: its number, and when it began and ended.
+fn last_period(now: u64, offset_ms: u64, length_ms: u64) -> (u64, u64, u64) {
+    let number = now.saturating_sub(offset_ms) / length_ms;
+    let until = number * length_ms + offset_ms;
+    (number, until.saturating_sub(length_ms), until)
+}
+
+async fn digests(config: &Config, store: &Store, now: u64) -> Result<(), StoreError> {
+    let policy = &config.alerts.policy;
+    let digest = &policy.digest;
+    let daily = digest.daily.map(|minute| ("daily", minute * 60_000, DAY_MS));
+    // The first of January 1970 was a Thursday: Mondays are four days later.
+    let weekly =
+        digest.weekly.map(|(day, minute)| ("weekly", ((day + 4) % 7) * DAY_MS + minute * 60_000, 7 * DAY_MS));
+    let receivers = if digest.receivers.is_empty() { &policy.root.receivers } else { &digest.receivers };
+    for (name, offset, length) in daily.into_iter().chain(weekly) {
+        let (number, from, until) = last_period(now, offset, length);
+        let asked = receivers.clone();
+        let found = store
+            .read(move |db| {
+                if !store::digest_is_due(db, name, number)? {
+                    return Ok(None);
+                }
+                let first = store::digest_is_first(db, name)?;
+                let all = asked.iter().filter(|_| !first).map(|receiver| {
+                    let accounts = store::accounts(db, receiver, from, until)?;
+                    Ok((receiver.clone(), accounts, store::waiting(db, receiver)?))
+                });
+                Ok(Some(all.collect::<Result<Vec<_>, store::DbError>>()?))
+            })
+            .await?;
+        let Some(found) = found else { continue };
+        let notifications = found
+            .iter()
+            .filter(|(_, accounts, waiting)| !accounts.is_empty() || *waiting > 0)
+            .map(|(receiver, accounts, waiting)| {
+                let digest =
+                    Digest { name, receiver, from_ms: from, until_ms: until, accounts, waiting: *waiting };
+                let letter = digest.letter(&config.public_url, &config.mail.message_id_domain);
+                notification(config, &letter, receiver, None)
+            })
+            .collect();
+        store.digest(name, number, notifications).await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::MOMENT;
+
+    #[test]
+    fn a_digest_is_about_the_last_whole_day_or_week() {
+        let seven = 7 * 3_600_000;
+        let (day, from, until) = last_period(MOMENT, seven, DAY_MS);
+        assert_eq!(crate::clock::iso(until), "2026-11-20T07:00:00.000Z");
+        assert_eq!(until - from, DAY_MS);
+        assert_eq!(last_period(MOMENT + 7 * 3_600_000 + 2000, seven, DAY_MS).0, day + 1);
+        let monday = 4 * DAY_MS + seven;
+        let (_, _, until) = last_period(MOMENT, monday, 7 * DAY_MS);
+        assert_eq!(crate::clock::iso(until), "2026-11-16T07:00:00.000Z", "a Monday");
+    }
+}
