@@ -14,6 +14,10 @@ pub(super) fn config(ports: &Ports, data: &Path, extra: &BTreeMap<String, String
         // Seconds would be right for people; whoever watches the demo wants to see the mail now.
         ("alerts.group_wait".to_owned(), quoted("500ms")),
         ("alerts.group_interval".to_owned(), quoted("1s")),
+        // Each case's event shall be named in a mail.
+        ("alerts.group_by".to_owned(), "[\"incident\"]".to_owned()),
+        ("alerts.max_per_hour".to_owned(), "10000".to_owned()),
+        ("digest.daily".to_owned(), quoted("off")),
         ("mail.sender".to_owned(), quoted("Modelgate <modelgate@demo.test>")),
         ("mail.recipients".to_owned(), "[\"security@demo.test\"]".to_owned()),
         ("smtp.server".to_owned(), quoted("127.0.0.1")),
