@@ -411,6 +411,10 @@ async fn a_channel_that_stalls_holds_up_no_other() {
     until("both mails", || smtp.received().len() == 2).await;
     assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
     assert_eq!(web.posted().len(), 1, "one at a time");
+    until("the mails are settled", || {
+        scratch.count("SELECT COUNT(*) FROM outbox WHERE state <> 'pending'") == 2
+    })
+    .await;
     let ready = get(relay.address(), "/readyz").await.json();
     assert_eq!(ready["outbox"]["pending"], 2);
 }

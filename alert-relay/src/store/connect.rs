@@ -17,6 +17,9 @@ use crate::notice;
 /// A relay that was killed may leave its session on the server for a moment.
 const NAME_PATIENCE: Duration = Duration::from_secs(10);
 
+/// The same with a file.
+const FILE_PATIENCE: Duration = Duration::from_secs(2);
+
 /// Keeps other relays away as long as it lives. A server's session does that by itself.
 pub(super) struct Held(
     #[expect(dead_code, reason = "held, not read: dropping it gives the lock up")] Option<Lock>,
@@ -27,7 +30,7 @@ pub(super) fn writer(place: &Place) -> Result<(Db, Held), DbError> {
     let (db, held) = match place {
         Place::Sqlite(path) => {
             make_parent(path)?;
-            let lock = lock::take(path).map_err(DbError::Taken)?;
+            let lock = take_file(path).map_err(DbError::Taken)?;
             (Db::Sqlite(open_new(path)?), Held(Some(lock)))
         }
         Place::Postgres(_) => (again(place)?, Held(None)),
@@ -45,6 +48,17 @@ pub(super) fn again(place: &Place) -> Result<Db, DbError> {
             let db = Db::Postgres(Session::connect(config)?);
             take_name(&db, &config.relay)?;
             Ok(db)
+        }
+    }
+}
+
+/// A relay that ends gives its file up a moment after it has said so.
+fn take_file(path: &Path) -> Result<Lock, String> {
+    let begun = Instant::now();
+    loop {
+        match lock::take(path) {
+            Err(_) if begun.elapsed() < FILE_PATIENCE => std::thread::sleep(Duration::from_millis(20)),
+            result => return result,
         }
     }
 }
