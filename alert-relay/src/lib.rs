@@ -12,6 +12,7 @@
 
 mod acknowledge;
 mod alert;
+mod allow;
 mod api;
 pub mod automatic;
 mod channel;

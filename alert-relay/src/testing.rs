@@ -27,6 +27,7 @@ pub(crate) fn alerts() -> Alerts {
         group_interval: Duration::from_secs(300),
         policy: Arc::new(policy()),
         automatic_decisions: Vec::new(),
+        allowed: Arc::from([]),
     }
 }
 

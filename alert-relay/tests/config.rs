@@ -110,6 +110,9 @@ fn the_shipped_example_names_every_setting_with_its_default() {
     let [rule] = config.alerts.automatic_decisions.as_slice() else { panic!("one rule as an example") };
     assert_eq!((rule.min_severity, rule.events, rule.rate), (wire::Severity::Medium, 10, 10));
     assert_eq!((rule.about, rule.lasts), (About::Address, Duration::from_secs(3600)));
+    assert_eq!((rule.growth.factor, rule.growth.longest, rule.growth.remember), (2, days(7), days(1)));
+    let allowed: Vec<String> = config.alerts.allowed.iter().map(wire::Subject::value).collect();
+    assert_eq!(allowed, ["10.0.0.0/8", "00112233445566778899aabbccddeeff", "monitoring"]);
     assert_eq!(config.outbox.retry_min, Duration::from_secs(2));
     assert_eq!(config.outbox.retry_max, Duration::from_secs(300));
     assert_eq!(config.outbox.give_up_after, Duration::from_secs(259_200));
@@ -138,6 +141,25 @@ fn the_shipped_example_names_every_setting_with_its_default() {
     for (target, expected) in targets.iter().zip(expected) {
         assert!(target.starts_with(expected), "{target}");
     }
+}
+
+#[test]
+fn the_example_of_a_rule_about_ranges_names_the_defaults() {
+    let example = include_str!("../alert-relay.toml");
+    let of_ranges: String = example
+        .lines()
+        .filter_map(|line| line.strip_prefix("#   ").filter(|line| line.contains(" = ")))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let rule = |more: &str| {
+        let text = format!(
+            "{}[[automatic_decisions]]\nevents = 1\naction = \"block\"\nabout = \"range\"\n{more}",
+            key()
+        );
+        good(&text, &[]).alerts.automatic_decisions[0].about
+    };
+    assert!(of_ranges.contains("addresses = ") && of_ranges.contains("ipv6_bits = "), "{of_ranges}");
+    assert_eq!(rule(&of_ranges), rule(""));
 }
 
 #[test]

@@ -149,9 +149,9 @@ async fn a_long_list_comes_in_parts() {
     let relay = start(&scratch, "").await;
     let address = relay.address();
     decide(address, &block("203.0.113.1")).await;
-    let rows = "INSERT INTO decisions (serial, scope, value, action, rate, until_s, reason, automatic, created_ms) \
+    let rows = "INSERT INTO decisions (serial, scope, value, action, rate, until_s, reason, automatic, created_ms, told_until_s) \
         WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 12000) \
-        SELECT i, 'user', 'user' || i, 'block', 0, 4000000000, 'r', 0, 0 FROM n; \
+        SELECT i, 'user', 'user' || i, 'block', 0, 4000000000, 'r', 0, 0, 4000000000 FROM n; \
         UPDATE meta SET value = 12000 WHERE key = 'decision_serial'";
     scratch.db.run(rows);
     let (mut epoch, mut since, mut sizes) = (String::new(), 0, Vec::new());
@@ -165,6 +165,93 @@ async fn a_long_list_comes_in_parts() {
         }
     }
     assert_eq!((sizes, since), (vec![5000, 5000, 2000], 12_000));
+    relay.shut_down().await;
+}
+
+/// Pulls until there is no more; the sizes of the parts, and what the filter knows then.
+async fn pull_all(address: SocketAddr) -> (Vec<usize>, DecisionFeed) {
+    let (mut sizes, mut query) = (Vec::new(), String::new());
+    loop {
+        let (_, feed, _) = pull(address, &query, "").await;
+        let feed = feed.unwrap();
+        sizes.push(feed.entries.len());
+        query = format!("?epoch={}&since={}", feed.epoch, feed.serial);
+        if !feed.more {
+            return (sizes, feed);
+        }
+    }
+}
+
+/// Resident memory of a process: now and at its most, in MB.
+fn resident(process: u32) -> (u64, u64) {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let of = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|it| it.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) / 1024
+    };
+    (of("VmRSS:"), of("VmHWM:"))
+}
+
+#[tokio::test]
+async fn a_hundred_thousand_decisions_are_told_in_parts_and_then_only_what_changes() {
+    let scratch = Scratch::new();
+    let relay = common::process::Process::ready(&scratch).await;
+    let (address, process) = (relay.address, relay.child.id());
+    scratch.db.run(
+        "INSERT INTO decisions (serial, scope, value, action, rate, until_s, reason, automatic, created_ms, told_until_s) \
+         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) \
+         SELECT i, 'user', 'user' || i, 'block', 0, 4000000000, 'r', 0, 0, 4000000000 FROM n; \
+         UPDATE meta SET value = 100000 WHERE key = 'decision_serial'",
+    );
+    let before = resident(process).0;
+    let begun = std::time::Instant::now();
+    let (sizes, last) = pull_all(address).await;
+    let (took, most) = (begun.elapsed(), resident(process).1);
+    println!(
+        "100,000 decisions in {} parts: {took:?}, resident {before} MB before, {most} MB at most",
+        sizes.len()
+    );
+    assert_eq!(sizes, [5000; 20]);
+    assert!(most <= before + 64, "{before} MB before, {most} MB at most: not all of it is held at once");
+
+    let query = format!("?epoch={}&since={}", last.epoch, last.serial);
+    let tag = format!("\"{}-{}\"", last.epoch, last.serial);
+    let begun = std::time::Instant::now();
+    assert_eq!(pull(address, &query, &tag).await, (304, None, tag.clone()));
+    println!("nothing new: {:?}", begun.elapsed());
+    let full = decide(address, &block("203.0.113.1")).await;
+    assert_eq!(full.status, 409, "{}", full.body);
+    assert!(full.body.contains("too many"), "{}", full.body);
+    let known = json!({"scope": "user", "value": "user70000", "action": "monitor", "reason": "calmer"});
+    let id = decide(address, &known).await.json()["id"].as_u64().unwrap();
+    assert_eq!(request(address, "DELETE", &format!("/v1/decisions/{}", id + 5), &[], b"").await.status, 204);
+    let begun = std::time::Instant::now();
+    let (_, feed, _) = pull(address, &query, &tag).await;
+    println!("two changes: {:?}", begun.elapsed());
+    let expected =
+        [("user70000".to_owned(), DecisionAction::Monitor), ("user70005".to_owned(), DecisionAction::Lift)];
+    assert_eq!(told(&feed.unwrap()), expected);
+    let (sizes, _) = pull_all(address).await;
+    assert_eq!(sizes, [5000; 20], "the parts after the first are changes, with what was taken back");
+    relay.kill();
+}
+
+#[tokio::test]
+async fn who_was_away_hears_of_a_short_decision_in_place_of_a_long_one() {
+    let scratch = Scratch::new();
+    let relay = start(&scratch, "").await;
+    let address = relay.address();
+    let decision = |action: &str, seconds: u64| json!({"scope": "user", "value": "ann", "action": action, "seconds": seconds, "reason": "r"});
+    decide(address, &decision("block", 86_400)).await;
+    let (_, feed, _) = pull(address, "", "").await;
+    let known = feed.unwrap();
+    decide(address, &decision("monitor", 60)).await;
+    scratch.db.run("UPDATE decisions SET until_s = 1000");
+    let query = format!("?epoch={}&since={}", known.epoch, known.serial);
+    let (_, feed, _) = pull(address, &query, "").await;
+    assert_eq!(told(&feed.unwrap()), [("ann".to_owned(), DecisionAction::Lift)]);
+    let (_, feed, _) = pull(address, "", "").await;
+    assert_eq!(told(&feed.unwrap()), []);
     relay.shut_down().await;
 }
 
@@ -274,6 +361,17 @@ fn a_wrong_rule_for_automatic_decisions_is_named() {
         ("events = 1\naction = \"block\"\nabout = \"asn\"", "about"),
         ("events = 1\naction = \"throttle\"\nrate = 0", "rate"),
         ("events = 1\naction = \"block\"\nlasts = \"0s\"", "lasts"),
+        ("events = 1\naction = \"block\"\nfactor = 0", "factor"),
+        ("events = 1\naction = \"block\"\nlongest = \"1m\"", "longest"),
+        ("events = 1\naction = \"block\"\nremember = \"9999d\"", "remember"),
+        ("events = 1\naction = \"block\"\naddresses = 4", "addresses"),
+        ("events = 1\naction = \"block\"\nabout = \"range\"\naddresses = 1", "addresses"),
+        ("events = 1\naction = \"block\"\nabout = \"range\"\nwithin = \"0s\"", "within"),
+        ("events = 1\naction = \"block\"\nabout = \"range\"\nipv4_bits = 8", "ipv4_bits"),
+        ("events = 1\naction = \"block\"\nabout = \"range\"\nipv6_bits = 128", "ipv6_bits"),
+        ("events = 1\naction = \"block\"\n[allow]\naddresses = [\"10.0.0.1/8\"]", "allow.addresses"),
+        ("events = 1\naction = \"block\"\n[allow]\nkey_hashes = [\"sk-1\"]", "allow.key_hashes"),
+        ("events = 1\naction = \"block\"\n[allow]\nusers = [\"\"]", "allow.users"),
         ("events = 1\naction = \"block\"\nexcept = [\"10.0.0.1/8\"]", "except"),
         ("events = 1\naction = \"block\"\ncategory = \"weather\"", "category"),
     ] {

@@ -18,7 +18,7 @@ use super::{Problem, Shared, operation::Operation, query::Query, shows_token, wh
 use crate::{
     clock::{iso, now_ms},
     entropy, ingest,
-    store::{self, NewDecision, StoredDecision},
+    store::{self, Decided, NewDecision, Reader, StoredDecision},
 };
 
 /// Longest body of a decision in bytes.
@@ -54,7 +54,8 @@ pub(super) async fn feed(
     let query = Query::check(Operation::Decisions, given)?;
     let epoch = query.text("epoch").unwrap_or_default().to_owned();
     let since = query.number("since", 0, u64::MAX)?.unwrap_or(0);
-    let page = shared.store.read(move |db| store::decision_page(db, &epoch, since, now_ms())).await?;
+    let reader = if is_person { Reader::Person } else { Reader::Filter };
+    let page = shared.store.read(move |db| store::decision_page(db, reader, &epoch, since, now_ms())).await?;
     let tag = format!("\"{}-{}\"", page.epoch, page.serial);
     let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     let tag_header = HeaderValue::from_str(&tag).map(|tag| [(header::ETAG, tag)]);
@@ -122,10 +123,13 @@ pub(super) async fn create(State(shared): State<Shared>, request: Request) -> Re
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("a decision has at most {MAX_BODY} bytes"))
     })?;
     let new = NewDecision { by, ..read(&body, now_ms())? };
-    let stored = shared.store.decide(new).await?.ok_or_else(|| {
-        Problem::new(StatusCode::CONFLICT, "there are too many decisions; take some back".to_owned())
-    })?;
-    Ok((StatusCode::CREATED, Json(shape(&stored))).into_response())
+    match shared.store.decide(new).await? {
+        Decided::Made(stored) => Ok((StatusCode::CREATED, Json(shape(&stored))).into_response()),
+        Decided::TooMany => {
+            Err(Problem::new(StatusCode::CONFLICT, "there are too many decisions; take some back".to_owned()))
+        }
+        Decided::Allowed(why) => Err(Problem::new(StatusCode::CONFLICT, why)),
+    }
 }
 
 /// Reads and checks the body of a decision.
@@ -142,8 +146,13 @@ fn checked(asked: Asked, now_ms: u64) -> Result<NewDecision, Problem> {
                        digits, or a user",
         );
     };
-    let action = DecisionAction::parse(&asked.action).filter(|action| *action != DecisionAction::Lift);
-    let Some(action) = action else { return refuse("action: block, throttle or monitor") };
+    // To filters somebody who is allowed is somebody about whom nothing is decided.
+    let allows = asked.action == "allow";
+    let action = match DecisionAction::parse(&asked.action) {
+        None if allows => DecisionAction::Lift,
+        Some(action) if action != DecisionAction::Lift => action,
+        _ => return refuse("action: block, throttle, monitor or allow"),
+    };
     let seconds = asked.seconds.unwrap_or(SECONDS);
     if !(1..=MAX_SECONDS).contains(&seconds) {
         return refuse("seconds: from 1 to a year");
@@ -168,6 +177,7 @@ fn checked(asked: Asked, now_ms: u64) -> Result<NewDecision, Problem> {
         reason: reason.to_owned(),
         incident: asked.incident,
         automatic: false,
+        allows,
         by: String::new(),
     })
 }
@@ -192,7 +202,7 @@ fn shape(stored: &StoredDecision) -> Value {
         "id": decision.id,
         "scope": decision.subject.scope(),
         "value": decision.subject.value(),
-        "action": decision.action.as_str(),
+        "action": if stored.allows { "allow" } else { decision.action.as_str() },
         "rate": decision.rate,
         "until": decision.until,
         "ends": iso(decision.until.saturating_mul(1000)),

@@ -8,12 +8,9 @@ use std::{
 };
 
 use lettre::message::Mailbox;
-use wire::{Category, DecisionAction, Severity, Subject, signature::Key};
+use wire::{Severity, signature::Key};
 
-use crate::{
-    automatic::{About, AutomaticDecision},
-    route::Policy,
-};
+use crate::route::Policy;
 
 use super::{
     Alerts, Config, ConfigErrors, Ingest, Log, LogForm, Mail, Outbox, ServerTls, Smtp, SmtpAuth, Source, Tls,
@@ -30,9 +27,6 @@ const LOG_KEPT: Duration = Duration::from_secs(365 * 86_400);
 
 /// Events a minute that one sender may bring: ten thousand a second is more than a proxy has to report.
 const MAX_EVENTS_PER_MINUTE: u64 = 600_000;
-
-/// Most rules for automatic decisions; each is looked at for every event.
-const MAX_AUTOMATIC_DECISIONS: usize = 16;
 
 /// Checks everything, collecting all errors.
 pub(super) fn checked(source: &Source<'_>) -> Result<Config, ConfigErrors> {
@@ -126,6 +120,7 @@ impl Check<'_> {
             log,
             alerts: Alerts {
                 automatic_decisions: self.automatic_decisions(&raw.automatic_decisions),
+                allowed: self.allowed(&raw.allow),
                 ..alerts(&raw.alerts, policy)
             },
             mail: mail?,
@@ -426,20 +421,6 @@ impl Check<'_> {
         text.trim().parse().map_err(|e| self.errors.push(format!("{key}: {text:?}: {e}"))).ok()
     }
 
-    fn automatic_decisions(&mut self, raw: &[raw::AutomaticDecision]) -> Vec<AutomaticDecision> {
-        let mut decisions = Vec::new();
-        for (at, raw) in raw.iter().enumerate() {
-            match automatic_decision(raw) {
-                Ok(decision) => decisions.push(decision),
-                Err(reason) => self.errors.push(format!("automatic_decisions[{at}].{reason}")),
-            }
-        }
-        if decisions.len() > MAX_AUTOMATIC_DECISIONS {
-            self.errors.push(format!("automatic_decisions: more than {MAX_AUTOMATIC_DECISIONS}"));
-        }
-        decisions
-    }
-
     fn log(&mut self, raw: &raw::Log) -> Log {
         let (megabytes, keep) = (raw.max_file_mb.unwrap_or(100), written(raw.keep, LOG_KEPT));
         if !(1..=1 << 20).contains(&megabytes) {
@@ -473,47 +454,6 @@ impl Check<'_> {
     }
 }
 
-fn automatic_decision(raw: &raw::AutomaticDecision) -> Result<AutomaticDecision, String> {
-    if raw.category == Some(Category::Other) {
-        return Err("category: no category".to_owned());
-    }
-    if raw.events == 0 {
-        return Err("events: 1 or more".to_owned());
-    }
-    let about = match raw.about.as_deref().unwrap_or("address") {
-        "address" => About::Address,
-        "key" => About::Key,
-        "user" => About::User,
-        other => return Err(format!("about: {other:?} is none of address, key, user")),
-    };
-    let action = DecisionAction::parse(&raw.action)
-        .filter(|action| *action != DecisionAction::Lift)
-        .ok_or_else(|| format!("action: {:?} is none of block, throttle, monitor", raw.action))?;
-    let rate = raw.rate.unwrap_or(10);
-    if !(1..=60_000).contains(&rate) {
-        return Err("rate: from 1 to 60000 requests a minute".to_owned());
-    }
-    let lasts = written(raw.lasts, Duration::from_secs(3600));
-    if !(1..=366 * 86_400).contains(&lasts.as_secs()) {
-        return Err("lasts: from 1s to a year".to_owned());
-    }
-    let parse = |text: &String| {
-        Subject::parse("address", text).or_else(|| Subject::parse("cidr", text)).ok_or_else(|| {
-            format!("except: {text:?} is neither an address nor a range that begins with its first one")
-        })
-    };
-    Ok(AutomaticDecision {
-        category: raw.category,
-        min_severity: raw.min_severity.unwrap_or(Severity::Medium),
-        events: raw.events,
-        about,
-        action,
-        rate,
-        lasts,
-        except: raw.except.iter().map(parse).collect::<Result<_, _>>()?,
-    })
-}
-
 fn alerts(raw: &raw::Alerts, policy: Policy) -> Alerts {
     Alerts {
         policy: Arc::new(policy),
@@ -525,6 +465,7 @@ fn alerts(raw: &raw::Alerts, policy: Policy) -> Alerts {
         raise_events: raw.raise_events.unwrap_or(100).max(2),
         raise_clients: raw.raise_clients.unwrap_or(10).max(2),
         automatic_decisions: Vec::new(),
+        allowed: Arc::from([]),
     }
 }
 

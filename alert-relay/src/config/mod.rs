@@ -5,6 +5,7 @@
 
 mod check;
 mod database;
+mod decisions;
 mod duration;
 mod policy;
 mod raw;
@@ -126,6 +127,8 @@ pub struct Alerts {
     pub policy: Arc<crate::route::Policy>,
     /// Decisions about callers that incidents bring by themselves.
     pub automatic_decisions: Vec<crate::automatic::AutomaticDecision>,
+    /// Callers that nobody decides against.
+    pub allowed: Arc<[wire::Subject]>,
 }
 
 /// What a mail says of itself, and who gets it.

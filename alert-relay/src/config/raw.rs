@@ -44,6 +44,8 @@ pub(super) struct Raw {
     #[serde(default)]
     pub(super) automatic_decisions: Vec<AutomaticDecision>,
     #[serde(default)]
+    pub(super) allow: Allow,
+    #[serde(default)]
     pub(super) receivers: Vec<Receiver>,
     #[serde(default)]
     pub(super) routes: Vec<Route>,
@@ -194,8 +196,27 @@ pub(super) struct AutomaticDecision {
     pub(super) action: String,
     pub(super) rate: Option<u32>,
     pub(super) lasts: Option<Written>,
+    pub(super) factor: Option<u32>,
+    pub(super) longest: Option<Written>,
+    pub(super) remember: Option<Written>,
+    pub(super) addresses: Option<u64>,
+    pub(super) within: Option<Written>,
+    pub(super) ipv4_bits: Option<u8>,
+    pub(super) ipv6_bits: Option<u8>,
     #[serde(default)]
     pub(super) except: Vec<String>,
+}
+
+/// `[allow]`
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Allow {
+    #[serde(default)]
+    pub(super) addresses: Vec<String>,
+    #[serde(default)]
+    pub(super) key_hashes: Vec<String>,
+    #[serde(default)]
+    pub(super) users: Vec<String>,
 }
 
 /// `[tls]`

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use wire::EventId;
 
 use super::{
-    ChangeOf, Changed, Claimed, Command, Incoming, NewNotification, StoredDecision,
+    ChangeOf, Changed, Claimed, Command, Decided, Incoming, NewNotification,
     audit::{self, Actor},
     codec::{severity_code, verdict_code},
     db::{Db, DbError},
@@ -18,6 +18,8 @@ use super::{
     groups, incidents, outbox, retention, search, silences,
 };
 use crate::{
+    allow,
+    automatic::About,
     clock,
     config::Alerts,
     entropy,
@@ -44,7 +46,7 @@ pub(super) enum Done {
     Enqueued(bool),
     Claimed(Vec<Claimed>),
     Settled,
-    Decided(Option<StoredDecision>),
+    Decided(Decided),
     Lifted(bool),
     Changed(Vec<Option<Changed>>),
     Indexed(u64),
@@ -67,6 +69,10 @@ pub(super) struct Group<'a> {
     open: HashMap<Key, Vec<EventId>>,
     threats: BTreeMap<(u64, String), u64>,
     categories: BTreeMap<(u64, &'static str), u64>,
+    /// What nobody decides against, once it was asked for.
+    allowed: Option<Vec<decisions::Allowed>>,
+    /// Whether neighbours were noticed.
+    notices: bool,
 }
 
 impl<'a> Group<'a> {
@@ -80,6 +86,8 @@ impl<'a> Group<'a> {
             open: HashMap::new(),
             threats: BTreeMap::new(),
             categories: BTreeMap::new(),
+            allowed: None,
+            notices: false,
         }
     }
 
@@ -138,7 +146,9 @@ impl<'a> Group<'a> {
                 outbox::settle(db, *id, outcome, now_ms)?;
                 Done::Settled
             }
-            Command::Decide { decision, .. } => Done::Decided(decisions::decide(db, decision, now_ms)?),
+            Command::Decide { decision, .. } => {
+                Done::Decided(decisions::decide(db, decision, &self.alerts.allowed, now_ms)?)
+            }
             Command::Lift { id, by, .. } => Done::Lifted(decisions::lift(db, *id, by, now_ms)?),
             Command::Change { changes, .. } => {
                 Done::Changed(changes.iter().map(|change| self.change(change)).collect::<Result<_, _>>()?)
@@ -243,20 +253,7 @@ impl<'a> Group<'a> {
         {
             self.counts.opened += u64::from(incident.count == 0);
             incident.add(event, now_ms, self.alerts);
-            let automatic = &self.alerts.automatic_decisions;
-            let new = automatic.iter().find_map(|rule| rule.decide(incident, event, now_ms));
-            if let Some(new) = new
-                && !decisions::is_decided(self.db, &new.subject, now_ms)?
-            {
-                let made = decisions::decide(self.db, &new, now_ms)?;
-                if made.is_some()
-                    && let Some(incident) = self.incidents.get_mut(&id)
-                {
-                    let subject = new.subject.value();
-                    let text = format!("{} {} {subject}", new.action.as_str(), new.subject.scope());
-                    incident.tell(now_ms, "decided", "relay", text);
-                }
-            }
+            self.decide(id, event)?;
         }
         let mut seen: Vec<&str> = Vec::new();
         for finding in &event.findings {
@@ -271,6 +268,50 @@ impl<'a> Group<'a> {
         }
         *self.counts.accepted.entry((row.severity, row.verdict)).or_default() += 1;
         Ok(())
+    }
+
+    /// What the rules decide because of an event of this incident: the first that fits, and the first about ranges.
+    fn decide(&mut self, id: EventId, event: &wire::Event) -> Result<(), DbError> {
+        let (alerts, now_ms) = (self.alerts, self.storing.now_ms);
+        for about_range in [false, true] {
+            let Some(incident) = self.incidents.get(&id) else { return Ok(()) };
+            let fitting = alerts
+                .automatic_decisions
+                .iter()
+                .filter(|rule| matches!(rule.about, About::Range(_)) == about_range)
+                .find_map(|rule| Some((rule, rule.decide(incident, event, now_ms)?)));
+            let Some((rule, new)) = fitting else { continue };
+            if decisions::is_decided(self.db, &new.subject, now_ms)?
+                || self.is_allowed(event, &new.subject)?
+            {
+                continue;
+            }
+            if about_range && !std::mem::replace(&mut self.notices, true) {
+                decisions::begin_noticing(self.db, now_ms)?;
+            }
+            let address = allow::address_of(event).map(|it| it.to_string()).unwrap_or_default();
+            let Some(new) = decisions::notice(self.db, new, rule, &address, now_ms)? else { continue };
+            let made = decisions::decide_by_rule(self.db, new, rule, &alerts.allowed, now_ms)?;
+            if let (Some(new), Some(incident)) = (made, self.incidents.get_mut(&id)) {
+                let subject = new.subject.value();
+                let text = format!("{} {} {subject}", new.action.as_str(), new.subject.scope());
+                incident.tell(now_ms, "decided", "relay", text);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the caller of an event, or whom a decision would be about, is on the allow list.
+    fn is_allowed(&mut self, event: &wire::Event, about: &wire::Subject) -> Result<bool, DbError> {
+        let allowed = match self.allowed.take() {
+            Some(known) => known,
+            None => decisions::allowed(self.db, &self.alerts.allowed, self.storing.now_ms)?,
+        };
+        let mut subjects = allow::subjects_of(event);
+        subjects.push(about.clone());
+        let met = subjects.iter().any(|subject| decisions::allowed_why(&allowed, subject).is_some());
+        self.allowed = Some(allowed);
+        Ok(met)
     }
 
     /// Puts a message into the outbox, unless the group's message of that number exists already or has to wait.

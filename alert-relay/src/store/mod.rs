@@ -191,8 +191,8 @@ pub(crate) enum Command {
     Claim { channel: Channel, now_ms: u64, lease_ms: u64, limit: usize, reply: Reply<Vec<Claimed>> },
     /// Say how sending one went.
     Settle { id: i64, outcome: Outcome, reply: Reply<()> },
-    /// Make a decision about a caller. Answers with it, or nothing where there are too many.
-    Decide { decision: Box<NewDecision>, reply: Reply<Option<StoredDecision>> },
+    /// Make a decision about a caller. Answers what became of it.
+    Decide { decision: Box<NewDecision>, reply: Reply<Decided> },
     /// Take one back. Answers whether there was one.
     Lift { id: u64, by: String, reply: Reply<bool> },
     /// Change incidents. Answers how each stands then, or nothing where there is no such incident.
@@ -343,11 +343,11 @@ impl Store {
         self.ask(|reply| Command::Settle { id, outcome, reply }).await
     }
 
-    /// Makes a decision about a caller, in place of an earlier one about the same. `None`: there are too many.
+    /// Makes a decision about a caller, in place of an earlier one about the same.
     ///
     /// # Errors
     /// What the database says.
-    pub(crate) async fn decide(&self, decision: NewDecision) -> Result<Option<StoredDecision>, StoreError> {
+    pub(crate) async fn decide(&self, decision: NewDecision) -> Result<Decided, StoreError> {
         let decision = Box::new(decision);
         self.ask(|reply| Command::Decide { decision, reply }).await
     }
@@ -554,7 +554,7 @@ pub(crate) use apply::Counts;
 use apply::Done;
 pub(crate) use audit::audit_page;
 pub(crate) use db::{Db, DbError, Place};
-pub(crate) use decisions::{NewDecision, StoredDecision, decision_page};
+pub(crate) use decisions::{Decided, NewDecision, Reader, StoredDecision, decision_page};
 pub(crate) use examine::{Finding, begin_new_life, copy_whole, examine};
 pub(crate) use groups::{
     AlertGroup, ESCALATION, OVERFLOW, accounts, digest_is_due, digest_is_first, due as due_groups,

@@ -14,8 +14,10 @@ use tokio::sync::Notify;
 use super::{
     Command, QUEUE_COMMANDS, StoreError,
     apply::{Done, Group, save_number},
+    audit::Actor,
     connect::{self, Held},
     db::{Db, DbError, Place},
+    decisions,
     events::Storing,
 };
 use crate::{clock, config::Alerts, logfile, metrics::Metrics, notice};
@@ -60,6 +62,8 @@ pub(super) fn start(setup: Setup) -> Result<(Started, SyncSender<Command>), Stri
     })?;
     let started = read_started(&db, setup.place.relay())
         .map_err(|e| format!("cannot read the database {}: {e}", setup.place))?;
+    take_allowed_out(&db, &setup.alerts.allowed)
+        .map_err(|e| format!("cannot take decisions about allowed callers back in {}: {e}", setup.place))?;
     setup.logged.store(started.logged, Ordering::Release);
     let (sender, commands) = sync_channel(QUEUE_COMMANDS);
     let writer = Writer {
@@ -92,6 +96,28 @@ fn read_started(db: &Db, relay: &str) -> Result<Started, DbError> {
         |row| row.uint(0),
     )?;
     Ok(Started { last, logged })
+}
+
+/// Nothing that was decided stands against what the configuration allows now.
+fn take_allowed_out(db: &Db, allowed: &[wire::Subject]) -> Result<(), DbError> {
+    if allowed.is_empty() {
+        return Ok(());
+    }
+    db.begin_writing()?;
+    let swept = decisions::sweep(db, allowed, Actor::Relay, clock::now_ms());
+    match swept.and_then(|lifted| db.batch("COMMIT").map(|()| lifted)) {
+        Ok(0) => Ok(()),
+        Ok(lifted) => {
+            notice::info!(
+                "store: {lifted} decisions about callers that the configuration allows were taken back"
+            );
+            Ok(())
+        }
+        Err(e) => {
+            let _ = db.batch("ROLLBACK");
+            Err(e)
+        }
+    }
 }
 
 /// Where in `meta` it stands up to which event the lines of a relay are in its log files.

@@ -250,4 +250,33 @@ pub(super) const MIGRATIONS: &[&str] = &[
     -- What waited to be told is looked at anew.
     UPDATE incidents SET notify_last_ms = 0;
     ",
+    // 9: the allow list; how long filters may know a decision; who comes again; who of a range was noticed.
+    "
+    -- Somebody that no decision may be about: to filters a decision that was taken back.
+    ALTER TABLE decisions ADD COLUMN allows INTEGER NOT NULL DEFAULT 0;
+    -- The latest end that filters were ever told of it: until then they have to hear what became of it.
+    ALTER TABLE decisions ADD COLUMN told_until_s INTEGER NOT NULL DEFAULT 0;
+    UPDATE decisions SET told_until_s = until_s;
+    DROP INDEX decisions_until;
+    CREATE INDEX decisions_told_until ON decisions (told_until_s);
+    CREATE INDEX decisions_allows ON decisions (id) WHERE allows = 1;
+
+    CREATE TABLE repeats (                  -- whom rules decided about, and how often in a row
+        scope TEXT NOT NULL,
+        value TEXT NOT NULL,
+        times INTEGER NOT NULL,
+        forget_s INTEGER NOT NULL,           -- Unix seconds
+        PRIMARY KEY (scope, value)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX repeats_forget ON repeats (forget_s);
+
+    CREATE TABLE neighbours (               -- addresses of a range that a rule about ranges fits
+        rule TEXT NOT NULL,
+        network TEXT NOT NULL,
+        address TEXT NOT NULL,
+        forget_s INTEGER NOT NULL,
+        PRIMARY KEY (rule, network, address)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX neighbours_forget ON neighbours (forget_s);
+    ",
 ];
