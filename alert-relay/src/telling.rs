@@ -121,6 +121,7 @@ fn letter(config: &Config, material: &Material) -> Letter {
         notes: notes(material),
         hours: Some(material.hours),
         acknowledge: !config.webhook_keys.is_empty(),
+        templates: config.mail.templates.clone(),
     };
     let mut letter = alert::compose(&shown, events, &extra, &config.public_url, domain);
     // A thread is a group's, whichever incident its messages are about.

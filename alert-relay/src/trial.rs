@@ -1,7 +1,7 @@
 //! `alert-relay test-alert`: a test message to everybody, now and past the outbox, with each step told.
 
 use crate::{
-    alert,
+    alert::{self, Extra},
     channel::{Channels, Message, Receipt},
     clock::now_ms,
     config::{self, Config, Transport},
@@ -16,7 +16,8 @@ pub async fn test_alert(config: &Config, tell: &mut (dyn FnMut(String) + Send)) 
     let channels = Channels::new(config)?;
     let now = now_ms();
     let (url, domain) = (&config.public_url, &config.mail.message_id_domain);
-    let letter = alert::test_letter(entropy::uuid(now), now, &config.alerts, url, domain);
+    let extra = Extra { templates: config.mail.templates.clone(), ..Extra::default() };
+    let letter = alert::test_letter(entropy::uuid(now), now, &config.alerts, &extra, url, domain);
     let mut well = true;
     for target in config.receivers.iter().flat_map(config::Receiver::targets) {
         let recipient = &target.recipient;

@@ -83,6 +83,8 @@ fn the_shipped_example_names_every_setting_with_its_default() {
     ] {
         fs::write(scratch.join(name), KEY).unwrap();
     }
+    fs::create_dir(scratch.join("templates")).unwrap();
+    fs::write(scratch.join("templates/subject.txt"), "{{ title }}").unwrap();
     let text = example_in_full()
         .replace("webhook_keys = [\"whsec_…\"]\n", "")
         .replace("token_file = \"smtp.token\"\n", "");

@@ -7,7 +7,10 @@ pub(crate) mod digest;
 mod html;
 mod report;
 mod story;
+pub(crate) mod template;
 mod text;
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use wire::{
@@ -65,6 +68,8 @@ pub(crate) struct Extra {
     pub(crate) hours: Option<chart::Hours>,
     /// Whether each recipient gets a link that acknowledges (see [`acknowledge::placeholder`]).
     pub(crate) acknowledge: bool,
+    /// The operator's own form.
+    pub(crate) templates: Option<Arc<template::Templates>>,
 }
 
 /// A message about the relay itself.
@@ -102,21 +107,30 @@ fn letter(
     }
     let message_id = |sequence: u64| format!("<incident-{}.{sequence}@{domain}>", incident.id);
     let sequence = incident.notify.sequence;
-    let kind = match (occasion, sequence) {
-        (Occasion::Test, _) => Kind::Test,
-        (Occasion::Incident, 0) => Kind::Opened,
-        (Occasion::Incident, _) => Kind::Continued,
-    };
+    let own = own_form(&story, extra);
     Letter {
-        report: Report::of(kind, (&story.title, &story.lead, &story.link), incident, events),
-        text: text::render(&story),
-        html: html::render(&story),
+        report: Report::of(story.kind, (&story.title, &story.lead, &story.link), incident, events),
+        text: own.text.unwrap_or_else(|| text::render(&story)),
+        html: own.html.unwrap_or_else(|| html::render(&story)),
         message_id: message_id(sequence),
         in_reply_to: (sequence > 0).then(|| message_id(0)),
         severity: incident.severity,
         incident: incident.id.to_string(),
-        subject: story.subject,
+        subject: own.subject.unwrap_or(story.subject),
     }
+}
+
+/// What the operator's templates make of it. Templates were tried, but not with this: where they fail the message goes out
+/// as it is built in.
+fn own_form(story: &Story, extra: &Extra) -> template::Rendered {
+    let Some(templates) = &extra.templates else { return template::Rendered::default() };
+    templates.render(story).unwrap_or_else(|e| {
+        crate::notice::error!(
+            "mail.templates: incident {} is told in the built-in form: {e}",
+            story.incident
+        );
+        template::Rendered::default()
+    })
 }
 
 /// A mail that only shows that mail arrives. `id` stands for its incident, which does not exist.
@@ -124,6 +138,7 @@ pub(crate) fn test_letter(
     id: EventId,
     now_ms: u64,
     alerts: &Alerts,
+    extra: &Extra,
     public_url: &str,
     domain: &str,
 ) -> Letter {
@@ -136,7 +151,7 @@ pub(crate) fn test_letter(
     let mut incident = Incident::open(id, key, now_ms);
     incident.add(&event, now_ms, alerts);
     let events = [StoredEvent { seq: 0, received_ms: now_ms, event }];
-    letter(&incident, &events, &Extra::default(), public_url, domain, Occasion::Test)
+    letter(&incident, &events, extra, public_url, domain, Occasion::Test)
 }
 
 fn test_event(id: EventId, now_ms: u64) -> Event {

@@ -5,7 +5,7 @@
 use wire::{Category, Direction, Event, Severity, Verdict};
 
 use super::{
-    Extra, advice,
+    Extra, Kind, advice,
     chart::Hours,
     clean::{clean, show},
 };
@@ -30,6 +30,10 @@ const THREATS: usize = 10;
 /// The content of a mail.
 #[derive(Clone, Debug)]
 pub(super) struct Story {
+    pub(super) kind: Kind,
+    pub(super) incident: String,
+    pub(super) model: String,
+    pub(super) category: &'static str,
     pub(super) subject: String,
     pub(super) severity: Severity,
     pub(super) title: String,
@@ -79,6 +83,13 @@ impl Story {
         let level = incident.severity.as_str().to_uppercase();
         let latest = events.first().map(|stored| &stored.event);
         Self {
+            kind: match (occasion, incident.notify.sequence) {
+                (Occasion::Test, _) => Kind::Test,
+                (Occasion::Incident, 0) => Kind::Opened,
+                (Occasion::Incident, _) => Kind::Continued,
+            },
+            incident: incident.id.to_string(),
+            category: incident.key.category.as_str(),
             subject: format!(
                 "Security Alert: {} - {level} Severity",
                 clean(&incident.key.model, MAX_MODEL_CHARS)
@@ -87,6 +98,7 @@ impl Story {
             title: format!("{category}: {model}"),
             lead: lead(incident, latest, occasion),
             facts: facts(incident, events, &model, &level),
+            model,
             threats: threats(incident),
             requests: events.iter().take(REQUESTS).map(|stored| request(&stored.event)).collect(),
             steps: advice::steps(incident.key.category),

@@ -169,7 +169,7 @@ fn every_category_has_a_title_and_steps() {
 #[test]
 fn a_test_letter_says_that_it_is_one() {
     let id = EventId::new(testing::MOMENT, [3; 10]);
-    let letter = test_letter(id, testing::MOMENT, &alerts(), "http://127.0.0.1:9600", "d");
+    let letter = test_letter(id, testing::MOMENT, &alerts(), &Extra::default(), "http://127.0.0.1:9600", "d");
     assert_eq!(letter.subject, "Security Alert: test - LOW Severity");
     assert!(letter.text.contains("This is a test") && letter.html.contains("This is a test"));
 }

@@ -81,10 +81,12 @@ fn percent(before: u64, after: u64) -> Option<i64> {
 pub(super) async fn test_alert(State(shared): State<Shared>) -> Result<Response, Problem> {
     let config = &shared.config;
     let now = now_ms();
+    let extra = alert::Extra { templates: config.mail.templates.clone(), ..alert::Extra::default() };
     let letter = alert::test_letter(
         entropy::uuid(now),
         now,
         &config.alerts,
+        &extra,
         &config.public_url,
         &config.mail.message_id_domain,
     );

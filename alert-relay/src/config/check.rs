@@ -10,7 +10,7 @@ use std::{
 use lettre::message::Mailbox;
 use wire::{Severity, signature::Key};
 
-use crate::route::Policy;
+use crate::{alert::template::Templates, route::Policy};
 
 use super::{
     Alerts, Config, ConfigErrors, Ingest, Log, LogForm, Mail, Outbox, ServerTls, Smtp, SmtpAuth, Source, Tls,
@@ -396,7 +396,18 @@ impl Check<'_> {
         if domain.is_empty() || !domain.chars().all(|c| c.is_ascii_alphanumeric() || c == '.' || c == '-') {
             self.errors.push(format!("mail.message_id_domain: {domain:?} is no domain name"));
         }
-        Some(Mail { sender: sender?, recipients, message_id_domain: domain })
+        let templates = self.templates(raw.templates.as_deref());
+        Some(Mail { sender: sender?, recipients, message_id_domain: domain, templates })
+    }
+
+    fn templates(&mut self, directory: Option<&str>) -> Option<Arc<Templates>> {
+        match Templates::load(&self.source.beside_file(directory?)) {
+            Ok(templates) => Some(Arc::new(templates)),
+            Err(errors) => {
+                self.errors.extend(errors.into_iter().map(|e| format!("mail.templates: {e}")));
+                None
+            }
+        }
     }
 
     /// A JSON list, or addresses separated by commas, semicolons or white space.

@@ -140,6 +140,8 @@ pub struct Mail {
     pub recipients: Vec<lettre::message::Mailbox>,
     /// The right side of every `Message-ID`.
     pub message_id_domain: String,
+    /// The operator's own form of mails about incidents.
+    pub(crate) templates: Option<Arc<crate::alert::template::Templates>>,
 }
 
 /// How mails leave.

@@ -275,6 +275,7 @@ pub(super) struct Mail {
     pub(super) sender: Option<String>,
     pub(super) recipients: Option<Vec<String>>,
     pub(super) message_id_domain: Option<String>,
+    pub(super) templates: Option<String>,
     pub(super) directory: Option<String>,
 }
 
