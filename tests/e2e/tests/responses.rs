@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use modelgate_e2e::{
     CHAT, Door, database,
@@ -308,6 +308,58 @@ fn a_caller_who_leaves_a_stream_frees_the_model_and_loses_no_event() -> Result<(
             );
             events += 1;
         }
+    }
+    Ok(())
+}
+
+/// What the relay has stored about answers: of each event the rules, and where each matched.
+fn found_in_answers(stack: &Stack) -> Result<Vec<Value>> {
+    let about = "SELECT body FROM events WHERE body LIKE '%\"direction\":\"response\"%'";
+    let database = database(stack)?;
+    let mut query = database.prepare(about)?;
+    let bodies = query.query_map([], |row| row.get::<_, String>(0))?;
+    bodies
+        .map(|body| {
+            let mut event: Value = serde_json::from_str(&body?)?;
+            Ok(event["findings"].take())
+        })
+        .collect()
+}
+
+#[test]
+fn a_stream_cut_at_every_byte_gives_what_it_gives_whole() -> Result<()> {
+    let stack = stack("responses-every-byte")?;
+    let says = format!("Grüße 🍎, the key is {KEY}, they say.");
+    let masked = says.replace(KEY, "[redacted]");
+    for (number, (door, path)) in
+        Door::ALL.into_iter().flat_map(|door| [CHAT, MESSAGES].map(|path| (door, path))).enumerate()
+    {
+        let stream_in_writes = |bytes: usize| -> Result<String> {
+            let port = door.unlimited(&stack.ports());
+            let answer = Request::post(port, path, question(path, "What is the word?", true).to_string())
+                .header("x-stand-in-say", &STANDARD.encode(&says))
+                .header("x-stand-in-delta", "20")
+                .header("x-stand-in-write", &bytes.to_string())
+                .send()?;
+            Ok(answer.text())
+        };
+        let whole = stream_in_writes(1 << 20)?;
+        let cut = stream_in_writes(1)?;
+        for (how, stream) in [("whole", &whole), ("cut at every byte", &cut)] {
+            let (text, events) = said(stream)?;
+            ensure!(text == masked && events.len() > 2, "{door:?} {path} {how}: {stream}");
+        }
+        let what = format!("{door:?} {path}: the events");
+        let events = eventually(&what, || {
+            let events = found_in_answers(&stack)?;
+            Ok((events.len() == 2 * (number + 1)).then_some(events))
+        })?;
+        let [.., first, second] = &*events else { bail!("{what}: {events:?}") };
+        ensure!(first == second, "{what} differ: {first} {second}");
+        let rules = first.as_array().context("no findings")?;
+        let secret =
+            |finding: &Value| finding["rule"].as_str().is_some_and(|rule| rule.starts_with("secret."));
+        ensure!(rules.iter().any(secret), "{what}: {first}");
     }
     Ok(())
 }
