@@ -14,7 +14,7 @@ use wire::{
     signature::{ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER},
 };
 
-use super::{Problem, Shared, operation::Operation, query::Query, shows_token, who};
+use super::{Problem, Shared, number_of, operation::Operation, query::Query, shows_token, taken_back, who};
 use crate::{
     clock::{iso, now_ms},
     entropy, ingest,
@@ -188,12 +188,8 @@ pub(super) async fn remove(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
-    let id: u64 = id.parse().map_err(|_| Problem::bad_request("id: no number".to_owned()))?;
-    if shared.store.lift(id, who(&headers)).await? {
-        Ok(StatusCode::NO_CONTENT)
-    } else {
-        Err(Problem::new(StatusCode::NOT_FOUND, format!("there is no decision {id}")))
-    }
+    let id = number_of(&id)?;
+    taken_back(shared.store.lift(id, who(&headers)).await?, "decision", id)
 }
 
 fn shape(stored: &StoredDecision) -> Value {

@@ -227,6 +227,20 @@ pub(crate) fn shows_token(shared: &Shared, headers: &HeaderMap) -> bool {
     given.and_then(shown_token).is_some_and(|given| token.matches(&given))
 }
 
+/// The number of what a path names.
+fn number_of(id: &str) -> Result<u64, Problem> {
+    id.parse().map_err(|_| Problem::bad_request("id: no number".to_owned()))
+}
+
+/// The answer to whoever took something back: whether it was there.
+fn taken_back(was_there: bool, what: &str, id: u64) -> Result<StatusCode, Problem> {
+    if was_there {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(Problem::new(StatusCode::NOT_FOUND, format!("there is no {what} {id}")))
+    }
+}
+
 /// Under which name somebody acts: the user of `Basic`; whoever shows the token alone has none.
 pub(crate) fn who(headers: &HeaderMap) -> String {
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());

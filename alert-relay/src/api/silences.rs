@@ -10,7 +10,7 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{MAX_WHO, Problem, Shared, who};
+use super::{MAX_WHO, Problem, Shared, number_of, taken_back, who};
 use crate::{
     clock::{iso, now_ms},
     route::Matcher,
@@ -98,12 +98,8 @@ pub(super) async fn remove(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
-    let id: u64 = id.parse().map_err(|_| Problem::bad_request("id: no number".to_owned()))?;
-    if shared.store.unsilence(id, who(&headers)).await? {
-        Ok(StatusCode::NO_CONTENT)
-    } else {
-        Err(Problem::new(StatusCode::NOT_FOUND, format!("there is no silence {id}")))
-    }
+    let id = number_of(&id)?;
+    taken_back(shared.store.unsilence(id, who(&headers)).await?, "silence", id)
 }
 
 fn shape(stored: &StoredSilence) -> Value {

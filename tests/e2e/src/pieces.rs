@@ -141,16 +141,7 @@ fn listen1(port: u16, path: &str, headers: &[(&str, &str)], body: &str) -> Resul
 fn listen2(port: u16, path: &str, headers: &[(&str, &str)], body: &str) -> Result<(Vec<u8>, bool)> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let exchange = async {
-        let stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await?;
-        let (client, connection) = h2::client::handshake(stream).await?;
-        tokio::spawn(async move { drop(connection.await) });
-        let mut client = client.ready().await?;
-        let mut request = http::Request::post(format!("http://localhost:{port}{path}"))
-            .header("content-type", "application/json");
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let (answer, mut sending) = client.send_request(request.body(())?, false)?;
+        let (answer, mut sending) = post2(port, path, headers).await?;
         sending.send_data(Bytes::copy_from_slice(body.as_bytes()), true)?;
         let mut stream = answer.await?.into_body();
         let mut body = Vec::new();
@@ -185,17 +176,7 @@ fn http2(
 ) -> Result<Response> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let exchange = async {
-        let stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await?;
-        stream.set_nodelay(true)?;
-        let (client, connection) = h2::client::handshake(stream).await?;
-        tokio::spawn(async move { drop(connection.await) });
-        let mut client = client.ready().await?;
-        let mut request = http::Request::post(format!("http://localhost:{port}{path}"))
-            .header("content-type", "application/json");
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let (answer, mut body) = client.send_request(request.body(())?, false)?;
+        let (answer, mut body) = post2(port, path, headers).await?;
         for piece in pieces {
             tokio::time::sleep(pause).await;
             // An answer that came early ends the sending; it is read below.
@@ -207,6 +188,25 @@ fn http2(
         read(answer.await?).await
     };
     runtime.block_on(async { tokio::time::timeout(PATIENCE, exchange).await.context("no answer in time")? })
+}
+
+/// Begins a `POST` of JSON over HTTP/2, its body still to come.
+async fn post2(
+    port: u16,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> Result<(h2::client::ResponseFuture, h2::SendStream<Bytes>)> {
+    let stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await?;
+    stream.set_nodelay(true)?;
+    let (client, connection) = h2::client::handshake(stream).await?;
+    tokio::spawn(async move { drop(connection.await) });
+    let mut client = client.ready().await?;
+    let mut request = http::Request::post(format!("http://localhost:{port}{path}"))
+        .header("content-type", "application/json");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    Ok(client.send_request(request.body(())?, false)?)
 }
 
 /// Sends a piece in one frame, as far as the window and the frame's largest size allow.
