@@ -10,8 +10,9 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 use wire::{
-    Batch, BatchError, CLOUD_EVENT, CLOUD_EVENTS, Category, Client, DecodedBatch, Direction, Event,
+    Batch, BatchError, CLOUD_EVENT, CLOUD_EVENTS, Category, Client, DecodedBatch, Direction, Event, EventId,
     EventKind, Finding, Request, Score, Severity, Surface, VERSION, Verdict, limits, signature,
 };
 
@@ -47,6 +48,7 @@ async fn take(shared: &Shared, sender: Sender, headers: &HeaderMap, body: Body) 
     if matches!(sender, Sender::Address(_)) && !shared.config.webhook_keys.is_empty() {
         check_signature(shared, headers, &body)?;
     }
+    let id = message_id(headers, &body);
     let mut decoded = decode(headers, &body).map_err(|e| match e {
         BatchError::TooLarge { .. } => Problem::new(StatusCode::PAYLOAD_TOO_LARGE, e.to_string()),
         _ => Problem::new(StatusCode::BAD_REQUEST, e.to_string()),
@@ -56,7 +58,8 @@ async fn take(shared: &Shared, sender: Sender, headers: &HeaderMap, body: Body) 
     let dropped = decoded.dropped;
     let synthetic = dropped > 0;
     if synthetic {
-        decoded.events.push(dropped_event(dropped, decoded.events.last(), clock::now_ms()));
+        let event = dropped_event(id, dropped, decoded.events.last(), clock::now_ms());
+        decoded.events.push(event);
     }
     let events = decoded
         .events
@@ -76,14 +79,39 @@ async fn take(shared: &Shared, sender: Sender, headers: &HeaderMap, body: Body) 
     })?;
     let metrics = &shared.metrics;
     metrics.rejected.add(decoded.rejected.len());
-    metrics.dropped.add(usize::try_from(dropped).unwrap_or(usize::MAX));
     metrics.batches.accepted.add(1);
+    // The sender counts its own events.
+    let (mut accepted, mut duplicates) = (stored.accepted, stored.duplicates);
+    if synthetic && stored.last_is_new {
+        accepted -= 1;
+        metrics.dropped.add(usize::try_from(dropped).unwrap_or(usize::MAX));
+    } else if synthetic {
+        duplicates -= 1;
+    }
     let answer = json!({
-        "accepted": stored.accepted - usize::from(synthetic && stored.accepted > 0),
-        "duplicates": stored.duplicates,
+        "accepted": accepted,
+        "duplicates": duplicates,
         "rejected": decoded.rejected,
     });
     Ok((StatusCode::ACCEPTED, axum::Json(answer)).into_response())
+}
+
+/// The id of what is told of a message beside its events: the same whenever the same message comes, so that one that is
+/// replayed within the window of its signature tells nothing new.
+fn message_id(headers: &HeaderMap, body: &[u8]) -> EventId {
+    let seconds = headers
+        .get(signature::TIMESTAMP_HEADER)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.parse::<u64>().ok());
+    let (Some(message), Some(seconds)) = (headers.get(signature::ID_HEADER), seconds) else {
+        return entropy::uuid(clock::now_ms());
+    };
+    let digest = Sha256::new().chain_update(message).chain_update([0]).chain_update(body).finalize();
+    let mut unique = [0; 10];
+    for (to, from) in unique.iter_mut().zip(digest) {
+        *to = from;
+    }
+    EventId::new(seconds.saturating_mul(1000), unique)
 }
 
 /// Reads what the media type says it is: ours, unless it is CloudEvents.
@@ -163,10 +191,10 @@ pub(crate) fn check_signature(shared: &Shared, headers: &HeaderMap, body: &[u8])
 }
 
 /// What the sender could not report becomes an event of its own, so that it is logged and mailed like one.
-fn dropped_event(dropped: u64, beside: Option<&Event>, now_ms: u64) -> Event {
+fn dropped_event(id: EventId, dropped: u64, beside: Option<&Event>, now_ms: u64) -> Event {
     Event {
         v: VERSION,
-        id: entropy::uuid(now_ms),
+        id,
         time_ms: now_ms,
         kind: EventKind::Guard,
         model: beside.map_or_else(|| "unknown".to_owned(), |event| event.model.clone()),

@@ -218,6 +218,15 @@ async fn dropped_events_are_counted_logged_and_make_an_incident() {
     assert_eq!(metric(relay.address(), "modelgate_relay_dropped_total").await, 42.0);
     let guard = "SELECT COUNT(*) FROM incidents WHERE category = 'guard' AND client = 'unknown'";
     assert_eq!(scratch.count(guard), 1);
+
+    let body = json!({"v": 1, "dropped": 7, "events": [event("203.0.113.1", "high")]}).to_string();
+    let signed = Signed::new(KEY, body.as_bytes(), now_ms() / 1000);
+    let headers = signed.headers();
+    let send = || client::request(relay.address(), "POST", "/v1/events", &headers, body.as_bytes());
+    assert_eq!(send().await.json(), json!({"accepted": 1, "duplicates": 0, "rejected": []}));
+    assert_eq!(send().await.json(), json!({"accepted": 0, "duplicates": 1, "rejected": []}), "replayed");
+    assert_eq!(metric(relay.address(), "modelgate_relay_dropped_total").await, 49.0);
+    assert_eq!(scratch.count("SELECT COUNT(*) FROM events"), 4);
     relay.shut_down().await;
     let lines = scratch.log_lines();
     let told = lines

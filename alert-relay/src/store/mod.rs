@@ -84,6 +84,8 @@ pub(crate) struct Stored {
     pub(crate) accepted: usize,
     /// Events already there.
     pub(crate) duplicates: usize,
+    /// Whether the last event of the batch was new.
+    pub(crate) last_is_new: bool,
 }
 
 /// A mail to be sent, the same to each recipient.
@@ -497,7 +499,9 @@ impl Command {
         match (self, done) {
             (Self::Ingest { events, reply, .. }, Done::Ingested(numbers)) => {
                 let accepted = numbers.iter().flatten().count();
-                let _ = reply.send(Ok(Stored { accepted, duplicates: events.len() - accepted }));
+                let duplicates = events.len() - accepted;
+                let last_is_new = matches!(numbers.last(), Some(Some(_)));
+                let _ = reply.send(Ok(Stored { accepted, duplicates, last_is_new }));
                 entries.extend(events.into_iter().zip(numbers).filter_map(
                     |(Incoming { event, .. }, seq)| Some(logfile::Entry { seq: seq?, received_ms, event }),
                 ));

@@ -139,7 +139,10 @@ fn a_mail_and_new_events_in_one_group_both_count() {
         let group = if mail_first { vec![mail, events] } else { vec![events, mail] };
         commit(&db, group, MOMENT + 5000);
         assert_eq!(told.blocking_recv().unwrap(), Ok(true));
-        assert_eq!(stored.blocking_recv().unwrap(), Ok(Stored { accepted: 2, duplicates: 0 }));
+        assert_eq!(
+            stored.blocking_recv().unwrap(),
+            Ok(Stored { accepted: 2, duplicates: 0, last_is_new: true })
+        );
         let after = incidents(&db).remove(0);
         assert_eq!((after.count, after.notify.count, after.notify.sequence), (3, 1, 1), "{mail_first}");
         hand_on(&db, MOMENT + 5000);
