@@ -260,6 +260,33 @@ async fn what_gathers_while_a_commit_runs_is_committed_together() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_that_cannot_be_stored_spoils_no_other() {
+    let scratch = Scratch::new();
+    let relay = start(&scratch, "").await;
+    let address = relay.address();
+    scratch.db.refuse_address("192.0.2.66");
+    // All of them wait for one commit.
+    let hold = scratch.db.hold();
+    let posts: Vec<_> = (0..20)
+        .map(|n| if n == 7 { "192.0.2.66".to_owned() } else { format!("203.0.113.{n}") })
+        .map(|client| tokio::spawn(async move { post(address, &[event(&client, "high")]).await.status }))
+        .collect();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    drop(hold);
+    let mut refused = Vec::new();
+    for (n, post) in posts.into_iter().enumerate() {
+        match post.await.unwrap() {
+            202 => {}
+            503 => refused.push(n),
+            status => panic!("{status}"),
+        }
+    }
+    assert_eq!(refused, [7]);
+    assert_eq!(scratch.count("SELECT COUNT(*) FROM events"), 19);
+    relay.shut_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_queue_turns_senders_away_and_keeps_what_it_took() {
     let scratch = Scratch::new();
     let relay = start(&scratch, "").await;

@@ -494,6 +494,14 @@ fn read_once<T>(db: &Db, query: &impl Fn(&Db) -> Result<T, DbError>) -> Result<T
 }
 
 impl Command {
+    /// How many events it brings.
+    fn events(&self) -> usize {
+        match self {
+            Self::Ingest { events, .. } => events.len(),
+            _ => 0,
+        }
+    }
+
     /// Answers who waits, after the commit, with what was done; what the log has to write goes into `entries`.
     fn succeeded(self, done: Done, received_ms: u64, entries: &mut Vec<logfile::Entry>) {
         match (self, done) {

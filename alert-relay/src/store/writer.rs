@@ -170,11 +170,10 @@ impl Writer {
                     stop = Some(reply);
                     break;
                 }
-                Command::Ingest { events: ref batch, .. } => {
-                    events += batch.len();
+                command => {
+                    events += command.events();
                     group.push(command);
                 }
-                other => group.push(other),
             }
             if events < GROUP_EVENTS && begun.elapsed() < GROUP_TIME {
                 next = self.commands.try_recv().ok();
@@ -215,6 +214,14 @@ impl Writer {
             Err(e) => {
                 self.setup.metrics.commit_errors.add(1);
                 notice::error!("store: a transaction failed: {e}");
+                if commands.len() > 1 && e.is_about_data() {
+                    // One of them cannot be done. Nobody else is to suffer from it.
+                    for command in commands {
+                        let events = command.events();
+                        self.commit(vec![command], events);
+                    }
+                    return;
+                }
                 for command in commands {
                     command.failed(&StoreError::Failed(e.to_string()));
                 }

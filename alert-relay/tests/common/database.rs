@@ -88,6 +88,28 @@ impl Database {
         }
     }
 
+    /// Has the database refuse events of this address.
+    pub(crate) fn refuse_address(&self, address: &str) {
+        match self {
+            Self::Sqlite(path) => open(path)
+                .execute_batch(&format!(
+                    "CREATE TRIGGER refusing BEFORE INSERT ON events WHEN NEW.address = '{address}' \
+                     BEGIN SELECT RAISE(ABORT, 'refused'); END"
+                ))
+                .unwrap(),
+            Self::Postgres { asker, .. } => {
+                asker.ask(
+                    "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql \
+                     AS $$ BEGIN RAISE EXCEPTION 'refused'; END $$",
+                );
+                asker.ask(&format!(
+                    "CREATE TRIGGER refusing BEFORE INSERT ON events FOR EACH ROW \
+                     WHEN (NEW.address = '{address}') EXECUTE FUNCTION refuse()"
+                ));
+            }
+        }
+    }
+
     /// Keeps the relay from writing until the answer is dropped.
     pub(crate) fn hold(&self) -> Hold {
         match self {

@@ -56,6 +56,28 @@ impl DbError {
         let conflicts = [SqlState::T_R_DEADLOCK_DETECTED, SqlState::T_R_SERIALIZATION_FAILURE];
         matches!(self, Self::Postgres(e) if e.code().is_some_and(|code| conflicts.contains(code)))
     }
+
+    /// Whether what was asked is at fault, and not the state of the database or its machine: others may go well.
+    pub(crate) fn is_about_data(&self) -> bool {
+        use rusqlite::ErrorCode;
+        match self {
+            Self::Sqlite(e) => matches!(
+                e.sqlite_error_code(),
+                None | Some(
+                    ErrorCode::ConstraintViolation
+                        | ErrorCode::TypeMismatch
+                        | ErrorCode::TooBig
+                        | ErrorCode::ParameterOutOfRange
+                )
+            ),
+            // SQLSTATE classes: data exception, constraint violation, raised by a function.
+            Self::Postgres(e) => e
+                .code()
+                .is_some_and(|code| ["22", "23", "P0"].iter().any(|class| code.code().starts_with(class))),
+            Self::Broken { .. } | Self::NoRow => true,
+            Self::Newer { .. } | Self::Taken(_) | Self::Setup(_) => false,
+        }
+    }
 }
 
 impl fmt::Display for DbError {
