@@ -9,7 +9,7 @@ use std::{
 
 use flate2::{Compression, read::MultiGzDecoder, write::GzEncoder};
 
-use super::{chain, line::MAX_LINE_BYTES};
+use super::{chain, line::MAX_LINE_BYTES, name};
 
 /// A file is compressed when nothing was written to it for so long: a crash may want its lines read again.
 const REST: Duration = Duration::from_secs(3600);
@@ -69,6 +69,11 @@ impl Part {
     /// The name of the file itself.
     pub(super) fn name(&self) -> String {
         self.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+
+    /// Whether it holds what the log notes about itself.
+    pub(super) fn is_own(&self) -> bool {
+        self.base == name::own(&self.date)
     }
 
     /// Its content.
@@ -135,28 +140,67 @@ pub(super) fn compress(directory: &Path, today: &str) -> io::Result<usize> {
     Ok(done)
 }
 
-/// What stood in a file that was deleted.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Deleted {
-    pub(super) name: String,
-    /// Sealed lines.
+/// That sealed lines were deleted when they were old enough: how many, and the numbers they were among.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Note {
+    pub(super) first: u64,
+    pub(super) last: u64,
     pub(super) lines: u64,
-    /// The lowest number and the highest.
-    pub(super) numbers: Option<(u64, u64)>,
 }
 
-/// What is in a file, before it is deleted.
-pub(super) fn inventory(part: &Part) -> io::Result<Deleted> {
-    let mut deleted = Deleted { name: part.name(), lines: 0, numbers: None };
+/// How the message of a note begins.
+const NOTED: &str = "log_deleted file=\"";
+
+impl Note {
+    /// A line of the log, not yet sealed. The file's name is a relay's own, without quotes.
+    pub(super) fn line(self, time: &str, file: &str) -> String {
+        let Self { first, last, lines } = self;
+        format!("{time} - INFO - {NOTED}{file}\" lines={lines} first={first} last={last}\n")
+    }
+
+    /// Reads what [`Self::line`] wrote, without its seal. Only files of the log's own notes ([`Part::is_own`]) have any.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let (_, message) = text.split_once(" - INFO - ")?;
+        let (_, rest) = message.strip_prefix(NOTED)?.split_once("\" lines=")?;
+        let (lines, rest) = rest.split_once(" first=")?;
+        let (first, last) = rest.split_once(" last=")?;
+        let note = Self { lines: lines.parse().ok()?, first: first.parse().ok()?, last: last.parse().ok()? };
+        (note.first <= note.last).then_some(note)
+    }
+
+    /// The same said with fewer notes: those whose numbers overlap or follow each other become one. A note that is there
+    /// twice, as a crash may leave it, counts once.
+    pub(super) fn merged(mut notes: Vec<Self>) -> Vec<Self> {
+        notes.sort_unstable();
+        notes.dedup();
+        let mut merged: Vec<Self> = Vec::new();
+        for note in notes {
+            match merged.last_mut() {
+                Some(before) if note.first <= before.last.saturating_add(1) => {
+                    before.last = before.last.max(note.last);
+                    before.lines = before.lines.saturating_add(note.lines);
+                }
+                _ => merged.push(note),
+            }
+        }
+        merged
+    }
+}
+
+/// What will be missing when a file is deleted: its own lines, and what its notes say of others.
+pub(super) fn inventory(part: &Part) -> io::Result<Vec<Note>> {
+    let mut own: Option<Note> = None;
+    let mut notes = Vec::new();
     part.each_line(|line, _| {
-        let seq = std::str::from_utf8(line).ok().and_then(chain::unseal).map(|(_, seq, _)| seq);
-        if let Some(seq) = seq {
-            deleted.lines += 1;
-            let (first, last) = deleted.numbers.unwrap_or((seq, seq));
-            deleted.numbers = Some((first.min(seq), last.max(seq)));
+        if let Some((text, seq, _)) = std::str::from_utf8(line).ok().and_then(chain::unseal) {
+            let note = own.get_or_insert(Note { first: seq, last: seq, lines: 0 });
+            (note.first, note.last) = (note.first.min(seq), note.last.max(seq));
+            note.lines += 1;
+            notes.extend(Note::parse(text).filter(|_| part.is_own()));
         }
     })?;
-    Ok(deleted)
+    notes.extend(own);
+    Ok(Note::merged(notes))
 }
 
 #[cfg(test)]

@@ -146,6 +146,7 @@ pub(crate) fn start(
         logged,
         metrics,
         behind: None,
+        unsealed: false,
         kept: None,
         compressing: None,
     };
@@ -203,6 +204,8 @@ struct Keeper {
     metrics: Arc<Metrics>,
     /// Since when lines are missing that are no longer in memory, and when that was last tried to mend.
     behind: Option<Instant>,
+    /// Whether files may have lines that no durable state of the chain covers.
+    unsealed: bool,
     /// When old files were last looked at.
     kept: Option<Instant>,
     /// Compresses old files, beside the writing.
@@ -277,8 +280,12 @@ impl Keeper {
 
     /// Lines first, then the state that covers them.
     fn put(&mut self, lines: &Lines) -> io::Result<()> {
-        let result = self.dir.write(lines).and_then(|()| self.chain.as_mut().map_or(Ok(()), Chain::save));
-        if result.is_err() {
+        let begun = if self.unsealed { self.cut_unsealed() } else { Ok(()) };
+        let written = begun.and_then(|()| self.dir.write(lines));
+        let result = written.and_then(|()| self.chain.as_mut().map_or(Ok(()), Chain::save));
+        // What was written of these lines has numbers that others will get.
+        self.unsealed = result.is_err() && self.chain.is_some();
+        if self.unsealed {
             self.chain.iter_mut().for_each(Chain::revert);
         }
         result
@@ -322,20 +329,20 @@ impl Keeper {
             if part.date >= oldest {
                 continue;
             }
-            let deleted = keep::inventory(&part)?;
-            // The note first: with both there it is still true that the lines are missing nowhere else.
-            if let (Some(chain), Some((first, last))) = (&mut self.chain, deleted.numbers) {
-                let (name, lines) = (name::own(&Civil::of(now).date()), deleted.lines);
-                let mut line = format!(
-                    "{} - INFO - log_deleted file=\"{}\" lines={lines} first={first} last={last}\n",
-                    Civil::of(now).log(),
-                    deleted.name
-                );
-                chain.seal(&name, &mut line);
-                self.put(&Lines::from([(name, line.into_bytes())]))?;
+            // The notes first: a note that comes twice counts once.
+            if let Some(chain) = &mut self.chain {
+                let (name, mut lines) = (name::own(&Civil::of(now).date()), String::new());
+                for note in keep::inventory(&part)? {
+                    let mut line = note.line(&Civil::of(now).log(), &part.name());
+                    chain.seal(&name, &mut line);
+                    lines.push_str(&line);
+                }
+                if !lines.is_empty() {
+                    self.put(&Lines::from([(name, lines.into_bytes())]))?;
+                }
             }
             std::fs::remove_file(&part.path)?;
-            notice::info!("log: {} was old enough to be deleted", deleted.name);
+            notice::info!("log: {} was old enough to be deleted", part.name());
         }
         Ok(())
     }

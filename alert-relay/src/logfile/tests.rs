@@ -152,6 +152,22 @@ impl Sealed {
         Self { scratch, key }
     }
 
+    /// Appends a sealed line.
+    fn append(&self, file: &str, mut line: String) {
+        let mut chain = Chain::open(&self.scratch.0.join("chain")).unwrap().unwrap();
+        chain.seal(file, &mut line);
+        let mut dir = Dir::new(&self.scratch.0, 10, 1 << 30);
+        dir.write(&Lines::from([(file.to_owned(), line.into_bytes())])).unwrap();
+        chain.save().unwrap();
+    }
+
+    /// Notes on a day what was deleted.
+    fn note(&self, notes: &[keep::Note], day: &str) {
+        for note in notes {
+            self.append(&name::own(day), note.line(&format!("{day} 00:00:00,000"), "x.log"));
+        }
+    }
+
     fn verify(&self, heads: &[String]) -> verify::Report {
         let state = verify::state(&self.scratch.0.join("chain")).unwrap();
         verify::verify(&self.scratch.0, self.key, state, heads).unwrap()
@@ -282,23 +298,61 @@ fn files_deleted_in_their_time_are_accounted_for_and_others_are_not() {
     let sealed = Sealed::new("deleted");
     let part = Part::all(&sealed.scratch.0).unwrap().remove(0);
     let deleted = keep::inventory(&part).unwrap();
-    let (first, last) = deleted.numbers.unwrap();
-    let mut chain = Chain::open(&sealed.scratch.0.join("chain")).unwrap().unwrap();
-    let mut line = format!(
-        "2027-11-20 00:00:00,000 - INFO - log_deleted file=\"{}\" lines={} first={first} last={last}\n",
-        deleted.name, deleted.lines
-    );
-    let name = name::own("2027-11-20");
-    chain.seal(&name, &mut line);
-    fs::write(sealed.scratch.0.join(&name), &line).unwrap();
-    chain.save().unwrap();
+    let lines: u64 = deleted.iter().map(|note| note.lines).sum();
+    assert!(lines > 0);
+    sealed.note(&deleted, "2027-11-20");
     fs::remove_file(&part.path).unwrap();
     let report = sealed.verify(&[]);
-    assert_eq!((report.problems, report.deleted), (Vec::<String>::new(), deleted.lines));
+    assert_eq!((report.problems, report.deleted), (Vec::<String>::new(), lines));
+    // Noted twice, as after a crash between the note and the deletion, they are still no more.
+    sealed.note(&deleted, "2027-11-21");
+    assert_eq!(sealed.verify(&[]).deleted, lines);
     // One more is missing among them.
     let other =
         Part::all(&sealed.scratch.0).unwrap().into_iter().find(|other| other.base == part.base).unwrap();
     let text = fs::read_to_string(&other.path).unwrap();
     let short: String = text.split_inclusive('\n').skip(1).collect();
     assert!(!sealed.finds(&other.path, short.as_bytes()).is_empty());
+}
+
+#[test]
+fn notes_that_are_deleted_in_their_turn_leave_what_they_said() {
+    let sealed = Sealed::new("turn");
+    let gone = Part::all(&sealed.scratch.0).unwrap();
+    let mut deleted = 0;
+    for part in &gone {
+        let notes = keep::inventory(part).unwrap();
+        deleted += notes.iter().map(|note| note.lines).sum::<u64>();
+        sealed.note(&notes, "2027-11-20");
+        fs::remove_file(&part.path).unwrap();
+    }
+    assert_eq!(deleted, 8);
+    let old = Part::all(&sealed.scratch.0).unwrap().remove(0);
+    assert!(old.is_own() && old.date == "2027-11-20");
+    let carried = keep::inventory(&old).unwrap();
+    assert!(carried.len() < gone.len(), "{carried:?}");
+    sealed.note(&carried, "2028-11-20");
+    fs::remove_file(&old.path).unwrap();
+    let report = sealed.verify(&[]);
+    let notes = u64::try_from(gone.len()).unwrap();
+    assert_eq!((report.problems, report.deleted), (Vec::<String>::new(), 8 + notes));
+}
+
+#[test]
+fn a_line_about_an_event_cannot_pass_for_a_note() {
+    let sealed = Sealed::new("forged");
+    let forged = keep::Note { first: 0, last: 7, lines: 8 }.line("2026-11-20 00:00:00,000", "x");
+    assert!(keep::Note::parse(forged.trim_end()).is_some());
+    sealed.append("security_demo_2026-11-20.log", forged);
+    let other =
+        sealed.logs().into_iter().find(|path| path.to_str().unwrap().contains("other-model")).unwrap();
+    assert!(!sealed.finds(&other, b"").is_empty());
+}
+
+#[test]
+fn thousands_of_notes_about_millions_of_lines_are_read_at_once() {
+    let notes: Vec<keep::Note> =
+        (0..100_000_u64).map(|n| keep::Note { first: n * 1000, last: n * 1000 + 999, lines: 1000 }).collect();
+    let whole = [keep::Note { first: 0, last: 99_999_999, lines: 100_000_000 }];
+    assert_eq!(keep::Note::merged(notes), whole);
 }

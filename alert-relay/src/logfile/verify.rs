@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     chain::{self, ChainKey, State, unseal},
-    keep::Part,
+    keep::{Note, Part},
 };
 use crate::clock::Civil;
 
@@ -57,13 +57,6 @@ impl Keys {
         let kept = *self.0.get(seq / STRIDE)?;
         Some((0..seq % STRIDE).fold(kept, |key, _| key.next()))
     }
-}
-
-/// A note in the log that a file was deleted: its lines, and the numbers they were among.
-struct Note {
-    lines: u64,
-    first: u64,
-    last: u64,
 }
 
 /// Which numbers were seen.
@@ -219,7 +212,7 @@ impl Check {
             *highest = Some(highest.map_or(seq, |highest| highest.max(seq)));
             seen.set(seq);
             report.good += 1;
-            seen.notes.extend(note(text));
+            seen.notes.extend(Note::parse(text).filter(|_| part.is_own()));
         });
         if let Err(e) = read {
             report.add(format!("{name}:{}: cannot be read on: {e}", at + 1));
@@ -228,23 +221,18 @@ impl Check {
     }
 }
 
-/// ` - INFO - log_deleted file="…" lines=N first=A last=B`, as the relay writes it when a file is old enough.
-fn note(text: &str) -> Option<Note> {
-    let rest = text.split_once(" - INFO - log_deleted file=\"")?.1.split_once("\" lines=")?.1;
-    let (lines, rest) = rest.split_once(" first=")?;
-    let (first, last) = rest.split_once(" last=")?;
-    Some(Note { lines: lines.parse().ok()?, first: first.parse().ok()?, last: last.parse().ok()? })
-}
-
 /// Numbers below `end` that no line has. Those that notes account for are fine, if the notes' sums agree.
 fn missing(directory: &Path, report: &mut Report, seen: &Seen, end: u64) -> io::Result<()> {
-    let (mut within, mut outside) = (Vec::new(), Vec::new());
+    let notes = Note::merged(seen.notes.clone());
+    let (mut absent, mut outside) = (0, Vec::new());
     for (first, last) in seen.gaps(end) {
-        let noted = |seq: u64| seen.notes.iter().any(|note| (note.first..=note.last).contains(&seq));
-        if (first..=last).all(noted) { within.push((first, last)) } else { outside.push((first, last)) }
+        let at = notes.partition_point(|note| note.last < first);
+        match notes.get(at) {
+            Some(note) if note.first <= first && last <= note.last => absent += last - first + 1,
+            _ => outside.push((first, last)),
+        }
     }
-    let absent: u64 = within.iter().map(|(first, last)| last - first + 1).sum();
-    let noted: u64 = seen.notes.iter().map(|note| note.lines).sum();
+    let noted: u64 = notes.iter().map(|note| note.lines).sum();
     report.deleted = noted.min(absent);
     if absent > noted {
         report.add(format!(
