@@ -155,6 +155,7 @@ async fn open(
         let (store, started) = Store::open(
             place.clone(),
             config.alerts.clone(),
+            config.retention.events,
             Arc::clone(&metrics),
             pipe.sender(),
             Arc::clone(&logged),

@@ -235,7 +235,7 @@ impl<'a> Group<'a> {
         let event = &incoming.event;
         NewEvent {
             id: event.id,
-            time_ms: event.time_ms.min(self.storing.now_ms),
+            time_ms: self.storing.moment(event.time_ms),
             severity: severity_code(event.severity),
             verdict: verdict_code(event.verdict),
             client: incident::client_of(event),

@@ -29,6 +29,20 @@ pub(super) struct Storing<'a> {
     pub(super) relay: &'a str,
     pub(super) now_ms: u64,
     pub(super) next_seq: u64,
+    /// For how long events are kept, in milliseconds.
+    pub(super) kept_ms: u64,
+}
+
+impl Storing<'_> {
+    /// The moment that an event counts for: what it says, not after it came. What says it is older than anything kept
+    /// comes from a clock that is wrong, and would be deleted as soon as it is acknowledged: it counts from now.
+    pub(super) fn moment(&self, time_ms: u64) -> u64 {
+        if self.now_ms.saturating_sub(time_ms) >= self.kept_ms {
+            self.now_ms
+        } else {
+            time_ms.min(self.now_ms)
+        }
+    }
 }
 
 /// Stores events that are not there yet; the number of each, none if it was there.

@@ -228,6 +228,7 @@ impl Store {
     pub(crate) fn open(
         place: Place,
         alerts: Alerts,
+        kept: Duration,
         metrics: Arc<Metrics>,
         log: SyncSender<logfile::Group>,
         logged: Arc<AtomicU64>,
@@ -236,6 +237,7 @@ impl Store {
         let (started, commands) = writer::start(writer::Setup {
             place: place.clone(),
             alerts,
+            kept,
             metrics: Arc::clone(&metrics),
             log,
             logged,

@@ -113,7 +113,9 @@ fn commit(db: &Db, commands: Vec<Command>, now_ms: u64) {
         db.query_one("SELECT COALESCE(MAX(seq), 0) + 1 FROM events", &[], |row| row.uint(0)).unwrap();
     db.begin_writing().unwrap();
     let done: Vec<Done> =
-        Group::new(db, &alerts, Storing { relay: "one", now_ms, next_seq }).run(&commands).unwrap();
+        Group::new(db, &alerts, Storing { relay: "one", now_ms, next_seq, kept_ms: 90 * 86_400_000 })
+            .run(&commands)
+            .unwrap();
     db.batch("COMMIT").unwrap();
     for (command, done) in commands.into_iter().zip(done) {
         command.succeeded(done, now_ms, &mut Vec::new());

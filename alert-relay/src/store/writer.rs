@@ -39,6 +39,8 @@ const ATTEMPTS: usize = 4;
 pub(super) struct Setup {
     pub(super) place: Place,
     pub(super) alerts: Alerts,
+    /// For how long events are kept.
+    pub(super) kept: Duration,
     pub(super) metrics: Arc<Metrics>,
     pub(super) log: SyncSender<logfile::Group>,
     pub(super) logged: Arc<AtomicU64>,
@@ -253,7 +255,12 @@ impl Writer {
     fn try_transact(&mut self, commands: &[Command], cursor: u64) -> Result<(Vec<Done>, u64), DbError> {
         let db = self.begin()?;
         let relay = self.setup.place.relay();
-        let storing = Storing { relay, now_ms: clock::now_ms(), next_seq: self.last_seq + 1 };
+        let storing = Storing {
+            relay,
+            now_ms: clock::now_ms(),
+            next_seq: self.last_seq + 1,
+            kept_ms: clock::millis(self.setup.kept),
+        };
         let mut group = Group::new(&db, &self.setup.alerts, storing);
         let result = group.run(commands).and_then(|done| {
             if cursor != self.saved_cursor {
