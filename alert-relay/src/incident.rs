@@ -196,9 +196,13 @@ impl Incident {
         now_ms.saturating_sub(ended) < millis(alerts.reopen_window)
     }
 
-    /// Takes in one event, and sets when the next mail is due.
+    /// Takes in one event of the moment that it names.
     pub(crate) fn add(&mut self, event: &Event, now_ms: u64, alerts: &Alerts) {
-        let at = event.time_ms.min(now_ms);
+        self.add_at(event, event.time_ms.min(now_ms), now_ms, alerts);
+    }
+
+    /// Takes in one event of the moment `at`, and sets when the next mail is due.
+    pub(crate) fn add_at(&mut self, event: &Event, at: u64, now_ms: u64, alerts: &Alerts) {
         if self.count == 0 {
             self.template = template::sketch(event);
             self.label = template::label(event);

@@ -252,7 +252,7 @@ impl<'a> Group<'a> {
             && let Some(incident) = self.incidents.get_mut(&id)
         {
             self.counts.opened += u64::from(incident.count == 0);
-            incident.add(event, now_ms, self.alerts);
+            incident.add_at(event, row.time_ms, now_ms, self.alerts);
             self.decide(id, event)?;
         }
         let mut seen: Vec<&str> = Vec::new();
