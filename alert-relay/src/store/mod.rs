@@ -18,6 +18,7 @@
 mod apply;
 mod audit;
 mod codec;
+mod command;
 mod connect;
 mod db;
 mod decisions;
@@ -28,6 +29,7 @@ mod incidents;
 mod lock;
 mod outbox;
 mod read;
+mod readers;
 mod retention;
 mod schema;
 mod search;
@@ -36,21 +38,20 @@ mod summary;
 mod writer;
 
 use std::{
-    fmt,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::AtomicU64,
         mpsc::{SyncSender, TrySendError},
     },
     time::Duration,
 };
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
-use wire::{Event, EventId, Severity};
+use tokio::sync::{Notify, Semaphore, oneshot};
+use wire::EventId;
 
 use crate::{
-    config::{Alerts, Channel, Target},
-    incident::{Change, Incident, Key},
+    config::{Alerts, Channel},
+    incident::Key,
     logfile,
     metrics::Metrics,
 };
@@ -65,151 +66,6 @@ pub(crate) use writer::Started;
 const QUEUE_BYTES: usize = 8 << 20;
 /// Most commands that wait for the writer.
 const QUEUE_COMMANDS: usize = 1024;
-/// Reading connections.
-const READERS: usize = 2;
-
-/// An event on its way into the store.
-#[derive(Debug)]
-pub(crate) struct Incoming {
-    /// The event.
-    pub(crate) event: Event,
-    /// The same as JSON, as it is stored.
-    pub(crate) body: String,
-}
-
-/// What became of a batch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Stored {
-    /// Events that were new.
-    pub(crate) accepted: usize,
-    /// Events already there.
-    pub(crate) duplicates: usize,
-    /// Whether the last event of the batch was new.
-    pub(crate) last_is_new: bool,
-}
-
-/// A mail to be sent, the same to each recipient.
-#[derive(Debug)]
-pub(crate) struct NewNotification {
-    /// What it tells of, none for a test or a digest.
-    pub(crate) about: Option<Told>,
-    /// The receiver it counts for; empty for a test.
-    pub(crate) receiver: String,
-    /// The composed mail as JSON.
-    pub(crate) message: String,
-    /// To whom, and how.
-    pub(crate) targets: Vec<Target>,
-}
-
-/// What a message told of a group of incidents.
-#[derive(Clone, Debug)]
-pub(crate) struct Told {
-    /// The group.
-    pub(crate) group: EventId,
-    /// The incident it is about.
-    pub(crate) lead: EventId,
-    /// What that one's events share.
-    pub(crate) key: Key,
-    /// Its number among the group's messages, from 0.
-    pub(crate) sequence: u64,
-    /// Events that it told of for the first time.
-    pub(crate) pending: u64,
-    /// Severity named in it.
-    pub(crate) severity: Severity,
-}
-
-/// What somebody does to an incident.
-#[derive(Clone, Debug)]
-pub(crate) struct ChangeOf {
-    /// The incident.
-    pub(crate) id: EventId,
-    /// What its events share.
-    pub(crate) key: Key,
-    /// What is done.
-    pub(crate) change: Change,
-    /// Who does it; none if the relay does.
-    pub(crate) by: Option<String>,
-    /// More about it, for the timeline.
-    pub(crate) text: String,
-}
-
-/// How an incident stands after a change.
-#[derive(Clone, Debug)]
-pub(crate) struct Changed {
-    /// As it stands.
-    pub(crate) incident: Incident,
-    /// Whether that is new.
-    pub(crate) changed: bool,
-}
-
-/// Why the store did not do it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum StoreError {
-    /// The queue is full; later helps.
-    Busy,
-    /// The database failed; later may help.
-    Failed(String),
-    /// The relay is going down.
-    Closed,
-}
-
-impl fmt::Display for StoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Busy => f.write_str("the queue of the store is full"),
-            Self::Failed(reason) => write!(f, "the store failed: {reason}"),
-            Self::Closed => f.write_str("the relay is going down"),
-        }
-    }
-}
-
-impl std::error::Error for StoreError {}
-
-/// Where an answer goes once the transaction is committed.
-pub(crate) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
-
-/// What the writing thread does.
-pub(crate) enum Command {
-    /// Store a batch. The permit is for its bytes, and goes back with them.
-    Ingest {
-        events: Vec<Incoming>,
-        #[expect(dead_code, reason = "held, not read: dropping it makes room in the queue")]
-        permit: Option<OwnedSemaphorePermit>,
-        reply: Reply<Stored>,
-    },
-    /// Hand the further events of incidents on to those who are told. Answers how many incidents had some.
-    HandOn { incidents: Vec<(EventId, Key)>, reply: Reply<u64> },
-    /// Remind of what is still open, escalate what nobody acknowledged. Answers how many groups.
-    Timers { reply: Reply<u64> },
-    /// Put the digests of a time into the outbox. Answers whether nobody has.
-    Digest { name: &'static str, period: u64, notifications: Vec<NewNotification>, reply: Reply<bool> },
-    /// Make a silence. Answers with its number, or nothing where there are too many.
-    Silence { silence: NewSilence, reply: Reply<Option<u64>> },
-    /// End one. Answers whether there was one.
-    Unsilence { id: u64, by: String, reply: Reply<bool> },
-    /// Put a composed mail into the outbox. Answers whether it was still wanted.
-    Enqueue { notification: NewNotification, reply: Reply<bool> },
-    /// Take messages that are due by one channel, for as long as the lease runs.
-    Claim { channel: Channel, now_ms: u64, lease_ms: u64, limit: usize, reply: Reply<Vec<Claimed>> },
-    /// Say how sending one went.
-    Settle { id: i64, outcome: Outcome, reply: Reply<()> },
-    /// Make a decision about a caller. Answers what became of it.
-    Decide { decision: Box<NewDecision>, reply: Reply<Decided> },
-    /// Take one back. Answers whether there was one.
-    Lift { id: u64, by: String, reply: Reply<bool> },
-    /// Change incidents. Answers how each stands then, or nothing where there is no such incident.
-    Change { changes: Vec<ChangeOf>, reply: Reply<Vec<Option<Changed>>> },
-    /// Make further events searchable. Answers how many.
-    Index { limit: usize, reply: Reply<u64> },
-    /// Delete what is old. Answers how many rows.
-    Prune { class: Class, before_ms: u64, limit: usize, reply: Reply<u64> },
-    /// Take work that one relay does for all. Answers whether it is ours.
-    Lease { name: &'static str, until_ms: u64, reply: Reply<bool> },
-    /// Write something, to see whether that works.
-    Probe { reply: Reply<()> },
-    /// Finish what is queued and end.
-    Stop { reply: oneshot::Sender<()> },
-}
 
 /// A handle on the store.
 #[derive(Clone)]
@@ -243,11 +99,7 @@ impl Store {
             logged,
             wake,
         })?;
-        let readers = Arc::new(Readers {
-            place,
-            permits: Arc::new(Semaphore::new(READERS)),
-            idle: Mutex::new(Vec::new()),
-        });
+        let readers = Arc::new(Readers::new(place));
         let budget = Arc::new(Semaphore::new(QUEUE_BYTES));
         Ok((Self { commands, budget, readers, metrics }, started))
     }
@@ -457,116 +309,12 @@ impl Store {
     }
 }
 
-/// Connections that only read.
-struct Readers {
-    place: Place,
-    permits: Arc<Semaphore>,
-    idle: Mutex<Vec<Db>>,
-}
-
-impl Readers {
-    fn with<T>(&self, query: impl Fn(&Db) -> Result<T, DbError>) -> Result<T, DbError> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        if let Some(db) = idle {
-            match read_once(&db, &query) {
-                // The server was restarted, perhaps long ago.
-                Err(e) if e.is_lost() => {}
-                result => return self.keep(db, result),
-            }
-        }
-        let db = self.place.open_reader()?;
-        let result = read_once(&db, &query);
-        self.keep(db, result)
-    }
-
-    fn keep<T>(&self, db: Db, result: Result<T, DbError>) -> Result<T, DbError> {
-        if result.is_ok() {
-            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(db);
-        }
-        result
-    }
-}
-
-/// In one read transaction, so that what is read together fits together.
-fn read_once<T>(db: &Db, query: &impl Fn(&Db) -> Result<T, DbError>) -> Result<T, DbError> {
-    db.begin_reading()?;
-    let result = query(db)?;
-    db.batch("COMMIT")?;
-    Ok(result)
-}
-
-impl Command {
-    /// How many events it brings.
-    fn events(&self) -> usize {
-        match self {
-            Self::Ingest { events, .. } => events.len(),
-            _ => 0,
-        }
-    }
-
-    /// Answers who waits, after the commit, with what was done; what the log has to write goes into `entries`.
-    fn succeeded(self, done: Done, received_ms: u64, entries: &mut Vec<logfile::Entry>) {
-        match (self, done) {
-            (Self::Ingest { events, reply, .. }, Done::Ingested(numbers)) => {
-                let accepted = numbers.iter().flatten().count();
-                let duplicates = events.len() - accepted;
-                let last_is_new = matches!(numbers.last(), Some(Some(_)));
-                let _ = reply.send(Ok(Stored { accepted, duplicates, last_is_new }));
-                entries.extend(events.into_iter().zip(numbers).filter_map(
-                    |(Incoming { event, .. }, seq)| Some(logfile::Entry { seq: seq?, received_ms, event }),
-                ));
-            }
-            (Self::Enqueue { reply, .. } | Self::Digest { reply, .. }, Done::Enqueued(wanted)) => {
-                drop(reply.send(Ok(wanted)));
-            }
-            (Self::HandOn { reply, .. } | Self::Timers { reply }, Done::HandedOn(count)) => {
-                drop(reply.send(Ok(count)));
-            }
-            (Self::Silence { reply, .. }, Done::Silenced(id)) => drop(reply.send(Ok(id))),
-            (Self::Unsilence { reply, .. }, Done::Lifted(ended)) => drop(reply.send(Ok(ended))),
-            (Self::Claim { reply, .. }, Done::Claimed(claimed)) => drop(reply.send(Ok(claimed))),
-            (Self::Settle { reply, .. }, Done::Settled) => drop(reply.send(Ok(()))),
-            (Self::Decide { reply, .. }, Done::Decided(decision)) => drop(reply.send(Ok(decision))),
-            (Self::Lift { reply, .. }, Done::Lifted(lifted)) => drop(reply.send(Ok(lifted))),
-            (Self::Change { reply, .. }, Done::Changed(changed)) => drop(reply.send(Ok(changed))),
-            (Self::Index { reply, .. }, Done::Indexed(rows)) => drop(reply.send(Ok(rows))),
-            (Self::Prune { reply, .. }, Done::Pruned(rows)) => drop(reply.send(Ok(rows))),
-            (Self::Lease { reply, .. }, Done::Leased(taken)) => drop(reply.send(Ok(taken))),
-            (Self::Probe { reply }, Done::Probed) => drop(reply.send(Ok(()))),
-            (command, _) => command.failed(&StoreError::Failed("not done".to_owned())),
-        }
-    }
-
-    /// Answers who waits that it was not done.
-    fn failed(self, error: &StoreError) {
-        match self {
-            Self::Ingest { reply, .. } => drop(reply.send(Err(error.clone()))),
-            Self::Enqueue { reply, .. }
-            | Self::Digest { reply, .. }
-            | Self::Unsilence { reply, .. }
-            | Self::Lift { reply, .. }
-            | Self::Lease { reply, .. } => {
-                drop(reply.send(Err(error.clone())));
-            }
-            Self::Prune { reply, .. }
-            | Self::Index { reply, .. }
-            | Self::HandOn { reply, .. }
-            | Self::Timers { reply } => {
-                drop(reply.send(Err(error.clone())));
-            }
-            Self::Silence { reply, .. } => drop(reply.send(Err(error.clone()))),
-            Self::Change { reply, .. } => drop(reply.send(Err(error.clone()))),
-            Self::Claim { reply, .. } => drop(reply.send(Err(error.clone()))),
-            Self::Settle { reply, .. } | Self::Probe { reply } => drop(reply.send(Err(error.clone()))),
-            Self::Decide { reply, .. } => drop(reply.send(Err(error.clone()))),
-            Self::Stop { reply } => drop(reply.send(())),
-        }
-    }
-}
-
 pub(crate) use apply::Counts;
 use apply::Done;
 pub(crate) use audit::audit_page;
+pub(crate) use command::{
+    ChangeOf, Changed, Command, Incoming, NewNotification, Reply, StoreError, Stored, Told,
+};
 pub(crate) use db::{Db, DbError, Place};
 pub(crate) use decisions::{Decided, NewDecision, Reader, StoredDecision, decision_page};
 pub(crate) use examine::{Finding, begin_new_life, copy_whole, examine};
@@ -580,6 +328,7 @@ pub(crate) use incidents::{
 };
 pub(crate) use lock::take as lock_file;
 pub(crate) use read::{due_channels, events_after, incident_page, notifications_of, outbox_state};
+use readers::Readers;
 pub(crate) use search::{EventFilter, event_page, search_lag};
 pub(crate) use silences::{NewSilence, StoredSilence, silences};
 pub(crate) use summary::{MAX_HOURS, summary};

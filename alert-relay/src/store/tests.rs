@@ -1,12 +1,14 @@
 use std::sync::atomic::AtomicU64;
 
+use wire::{Event, Severity};
+
 use super::{
     apply::{Done, Group},
     events::Storing,
     *,
 };
 use crate::{
-    config::Channel,
+    config::{Channel, Target},
     incident::{Incident, State},
     testing::{MOMENT, alerts, event},
 };

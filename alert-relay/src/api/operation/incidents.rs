@@ -1,0 +1,183 @@
+//! What is offered about incidents.
+
+use super::{Access, Answer, BAD_QUERY, Parameter, Spec, UNAUTHORISED, UNAVAILABLE, answer, problem};
+
+pub(super) const INCIDENTS: Spec = Spec {
+    id: "listIncidents",
+    method: "get",
+    path: "/v1/incidents",
+    summary: "Incidents, the latest first",
+    access: Access::Token,
+    query: &[
+        Parameter {
+            name: "limit",
+            description: "Most incidents in the answer",
+            schema: r#"{"type":"integer","minimum":1,"maximum":200,"default":50}"#,
+        },
+        Parameter {
+            name: "before",
+            description: "Go on after a page: its `next`",
+            schema: r#"{"type":"string"}"#,
+        },
+        Parameter {
+            name: "hours",
+            description: "With an event in the last hours",
+            schema: r#"{"type":"integer","minimum":1,"maximum":8784}"#,
+        },
+        Parameter { name: "model", description: "Of this model", schema: r#"{"type":"string"}"# },
+        Parameter {
+            name: "severity",
+            description: "At least so severe",
+            schema: r#"{"type":"string","enum":["low","medium","high","critical"]}"#,
+        },
+        Parameter {
+            name: "category",
+            description: "Of this category, such as prompt_injection",
+            schema: r#"{"type":"string"}"#,
+        },
+        Parameter {
+            name: "state",
+            description: "In this state",
+            schema: r#"{"type":"string","enum":["open","acknowledged","resolved"]}"#,
+        },
+        Parameter {
+            name: "client",
+            description: "Of this caller, such as address:192.0.2.1",
+            schema: r#"{"type":"string"}"#,
+        },
+        Parameter {
+            name: "campaign",
+            description: "Of this campaign",
+            schema: r#"{"type":"string","format":"uuid"}"#,
+        },
+        Parameter {
+            name: "min_score",
+            description: "With at least this score at their last change",
+            schema: r#"{"type":"number","minimum":0,"maximum":1}"#,
+        },
+    ],
+    responses: &[answer(200, "A page", "Incidents"), BAD_QUERY, UNAUTHORISED, UNAVAILABLE],
+};
+
+pub(super) const INCIDENT: Spec = Spec {
+    id: "getIncident",
+    method: "get",
+    path: "/v1/incidents/{id}",
+    summary: "One incident with its latest events and its mails",
+    access: Access::Token,
+    query: &[],
+    responses: &[
+        answer(200, "The incident", "IncidentDetail"),
+        problem(400, "Not an id"),
+        problem(404, "No such incident"),
+        UNAUTHORISED,
+        UNAVAILABLE,
+    ],
+};
+
+pub(super) const INCIDENT_PAGE: Spec = Spec {
+    id: "getIncidentPage",
+    method: "get",
+    path: "/incidents/{id}",
+    summary: "One incident for a person",
+    access: Access::Token,
+    query: &[],
+    responses: &[
+        Answer { status: 200, description: "The page", media: "text/html", schema: "" },
+        problem(400, "Not an id"),
+        problem(404, "No such incident"),
+        UNAUTHORISED,
+        UNAVAILABLE,
+    ],
+};
+
+/// The answers to whatever changes an incident.
+const CHANGED: [Answer; 8] = [
+    answer(200, "As it stands now; `changed` says whether that is new", "ChangedIncident"),
+    problem(400, "Not an id, or not a note; the detail says why"),
+    problem(403, "Asked for by another site's page"),
+    problem(404, "No such incident"),
+    problem(413, "Longer than 16 KiB"),
+    problem(415, "Not JSON"),
+    UNAUTHORISED,
+    UNAVAILABLE,
+];
+
+pub(super) const ACKNOWLEDGE: Spec = Spec {
+    id: "acknowledgeIncident",
+    method: "post",
+    path: "/v1/incidents/{id}/acknowledge",
+    summary: "Takes an incident up",
+    access: Access::Token,
+    query: &[],
+    responses: &CHANGED,
+};
+
+pub(super) const RESOLVE: Spec = Spec {
+    id: "resolveIncident",
+    method: "post",
+    path: "/v1/incidents/{id}/resolve",
+    summary: "Says that an incident is over",
+    access: Access::Token,
+    query: &[],
+    responses: &CHANGED,
+};
+
+pub(super) const REOPEN: Spec = Spec {
+    id: "reopenIncident",
+    method: "post",
+    path: "/v1/incidents/{id}/reopen",
+    summary: "Says that an incident is not over",
+    access: Access::Token,
+    query: &[],
+    responses: &CHANGED,
+};
+
+pub(super) const COMMENT: Spec = Spec {
+    id: "commentIncident",
+    method: "post",
+    path: "/v1/incidents/{id}/comment",
+    summary: "Adds a comment to the timeline",
+    access: Access::Token,
+    query: &[],
+    responses: &CHANGED,
+};
+
+/// What the link in a mail carries.
+const SEALED: &[Parameter] = &[
+    Parameter {
+        name: "until",
+        description: "When the link ends, Unix seconds",
+        schema: r#"{"type":"integer","minimum":0}"#,
+    },
+    Parameter { name: "seal", description: "Its seal", schema: r#"{"type":"string"}"# },
+    Parameter { name: "to", description: "Whom the mail was for", schema: r#"{"type":"string"}"# },
+];
+
+const SEALED_ANSWERS: [Answer; 5] = [
+    Answer { status: 200, description: "The page", media: "text/html", schema: "" },
+    BAD_QUERY,
+    problem(403, "The seal does not hold, or no longer"),
+    problem(404, "No such incident"),
+    UNAVAILABLE,
+];
+
+pub(super) const ACKNOWLEDGE_PAGE: Spec = Spec {
+    id: "getAcknowledgePage",
+    method: "get",
+    path: "/acknowledge/{id}",
+    summary: "The page behind the link of a mail; it changes nothing",
+    access: Access::Open,
+    query: SEALED,
+    responses: &SEALED_ANSWERS,
+};
+
+pub(super) const ACKNOWLEDGE_BY_MAIL: Spec = Spec {
+    id: "acknowledgeByMail",
+    method: "post",
+    path: "/acknowledge/{id}",
+    summary: "Acknowledges an incident for whom the mail was for",
+    access: Access::Open,
+    query: SEALED,
+    responses: &SEALED_ANSWERS,
+};

@@ -1,0 +1,117 @@
+//! Telling: whether a group's message may go out, and what is noted when it did.
+
+use std::collections::BTreeMap;
+
+use wire::Category;
+
+use super::{
+    super::{Told, apply::Group, db::DbError, incidents},
+    AlertGroup, ESCALATION, HOUR_MS, OVERFLOW,
+    accounts::Fate,
+    find, get,
+};
+use crate::clock::millis;
+impl Group<'_> {
+    /// Whether a group's message may go out now. If not, it is put off, or its events go to the overflow.
+    pub(in crate::store) fn admit(&mut self, told: &Told) -> Result<Option<AlertGroup>, DbError> {
+        let (db, now_ms) = (self.db, self.storing.now_ms);
+        let wanted = get(db, told.group)?
+            .filter(|group| group.sequence == told.sequence && group.due_ms.is_some_and(|due| due <= now_ms));
+        let Some(mut group) = wanted else { return Ok(None) };
+        let policy = std::sync::Arc::clone(&self.alerts.policy);
+        let route = policy.root.at(&group.place);
+        if let Some(end) = route.muted_until(now_ms) {
+            group.due_ms = Some(end);
+            group.save(db)?;
+            return Ok(None);
+        }
+        let since = now_ms.saturating_sub(HOUR_MS);
+        let (sent, oldest) = db.query_one(
+            "SELECT COUNT(*), MIN(created_ms) FROM notifications WHERE receiver = ?1 AND created_ms > ?2",
+            &[(&group.receiver).into(), since.into()],
+            |row| Ok((row.uint(0)?, row.opt_uint(1)?)),
+        )?;
+        if sent < route.max_per_hour {
+            return Ok(Some(group));
+        }
+        let room_ms = oldest.unwrap_or(now_ms).saturating_add(HOUR_MS + 1);
+        if group.place == OVERFLOW || group.pending == 0 {
+            group.due_ms = Some(room_ms);
+            group.save(db)?;
+        } else {
+            self.overflow(group, told.key.category, room_ms)?;
+        }
+        Ok(None)
+    }
+
+    /// Gives a group's events to the receiver's overflow.
+    fn overflow(&mut self, mut group: AlertGroup, category: Category, room_ms: u64) -> Result<(), DbError> {
+        let (db, now_ms) = (self.db, self.storing.now_ms);
+        // Only read: whoever holds this incident's lock may be changing it.
+        let Some(lead) = incidents::get(db, group.lead)? else { return Ok(()) };
+        let known = find(db, &group.receiver, OVERFLOW, OVERFLOW)?;
+        let mut over =
+            known.unwrap_or_else(|| AlertGroup::new(&group.receiver, OVERFLOW, OVERFLOW, &lead, now_ms));
+        if over.pending == 0 {
+            // A message about what was held back this time only.
+            db.execute("DELETE FROM alert_groups WHERE id = ?1", &[over.id.into()])?;
+            over = AlertGroup::new(&group.receiver, OVERFLOW, OVERFLOW, &lead, now_ms);
+        }
+        if lead.severity > over.severity {
+            (over.lead, over.severity) = (lead.id, lead.severity);
+        }
+        over.pending += group.pending;
+        over.updated_ms = now_ms;
+        over.due_ms = Some(over.due_ms.unwrap_or(room_ms));
+        over.save(db)?;
+        db.execute(
+            "INSERT INTO group_members (incident, alert_group) \
+             SELECT incident, alert_groups.id FROM group_members JOIN alert_groups ON alert_groups.id = ?2 \
+             WHERE alert_group = ?1 ON CONFLICT DO NOTHING",
+            &[group.id.into(), over.id.into()],
+        )?;
+        let key = (group.receiver.clone(), Fate::Suppressed, category);
+        self.account(BTreeMap::from([(key, group.pending)]))?;
+        (group.pending, group.due_ms) = (0, None);
+        group.save(db)
+    }
+
+    /// Notes that a group's message was made.
+    pub(in crate::store) fn told(
+        &mut self,
+        mut group: AlertGroup,
+        told: &Told,
+        targets: usize,
+    ) -> Result<(), DbError> {
+        let (db, now_ms) = (self.db, self.storing.now_ms);
+        let policy = std::sync::Arc::clone(&self.alerts.policy);
+        let route = policy.root.at(&group.place);
+        let events = told.pending.min(group.pending);
+        if group.place != OVERFLOW && events > 0 {
+            let key = (group.receiver.clone(), Fate::Told, told.key.category);
+            self.account(BTreeMap::from([(key, events)]))?;
+        }
+        group.pending -= events;
+        group.told += events;
+        group.told_severity = group.told_severity.max(Some(told.severity));
+        group.sequence += 1;
+        group.last_ms = now_ms;
+        group.due_ms = (group.pending > 0).then(|| now_ms.saturating_add(millis(route.group_interval)));
+        let waits = |duration: std::time::Duration| now_ms.saturating_add(millis(duration));
+        let is_first = group.sequence == 1;
+        if group.place != OVERFLOW && !group.key.starts_with(ESCALATION) {
+            let repeats = !route.repeat_interval.is_zero();
+            group.repeat_ms = repeats.then(|| waits(route.repeat_interval));
+            if let Some((after, _)) = route.escalation.as_ref().filter(|_| is_first) {
+                group.escalate_ms = Some(waits(*after));
+            }
+        }
+        group.save(db)?;
+        if let Some(lead) = self.load(told.lead)? {
+            lead.notify.sequence += 1;
+            let text = format!("message {} to {} ({targets} targets)", group.sequence, group.receiver);
+            lead.tell(now_ms, "mailed", "relay", text);
+        }
+        Ok(())
+    }
+}
