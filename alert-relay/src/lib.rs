@@ -31,6 +31,7 @@ pub mod maintenance;
 mod metrics;
 mod notice;
 mod outbox;
+mod patience;
 mod quota;
 pub mod route;
 mod server;

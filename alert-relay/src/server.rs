@@ -27,7 +27,7 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
-use crate::{notice, quota::Sender, tls::Acceptor};
+use crate::{notice, patience::Patience, quota::Sender, tls::Acceptor};
 
 /// Connections at once; each may hold a batch in memory.
 const MAX_CONNECTIONS: usize = 256;
@@ -38,6 +38,8 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Room for a request's head.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
+/// Longest time the other side may take nothing of an answer.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long the end waits for the first request of a connection that was accepted.
 const FIRST_REQUEST: Duration = Duration::from_millis(500);
 /// Longest time the end waits for requests under way.
@@ -91,6 +93,7 @@ pub(crate) async fn serve(
             }
         };
         let _ = stream.set_nodelay(true);
+        let stream = Patience::new(stream, WRITE_TIMEOUT);
         let (server, router, stopped) = (server.clone(), router.clone(), stop.clone());
         let address = Sender::Address(peer.ip().to_canonical());
         let tls = tls.clone();
@@ -149,7 +152,7 @@ async fn converse(
 }
 
 /// Who showed a certificate of our authority; rustls has checked it.
-fn shown_certificate(stream: &TlsStream<TcpStream>) -> Option<Sender> {
+fn shown_certificate(stream: &TlsStream<Patience<TcpStream>>) -> Option<Sender> {
     let certificate = stream.get_ref().1.peer_certificates()?.first()?;
     Some(Sender::Certificate(Sha256::digest(certificate).into()))
 }
