@@ -57,6 +57,7 @@ use tokio::{
 use self::{
     config::Config,
     metrics::Metrics,
+    quota::Quotas,
     store::{Place, Store},
 };
 
@@ -75,6 +76,13 @@ pub struct Relay {
     log: thread::JoinHandle<()>,
 }
 
+/// What outlasts a configuration that is read anew: what was counted, and what each sender brought.
+#[derive(Default)]
+pub(crate) struct Kept {
+    metrics: Arc<Metrics>,
+    quotas: Arc<Quotas>,
+}
+
 impl Relay {
     /// Opens the store, repairs the log and begins to serve.
     ///
@@ -82,19 +90,24 @@ impl Relay {
     /// What could not be opened, written or bound.
     pub async fn start(config: Config) -> Result<Self, String> {
         let socket = server::bind(config.listen)?;
-        Self::start_on(config, socket).await
+        Self::start_on(config, socket, &Kept::default()).await
     }
 
-    /// The same on a socket that is there already.
+    /// The same on a socket that is there already, with what was kept of an earlier life.
     ///
     /// # Errors
     /// What could not be opened or written.
-    pub(crate) async fn start_on(config: Config, socket: std::net::TcpListener) -> Result<Self, String> {
+    pub(crate) async fn start_on(
+        config: Config,
+        socket: std::net::TcpListener,
+        kept: &Kept,
+    ) -> Result<Self, String> {
         for warning in &config.warnings {
             notice::warning!("configuration: {warning}");
         }
         let config = Arc::new(config);
-        let metrics = Arc::new(Metrics::default());
+        let metrics = Arc::clone(&kept.metrics);
+        kept.quotas.set(config.ingest.max_events_per_minute);
         let wake = Arc::new(Notify::new());
         let channels = channel::Channels::new(&config)?;
         let tls = config.tls.clone().map(tls::Acceptor::new).transpose()?.map(Arc::new);
@@ -107,7 +120,8 @@ impl Relay {
             outbox::Dispatcher::new(Arc::clone(&config), store.clone(), channels, Arc::clone(&metrics), wake);
         let keeping = tokio::spawn(keeping::run(Arc::clone(&config), store.clone(), stopped.clone()));
         let tending = tokio::spawn(tending::run(Arc::clone(&config), store.clone(), stopped.clone()));
-        let router = api::router(api::Shared::new(Arc::clone(&config), store.clone(), metrics));
+        let shared = api::Shared::new(Arc::clone(&config), store.clone(), metrics, Arc::clone(&kept.quotas));
+        let router = api::router(shared);
         announce(&config, address);
         Ok(Self {
             address,

@@ -5,15 +5,15 @@ use std::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
-    Relay,
+    Kept, Relay,
     channel::Channels,
     config::{Config, ConfigErrors},
     notice, server,
 };
 
 /// Serves until the system asks for the end (SIGTERM, SIGINT). SIGHUP reads the configuration anew: if it is good, requests
-/// under way are finished and everything begins again with it on the same socket, whose connections wait meanwhile; if
-/// not, the last good one stays.
+/// under way are finished and everything begins again with it on the same socket, whose connections wait meanwhile, and
+/// with the counts and quotas there were; if not, the last good one stays.
 ///
 /// # Errors
 /// What could not be opened, written or bound at the start.
@@ -23,7 +23,8 @@ pub async fn run(mut config: Config, load: impl Fn() -> Result<Config, ConfigErr
     let mut interrupt = handler(SignalKind::interrupt())?;
     let mut hang_up = handler(SignalKind::hangup())?;
     let mut listener = server::bind(config.listen)?;
-    let mut relay = start(&config, &listener).await?;
+    let kept = Kept::default();
+    let mut relay = start(&config, &listener, &kept).await?;
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
@@ -45,14 +46,14 @@ pub async fn run(mut config: Config, load: impl Fn() -> Result<Config, ConfigErr
             Some(socket) => socket,
             None => again(&listener)?,
         };
-        relay = match start(&new, &socket).await {
+        relay = match start(&new, &socket, &kept).await {
             Ok(relay) => {
                 (config, listener) = (new, socket);
                 relay
             }
             Err(e) => {
                 notice::error!("configuration: the last good one is used again: {e}");
-                start(&config, &listener).await?
+                start(&config, &listener, &kept).await?
             }
         };
     }
@@ -67,8 +68,8 @@ fn prepare(new: Config, old: &Config) -> Result<(Config, Option<TcpListener>), S
     Ok((new, socket))
 }
 
-async fn start(config: &Config, listener: &TcpListener) -> Result<Relay, String> {
-    Relay::start_on(config.clone(), again(listener)?).await
+async fn start(config: &Config, listener: &TcpListener, kept: &Kept) -> Result<Relay, String> {
+    Relay::start_on(config.clone(), again(listener)?, kept).await
 }
 
 /// The same socket once more: connections that come between two lives wait in it.

@@ -6,7 +6,10 @@ use std::{
     collections::HashMap,
     fmt,
     net::IpAddr,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 /// Senders remembered. A sender that is forgotten begins with a full bucket, so those that are full already go first.
@@ -35,9 +38,11 @@ impl fmt::Display for Sender {
     }
 }
 
-/// All buckets. Tokens are thousandths of an event, so that a slow rate still fills.
+/// All buckets. Tokens are thousandths of an event, so that a slow rate still fills. They outlast a configuration that is
+/// read anew: who is at their limit stays there.
+#[derive(Default)]
 pub(crate) struct Quotas {
-    per_minute: u64,
+    per_minute: AtomicU64,
     buckets: Mutex<HashMap<Sender, Bucket>>,
 }
 
@@ -48,24 +53,25 @@ struct Bucket {
 }
 
 impl Quotas {
-    /// With so many events a minute for each sender, 0 for no limit.
-    pub(crate) fn new(per_minute: u64) -> Self {
-        Self { per_minute, buckets: Mutex::default() }
+    /// From now on so many events a minute for each sender, 0 for no limit, which it is at first.
+    pub(crate) fn set(&self, per_minute: u64) {
+        self.per_minute.store(per_minute, Ordering::Relaxed);
     }
 
     /// Takes room for so many events, or says in how many seconds there is room.
     pub(crate) fn take(&self, sender: Sender, events: usize, now_ms: u64) -> Result<(), u32> {
-        if self.per_minute == 0 {
+        let full = self.full();
+        if full == 0 {
             return Ok(());
         }
-        let full = self.per_minute.saturating_mul(1000);
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() >= SENDERS && !buckets.contains_key(&sender) {
-            self.forget(&mut buckets, now_ms);
+            forget(&mut buckets, full, now_ms);
         }
         let bucket = buckets.entry(sender).or_insert(Bucket { milli_tokens: full, at_ms: now_ms });
-        bucket.milli_tokens = self.filled(*bucket, now_ms);
-        bucket.at_ms = bucket.at_ms.max(now_ms);
+        bucket.milli_tokens = bucket.filled(full, now_ms);
+        // Also where the clock went back: it goes on filling from there, however far ahead it had been.
+        bucket.at_ms = now_ms;
         // A batch larger than the bucket passes when that is full; else it never would.
         let wanted = (events as u64).saturating_mul(1000).min(full);
         match bucket.milli_tokens.checked_sub(wanted) {
@@ -81,20 +87,25 @@ impl Quotas {
         }
     }
 
-    /// What a bucket holds by now.
-    fn filled(&self, bucket: Bucket, now_ms: u64) -> u64 {
-        let full = self.per_minute.saturating_mul(1000);
-        let elapsed = now_ms.saturating_sub(bucket.at_ms).min(MINUTE_MS);
-        bucket.milli_tokens.saturating_add(elapsed.saturating_mul(full) / MINUTE_MS).min(full)
+    /// What a full bucket holds.
+    fn full(&self) -> u64 {
+        self.per_minute.load(Ordering::Relaxed).saturating_mul(1000)
     }
+}
 
-    /// Makes room: of full buckets, or else of all.
-    fn forget(&self, buckets: &mut HashMap<Sender, Bucket>, now_ms: u64) {
-        let full = self.per_minute.saturating_mul(1000);
-        buckets.retain(|_, bucket| self.filled(*bucket, now_ms) < full);
-        if buckets.len() >= SENDERS {
-            buckets.clear();
-        }
+impl Bucket {
+    /// What it holds by now.
+    fn filled(self, full: u64, now_ms: u64) -> u64 {
+        let elapsed = now_ms.saturating_sub(self.at_ms).min(MINUTE_MS);
+        self.milli_tokens.saturating_add(elapsed.saturating_mul(full) / MINUTE_MS).min(full)
+    }
+}
+
+/// Forgets senders whose bucket is full anyway; all, if that makes no room.
+fn forget(buckets: &mut HashMap<Sender, Bucket>, full: u64, now_ms: u64) {
+    buckets.retain(|_, bucket| bucket.filled(full, now_ms) < full);
+    if buckets.len() >= SENDERS {
+        buckets.clear();
     }
 }
 
@@ -108,9 +119,15 @@ mod tests {
         Sender::Address(IpAddr::from(n.to_be_bytes()))
     }
 
+    fn quotas(per_minute: u64) -> Quotas {
+        let quotas = Quotas::default();
+        quotas.set(per_minute);
+        quotas
+    }
+
     #[test]
     fn each_sender_has_a_minutes_worth_and_it_comes_back() {
-        let quotas = Quotas::new(600);
+        let quotas = quotas(600);
         assert_eq!(quotas.take(sender(1), 400, NOW), Ok(()));
         assert_eq!(quotas.take(sender(1), 200, NOW), Ok(()));
         assert_eq!(quotas.take(sender(1), 100, NOW), Err(10), "ten a second come back");
@@ -119,17 +136,29 @@ mod tests {
         assert_eq!(quotas.take(sender(1), 100, NOW + 10_000), Ok(()));
         assert_eq!(quotas.take(sender(1), 601, NOW + 100_000), Ok(()), "a large batch passes a full bucket");
         assert_eq!(quotas.take(sender(1), 1, NOW), Err(1), "a clock that goes back gives nothing");
+        assert_eq!(quotas.take(sender(1), 10, NOW + 1000), Ok(()), "and goes on from there");
+    }
+
+    #[test]
+    fn another_limit_does_not_forget_what_was_brought() {
+        let quotas = quotas(600);
+        assert_eq!(quotas.take(sender(1), 500, NOW), Ok(()));
+        quotas.set(300);
+        assert_eq!(quotas.take(sender(1), 100, NOW), Ok(()));
+        assert_eq!(quotas.take(sender(1), 1, NOW), Err(1));
+        assert_eq!(quotas.take(sender(2), 300, NOW), Ok(()));
+        assert_eq!(quotas.take(sender(2), 300, NOW + 30_000), Err(30), "at the new rate");
     }
 
     #[test]
     fn no_limit_is_no_limit() {
-        let quotas = Quotas::new(0);
+        let quotas = quotas(0);
         assert!((0..1000).all(|_| quotas.take(sender(1), usize::MAX, NOW).is_ok()));
     }
 
     #[test]
     fn memory_is_bounded_and_who_is_at_its_limit_is_not_forgotten_for_those_who_are_not() {
-        let quotas = Quotas::new(1000);
+        let quotas = quotas(1000);
         assert_eq!(quotas.take(sender(0), 1000, NOW), Ok(()));
         for n in 1..30_000 {
             // A moment later each of these is full again.

@@ -280,3 +280,27 @@ fn the_help_names_every_command_and_signal() {
     }
     assert!(help.lines().all(|line| line.chars().count() <= 120), "lines fit a terminal");
 }
+
+/// What a sender brought and what was counted is not forgotten because somebody changes the configuration.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn counts_and_quotas_outlast_a_configuration_read_anew() {
+    let scratch = Scratch::new();
+    let mut process = Process::ready(&scratch).await;
+    let quota = "[ingest]\nmax_events_per_minute = 2\n";
+    write(&scratch, &process, quota);
+    hang_up(&process);
+    until("it is read", || said(&scratch).matches("listening on").count() == 2).await;
+    let address = process.address;
+    for _ in 0..2 {
+        assert_eq!(post(address, &[event("203.0.113.1", "low")]).await.status, 202);
+    }
+    assert_eq!(post(address, &[event("203.0.113.1", "low")]).await.status, 429);
+    write(&scratch, &process, &format!("{quota}[outbox]\nretry_min = \"60ms\"\nretry_max = \"200ms\"\n"));
+    hang_up(&process);
+    until("it is read again", || said(&scratch).matches("listening on").count() == 3).await;
+    assert_eq!(post(address, &[event("203.0.113.1", "low")]).await.status, 429, "the quota is forgotten");
+    assert_eq!(metric(address, "modelgate_relay_batches_total{status=\"202\"}").await, 2.0);
+    assert_eq!(metric(address, "modelgate_relay_batches_total{status=\"429\"}").await, 2.0);
+    assert!(process.child.try_wait().unwrap().is_none());
+    assert_eq!(process.terminate(), Some(0));
+}

@@ -2,6 +2,7 @@
 
 mod acknowledge;
 mod audit;
+pub(crate) mod body;
 mod change;
 mod decisions;
 mod events;
@@ -57,7 +58,7 @@ pub(crate) struct Parts {
     /// The counters.
     pub(crate) metrics: Arc<Metrics>,
     /// What each sender may bring.
-    pub(crate) quotas: Quotas,
+    pub(crate) quotas: Arc<Quotas>,
     warned_ms: AtomicU64,
 }
 
@@ -72,8 +73,7 @@ impl std::ops::Deref for Shared {
 impl Shared {
     /// Puts the parts together.
     #[must_use]
-    pub(crate) fn new(config: Arc<Config>, store: Store, metrics: Arc<Metrics>) -> Self {
-        let quotas = Quotas::new(config.ingest.max_events_per_minute);
+    pub(crate) fn new(config: Arc<Config>, store: Store, metrics: Arc<Metrics>, quotas: Arc<Quotas>) -> Self {
         Self(Arc::new(Parts { config, store, metrics, quotas, warned_ms: AtomicU64::new(0) }))
     }
 
