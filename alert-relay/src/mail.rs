@@ -150,7 +150,10 @@ impl Mailer {
     ) -> bool {
         let Way::Smtp(way) = &self.way else {
             let result = self.send(letter, recipient, created_ms).await;
-            tell(format!("  {:<10}{result:?}", "file"));
+            tell(match &result {
+                Ok(Receipt(said)) => format!("  ok      {said}"),
+                Err(failure) => format!("  FAILED  {}", failure.said()),
+            });
             return result.is_ok();
         };
         let lookup = tokio::net::lookup_host((way.host(), way.server.port)).await;

@@ -1,6 +1,7 @@
 //! `alert-relay --config FILE`: see `--help`.
 
 use std::{
+    io::Write as _,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -74,12 +75,12 @@ enum Work {
 }
 
 fn main() -> ExitCode {
-    let (config, work) = match asked(std::env::args().skip(1)) {
+    let (config, work) = match arguments().and_then(asked) {
         Ok(Asked::Serve(config)) => (config, Work::Serve),
         Ok(Asked::Check(config)) => (config, Work::OnlyCheck),
         Ok(Asked::Maintain(config, task)) => (config, Work::Task(task)),
         Ok(Asked::Print(text)) => {
-            print!("{text}");
+            say(text.trim_end());
             return ExitCode::SUCCESS;
         }
         Err(error) => {
@@ -97,11 +98,21 @@ fn main() -> ExitCode {
             Work::Serve => serve(config, file.as_deref()),
             Work::Task(task) => maintain(&config, &task),
             Work::OnlyCheck => {
-                println!("the configuration is good");
+                say("the configuration is good");
                 ExitCode::SUCCESS
             }
         },
     }
+}
+
+/// Writes a line to standard output. Whoever reads it may have seen enough (`| head`).
+fn say(line: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
+}
+
+fn arguments() -> Result<Vec<String>, String> {
+    let text = |arg: std::ffi::OsString| arg.into_string().map_err(|arg| format!("{arg:?} is no text"));
+    std::env::args_os().skip(1).map(text).collect()
 }
 
 /// A variable of the environment.
@@ -109,22 +120,24 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-fn asked(args: impl Iterator<Item = String>) -> Result<Asked, String> {
-    let mut args = args.peekable();
+fn asked(args: Vec<String>) -> Result<Asked, String> {
+    if args.iter().any(|arg| arg == "--help" || arg == "-h") {
+        return Ok(Asked::Print(HELP.to_owned()));
+    }
+    let mut args = args.into_iter().peekable();
     let (mut config, mut check, mut task) = (None, false, None);
     while let Some(arg) = args.next() {
         match arg.as_str() {
-            "--config" => config = Some(args.next().ok_or("--config needs a file")?.into()),
+            "--config" => config = Some(value(&mut args, "--config needs a file")?.into()),
             "--check" => check = true,
-            "--help" | "-h" => return Ok(Asked::Print(HELP.to_owned())),
             "--version" => return Ok(Asked::Print(format!("alert-relay {}\n", env!("CARGO_PKG_VERSION")))),
             "backup" | "restore" | "check" | "log-key" | "verify" | "test-alert" | "resend"
                 if task.is_some() =>
             {
                 return Err(format!("{arg}: one task at a time"));
             }
-            "backup" => task = Some(Task::Backup(args.next().ok_or("backup needs a file")?.into())),
-            "restore" => task = Some(Task::Restore(args.next().ok_or("restore needs a file")?.into())),
+            "backup" => task = Some(Task::Backup(value(&mut args, "backup needs a file")?.into())),
+            "restore" => task = Some(Task::Restore(value(&mut args, "restore needs a file")?.into())),
             "check" => task = Some(Task::Check),
             "test-alert" => task = Some(Task::TestAlert),
             "resend" => {
@@ -133,11 +146,11 @@ fn asked(args: impl Iterator<Item = String>) -> Result<Asked, String> {
             }
             "log-key" => task = Some(Task::LogKey),
             "verify" => {
-                let key = args.next().ok_or("verify needs the file of the key")?.into();
+                let key = value(&mut args, "verify needs the file of the key")?.into();
                 task = Some(Task::Verify { key, heads: Vec::new() });
             }
             "--head" => match &mut task {
-                Some(Task::Verify { heads, .. }) => heads.push(args.next().ok_or("--head needs a head")?),
+                Some(Task::Verify { heads, .. }) => heads.push(value(&mut args, "--head needs a head")?),
                 _ => return Err("--head comes after verify".to_owned()),
             },
             other => match other.strip_prefix("--config=") {
@@ -154,6 +167,14 @@ fn asked(args: impl Iterator<Item = String>) -> Result<Asked, String> {
     }
 }
 
+/// What belongs to an argument; another option is no such thing.
+fn value(
+    args: &mut std::iter::Peekable<impl Iterator<Item = String>>,
+    or_else: &str,
+) -> Result<String, String> {
+    args.next_if(|arg| !arg.starts_with("--")).ok_or_else(|| or_else.to_owned())
+}
+
 fn maintain(config: &Config, task: &Task) -> ExitCode {
     let result = match task {
         Task::Backup(file) => maintenance::backup(config, file).map(|line| (vec![line], true)),
@@ -166,7 +187,7 @@ fn maintain(config: &Config, task: &Task) -> ExitCode {
     };
     match result {
         Ok((lines, well)) => {
-            lines.iter().for_each(|line| println!("{line}"));
+            lines.iter().for_each(|line| say(line));
             if well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         Err(error) => {
@@ -182,7 +203,7 @@ fn test_alert(config: &Config) -> Result<bool, String> {
         .enable_all()
         .build()
         .map_err(|e| format!("cannot start the runtime: {e}"))?;
-    runtime.block_on(alert_relay::test_alert(config, &mut |line| println!("{line}")))
+    runtime.block_on(alert_relay::test_alert(config, &mut |line| say(&line)))
 }
 
 fn serve(config: Config, file: Option<&Path>) -> ExitCode {

@@ -46,7 +46,8 @@ pub fn resend(config: &Config, which: Option<&str>) -> Result<Vec<String>, Strin
     let Some(which) = which else {
         let db = place.open_reader().map_err(failed)?;
         let parked = store::parked(&db, MAX_LISTED).map_err(failed)?;
-        let mut lines = vec![format!("{} messages are parked", parked.len())];
+        let at_least = if parked.len() == MAX_LISTED { "at least " } else { "" };
+        let mut lines = vec![format!("{at_least}{} messages are parked", parked.len())];
         lines.extend(parked.into_iter().map(|one| {
             let since = crate::clock::iso(one.since_ms);
             format!("{}  {since}  {} to {}: {}", one.id, one.channel, one.recipient, one.error)

@@ -501,6 +501,34 @@ fn the_program_says_what_is_wrong_and_exits_with_64() {
     let key = [("MODELGATE_WEBHOOK_KEY", KEY)];
     assert_eq!(run(&["--check"], &key).0, Some(0));
     assert_eq!(run(&["--help"], &[]).0, Some(0));
+    // Where help is asked for nothing is done, least of all a backup of that name.
+    for command in ["backup", "restore", "verify", "check", "resend"] {
+        let (code, said) = run(&[command, "--help"], &key);
+        assert!(code == Some(0) && said.contains("usage:"), "{command}: {said}");
+    }
+    let (code, said) = run(&["backup", "--config"], &key);
+    assert!(code == Some(64) && said.contains("backup needs a file"), "{said}");
     let (code, said) = run(&["--version"], &[]);
     assert_eq!((code, said.trim()), (Some(0), concat!("alert-relay ", env!("CARGO_PKG_VERSION"))));
+}
+
+#[test]
+fn arguments_that_are_no_text_and_readers_that_go_away_are_no_crash() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let program = env!("CARGO_BIN_EXE_alert-relay");
+    let odd = std::ffi::OsStr::from_bytes(b"\xff");
+    let output = Command::new(program).arg(odd).env_clear().output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(64) && said.contains("is no text"), "{said}");
+    let mut child = Command::new(program)
+        .arg("--help")
+        .env_clear()
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), said.as_str()), (Some(0), ""));
 }
