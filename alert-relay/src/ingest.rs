@@ -1,10 +1,8 @@
 //! `POST /v1/events`: signed batches in, an answer after the commit.
 
-use std::time::Duration;
-
 use axum::{
     Extension,
-    body::{Body, to_bytes},
+    body::Body,
     extract::State,
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse as _, Response},
@@ -17,14 +15,11 @@ use wire::{
 };
 
 use crate::{
-    api::{Problem, Shared},
+    api::{Problem, Shared, body},
     clock, entropy, notice,
     quota::Sender,
     store::{Incoming, StoreError},
 };
-
-/// A body must be here by then; a slow sender ties up memory.
-const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Takes a batch.
 pub(crate) async fn events(
@@ -43,7 +38,7 @@ pub(crate) async fn events(
 }
 
 async fn take(shared: &Shared, sender: Sender, headers: &HeaderMap, body: Body) -> Result<Response, Problem> {
-    let body = read(headers, body).await?;
+    let body = body::read(headers, body, limits::MAX_BATCH_BYTES, "batch").await?;
     // Who shows a certificate of ours is known; all others sign.
     if matches!(sender, Sender::Address(_)) && !shared.config.webhook_keys.is_empty() {
         check_signature(shared, headers, &body)?;
@@ -137,38 +132,6 @@ fn allow(shared: &Shared, sender: Sender, events: usize) -> Result<(), Problem> 
         let detail = "this sender brings more events than it may".to_owned();
         Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(seconds)
     })
-}
-
-/// The body, if it is short enough and comes soon enough.
-async fn read(headers: &HeaderMap, body: Body) -> Result<axum::body::Bytes, Problem> {
-    let too_large = || {
-        let detail = format!("a batch has at most {} bytes", limits::MAX_BATCH_BYTES);
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
-    };
-    let announced = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.parse::<usize>().ok());
-    if announced.is_some_and(|bytes| bytes > limits::MAX_BATCH_BYTES) {
-        return Err(too_large());
-    }
-    match tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, limits::MAX_BATCH_BYTES)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(e)) if is_length_limit(&e) => Err(too_large()),
-        Ok(Err(_)) => Err(Problem::new(StatusCode::BAD_REQUEST, "the body broke off".to_owned())),
-        Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the body took too long".to_owned())),
-    }
-}
-
-fn is_length_limit(error: &axum::Error) -> bool {
-    let mut source = std::error::Error::source(error);
-    while let Some(inner) = source {
-        if inner.to_string() == "length limit exceeded" {
-            return true;
-        }
-        source = inner.source();
-    }
-    false
 }
 
 /// Holds what was signed against the keys.

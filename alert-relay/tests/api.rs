@@ -241,6 +241,8 @@ async fn bad_parameters_are_named() {
         ("/v1/incidents?category=nonsense", "category: \"nonsense\" is no category"),
         ("/v1/incidents?before=nonsense", "before: \"nonsense\" is no `next` of a page"),
         ("/v1/incidents?before=5.nonsense", "before: "),
+        ("/v1/incidents?model=a%00b", "model: has a NUL in it"),
+        ("/v1/audit?action=%00", "action: has a NUL in it"),
         ("/v1/incidents?order=asc", "\"order\": no such parameter; there are limit, before, hours"),
     ];
     for (path, expected) in table {

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 use common::{
     KEY, Scratch,
-    client::{Answer, Signed, batch, get, post, post_body, request},
+    client::{Answer, Signed, batch, exchange, get, post, post_body, request},
     event, now_ms,
     smtp::Smtp,
     start, until,
@@ -167,6 +167,11 @@ async fn ten_megabytes_are_refused_without_being_kept() {
     let mut answer = vec![0; 12];
     stream.read_exact(&mut answer).await.unwrap();
     assert_eq!(answer, b"HTTP/1.1 413");
+    drop(stream);
+    // Many clients send all of it before they read anything.
+    let answer = exchange(relay.address(), &[head.as_bytes(), &body].concat()).await.unwrap();
+    assert_eq!((answer.status, answer.header("content-type")), (413, Some("application/problem+json")));
+    assert!(answer.body.contains("a batch has at most 1048576 bytes"), "{}", answer.body);
     assert_eq!(post(relay.address(), &[event("203.0.113.1", "high")]).await.status, 202);
     relay.shut_down().await;
 }

@@ -2,23 +2,20 @@
 
 use axum::{
     Json,
-    body::to_bytes,
     extract::{Path, Request, State},
-    http::{StatusCode, header},
+    http::StatusCode,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 use wire::EventId;
 
-use super::{MAX_WHO, Problem, Shared, incidents::shape, who};
+use super::{MAX_WHO, Problem, Shared, body, incidents::shape, who};
 use crate::{
     clock::now_ms,
     incident::Change,
     store::{self, ChangeOf},
 };
 
-/// Longest body in bytes.
-const MAX_BODY: usize = 16 << 10;
 /// Longest comment in bytes.
 const MAX_TEXT: usize = 2000;
 
@@ -79,37 +76,21 @@ async fn change(
 ) -> Result<Json<Value>, Problem> {
     let id: EventId = id.parse().map_err(|e| Problem::bad_request(format!("id: {e}")))?;
     let by = who(request.headers());
-    let note = read(request).await?;
+    let note = match body::json(request, "note").await? {
+        empty if empty.is_empty() => Note::default(),
+        body => checked(&body)?,
+    };
     let by = note.by.clone().unwrap_or(by);
     let change = what(&note)?;
     let absent = || Problem::new(StatusCode::NOT_FOUND, format!("there is no incident {id}"));
     let known = shared.store.read(move |db| store::get_incident(db, id)).await?.ok_or_else(absent)?;
     let change = ChangeOf { id, key: known.key, change, by: Some(by), text: note.text };
     let changed = shared.store.change(vec![change]).await?.pop().flatten().ok_or_else(absent)?;
-    let mut body = shape(&changed.incident, now_ms());
-    if let Some(fields) = body.as_object_mut() {
+    let mut answer = shape(&changed.incident, now_ms());
+    if let Some(fields) = answer.as_object_mut() {
         fields.insert("changed".to_owned(), json!(changed.changed));
     }
-    Ok(Json(body))
-}
-
-/// The body, if there is one. A form of another site's page cannot send JSON.
-async fn read(request: Request) -> Result<Note, Problem> {
-    let is_json = request
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|kind| kind.trim_start().starts_with("application/json"));
-    let body = to_bytes(request.into_body(), MAX_BODY).await.map_err(|_| {
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("a note has at most {MAX_BODY} bytes"))
-    })?;
-    if body.is_empty() {
-        return Ok(Note::default());
-    }
-    if !is_json {
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "a note is JSON".to_owned()));
-    }
-    checked(&body)
+    Ok(Json(answer))
 }
 
 /// Reads and checks a note.

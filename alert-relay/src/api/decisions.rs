@@ -2,7 +2,6 @@
 
 use axum::{
     Json,
-    body::{Bytes, to_bytes},
     extract::{Path, Query as RawQuery, Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
@@ -14,15 +13,15 @@ use wire::{
     signature::{ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER},
 };
 
-use super::{Problem, Shared, number_of, operation::Operation, query::Query, shows_token, taken_back, who};
+use super::{
+    Problem, Shared, body, number_of, operation::Operation, query::Query, shows_token, taken_back, who,
+};
 use crate::{
     clock::{iso, now_ms},
     entropy, ingest,
     store::{self, Decided, NewDecision, Reader, StoredDecision},
 };
 
-/// Longest body of a decision in bytes.
-const MAX_BODY: usize = 16 << 10;
 /// Longest reason in bytes.
 const MAX_REASON: usize = 1000;
 /// Longest decision: a year, in seconds.
@@ -113,15 +112,8 @@ struct Asked {
 
 /// `POST /v1/decisions`
 pub(super) async fn create(State(shared): State<Shared>, request: Request) -> Result<Response, Problem> {
-    // A form of another site's page cannot send JSON.
     let by = who(request.headers());
-    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    if kind.is_none_or(|kind| !kind.trim_start().starts_with("application/json")) {
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "a decision is JSON".to_owned()));
-    }
-    let body: Bytes = to_bytes(request.into_body(), MAX_BODY).await.map_err(|_| {
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("a decision has at most {MAX_BODY} bytes"))
-    })?;
+    let body = body::json(request, "decision").await?;
     let new = NewDecision { by, ..read(&body, now_ms())? };
     match shared.store.decide(new).await? {
         Decided::Made(stored) => Ok((StatusCode::CREATED, Json(shape(&stored))).into_response()),

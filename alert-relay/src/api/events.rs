@@ -33,7 +33,7 @@ pub(super) async fn list(
     let hours = query.number("hours", 1, store::MAX_HOURS)?;
     let since = query.number("since_ms", 0, wire::limits::MAX_TIME_MS)?;
     let filter = EventFilter {
-        address: query.text("address").map(str::to_owned),
+        address: query.address("address"),
         since_ms: since.or(hours.map(|hours| now_ms().saturating_sub(hours * 3_600_000))),
         until_ms: query.number("until_ms", 0, wire::limits::MAX_TIME_MS)?,
         min_severity: query.severity("severity")?,

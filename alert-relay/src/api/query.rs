@@ -12,7 +12,7 @@ impl Query {
     /// Refuses what the operation does not list.
     pub(super) fn check(operation: Operation, given: Vec<(String, String)>) -> Result<Self, Problem> {
         let known = operation.spec().query;
-        for (at, (name, _)) in given.iter().enumerate() {
+        for (at, (name, value)) in given.iter().enumerate() {
             if known.iter().all(|parameter| parameter.name != name) {
                 let names: Vec<&str> = known.iter().map(|parameter| parameter.name).collect();
                 return Err(Problem::bad_request(format!(
@@ -20,6 +20,10 @@ impl Query {
                     quote(name),
                     names.join(", ")
                 )));
+            }
+            // PostgreSQL knows no text with a NUL in it.
+            if value.contains('\0') {
+                return Err(Problem::bad_request(format!("{name}: has a NUL in it")));
             }
             if given.iter().take(at).any(|(other, _)| other == name) {
                 return Err(Problem::bad_request(format!("{name}: given twice")));
@@ -59,6 +63,13 @@ impl Query {
         State::parse(text).map(Some).ok_or_else(|| {
             Problem::bad_request(format!("{name}: {} is none of open, acknowledged, resolved", quote(text)))
         })
+    }
+
+    /// An address in the form that filters report it in, whichever form it is asked for in.
+    pub(super) fn address(&self, name: &str) -> Option<String> {
+        let text = self.text(name)?;
+        let address = text.parse::<std::net::IpAddr>();
+        Some(address.map_or_else(|_| text.to_owned(), |address| address.to_string()))
     }
 
     /// An id.

@@ -2,23 +2,20 @@
 
 use axum::{
     Json,
-    body::to_bytes,
     extract::{Path, Request, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse as _, Response},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{MAX_WHO, Problem, Shared, number_of, taken_back, who};
+use super::{MAX_WHO, Problem, Shared, body, number_of, taken_back, who};
 use crate::{
     clock::{iso, now_ms},
     route::Matcher,
     store::{self, NewSilence, StoredSilence},
 };
 
-/// Longest body in bytes.
-const MAX_BODY: usize = 16 << 10;
 /// Most matchers.
 const MAX_MATCHERS: usize = 16;
 /// Longest reason in bytes.
@@ -47,13 +44,7 @@ pub(super) async fn list(State(shared): State<Shared>) -> Result<Json<Value>, Pr
 /// `POST /v1/silences`
 pub(super) async fn create(State(shared): State<Shared>, request: Request) -> Result<Response, Problem> {
     let by = who(request.headers());
-    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    if kind.is_none_or(|kind| !kind.trim_start().starts_with("application/json")) {
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "a silence is JSON".to_owned()));
-    }
-    let body = to_bytes(request.into_body(), MAX_BODY).await.map_err(|_| {
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("a silence has at most {MAX_BODY} bytes"))
-    })?;
+    let body = body::json(request, "silence").await?;
     let silence = read(&body, by, now_ms())?;
     let id = shared.store.silence(silence.clone()).await?.ok_or_else(|| {
         Problem::new(StatusCode::CONFLICT, "there are too many silences; end some".to_owned())
