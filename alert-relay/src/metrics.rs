@@ -84,6 +84,8 @@ pub(crate) struct Metrics {
     pub(crate) log_errors: Counter,
     /// Batches of senders that bring more than they may.
     pub(crate) over_quota: Counter,
+    /// Since when lines of the incident log cannot be written, Unix milliseconds; 0 while they can.
+    log_failing_since: AtomicU64,
     /// Attempts to deliver, by channel and outcome.
     deliveries: [[Counter; OUTCOMES.len()]; Channel::ALL.len()],
 }
@@ -135,6 +137,17 @@ const VERDICTS: [Verdict; 5] =
 /// What is read at the moment of asking.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Gauges {
+    /// What the store says; none while it does not answer, when counters are wanted most.
+    pub(crate) stored: Option<Stored>,
+    /// Bytes of events waiting for the writer.
+    pub(crate) queue_bytes: u64,
+    /// For how long lines of the incident log could not be written, in milliseconds.
+    pub(crate) log_failing_ms: u64,
+}
+
+/// What the store says of itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Stored {
     /// Mails waiting.
     pub(crate) outbox_pending: u64,
     /// Mails refused for good and not looked at.
@@ -143,8 +156,6 @@ pub(crate) struct Gauges {
     pub(crate) outbox_age_ms: u64,
     /// Events that cannot be searched yet.
     pub(crate) search_lag: u64,
-    /// Bytes of events waiting for the writer.
-    pub(crate) queue_bytes: u64,
 }
 
 impl Metrics {
@@ -167,6 +178,22 @@ impl Metrics {
         let counter = row.and_then(|(_, row)| OUTCOMES.iter().zip(row).find(|(known, _)| **known == outcome));
         if let Some((_, counter)) = counter {
             counter.add(1);
+        }
+    }
+
+    /// Notes that lines of the incident log cannot be written, if that is news, or can again.
+    pub(crate) fn log_fails(&self, since: Option<u64>) {
+        match since {
+            None => self.log_failing_since.store(0, Relaxed),
+            Some(now_ms) => drop(self.log_failing_since.compare_exchange(0, now_ms, Relaxed, Relaxed)),
+        }
+    }
+
+    /// For how long lines of the incident log could not be written, in milliseconds; none while they can.
+    pub(crate) fn log_failing(&self, now_ms: u64) -> Option<u64> {
+        match self.log_failing_since.load(Relaxed) {
+            0 => None,
+            since => Some(now_ms.saturating_sub(since)),
         }
     }
 
@@ -218,20 +245,23 @@ impl Metrics {
             }
         }
         self.commit_seconds.text(&mut out, "commit_seconds", "Time a transaction takes");
-        let values = [
-            ("outbox_pending", "Mails waiting", gauges.outbox_pending),
-            ("outbox_parked", "Mails refused for good", gauges.outbox_parked),
-            ("search_lag_events", "Events stored that cannot be searched yet", gauges.search_lag),
-            ("queue_bytes", "Bytes of events waiting for the store", gauges.queue_bytes),
-        ];
-        for (name, help, value) in values {
-            head(&mut out, name, "gauge", help);
-            line(&mut out, name, "", value);
-        }
-        head(&mut out, "outbox_age_seconds", "gauge", "Age of the oldest waiting mail");
-        let (seconds, millis) = (gauges.outbox_age_ms / 1000, gauges.outbox_age_ms % 1000);
-        let _ = writeln!(out, "modelgate_relay_outbox_age_seconds {seconds}.{millis:03}");
+        gauges.text(&mut out);
         out
+    }
+}
+
+impl Gauges {
+    fn text(&self, out: &mut String) {
+        gauge(out, "store_up", "Whether the store answers", u64::from(self.stored.is_some()));
+        gauge(out, "queue_bytes", "Bytes of events waiting for the store", self.queue_bytes);
+        let help = "How long lines of the incident log could not be written";
+        seconds(out, "log_failing_seconds", help, self.log_failing_ms);
+        if let Some(stored) = &self.stored {
+            gauge(out, "outbox_pending", "Mails waiting", stored.outbox_pending);
+            gauge(out, "outbox_parked", "Mails refused for good", stored.outbox_parked);
+            gauge(out, "search_lag_events", "Events stored that cannot be searched yet", stored.search_lag);
+            seconds(out, "outbox_age_seconds", "Age of the oldest waiting mail", stored.outbox_age_ms);
+        }
     }
 }
 
@@ -254,7 +284,46 @@ fn head(out: &mut String, name: &str, kind: &str, help: &str) {
     let _ = writeln!(out, "# HELP modelgate_relay_{name} {help}\n# TYPE modelgate_relay_{name} {kind}");
 }
 
+fn gauge(out: &mut String, name: &str, help: &str, value: u64) {
+    head(out, name, "gauge", help);
+    line(out, name, "", value);
+}
+
+fn seconds(out: &mut String, name: &str, help: &str, ms: u64) {
+    head(out, name, "gauge", help);
+    let _ = writeln!(out, "modelgate_relay_{name} {}.{:03}", ms / 1000, ms % 1000);
+}
+
 fn line(out: &mut String, name: &str, labels: &str, value: u64) {
     let labels = if labels.is_empty() { String::new() } else { format!("{{{labels}}}") };
     let _ = writeln!(out, "modelgate_relay_{name}{labels} {value}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_counted_is_told_also_while_the_store_is_away() {
+        let metrics = Metrics::default();
+        metrics.commit_errors.add(7);
+        let away = metrics.text(&Gauges { log_failing_ms: 1500, ..Gauges::default() });
+        assert!(away.contains("\nmodelgate_relay_commit_errors_total 7\n"), "{away}");
+        assert!(away.contains("\nmodelgate_relay_store_up 0\n"), "{away}");
+        assert!(away.contains("\nmodelgate_relay_log_failing_seconds 1.500\n"), "{away}");
+        assert!(!away.contains("outbox"), "what is not known is not said to be nothing: {away}");
+        let here = metrics.text(&Gauges { stored: Some(Stored::default()), ..Gauges::default() });
+        assert!(here.contains("\nmodelgate_relay_store_up 1\n") && here.contains("outbox_pending 0"), "{here}");
+    }
+
+    #[test]
+    fn the_log_fails_since_its_first_failure() {
+        let metrics = Metrics::default();
+        assert_eq!(metrics.log_failing(50), None);
+        metrics.log_fails(Some(100));
+        metrics.log_fails(Some(200));
+        assert_eq!(metrics.log_failing(350), Some(250));
+        metrics.log_fails(None);
+        assert_eq!(metrics.log_failing(400), None);
+    }
 }

@@ -15,7 +15,7 @@ use std::{
 
 use common::{
     Scratch,
-    client::{get, post, request},
+    client::{get, metric, post, request},
     database::Database,
     event, start, toml, until,
 };
@@ -76,6 +76,36 @@ async fn what_is_old_goes_and_what_is_young_or_waits_stays() {
     assert!(scratch.count("SELECT COUNT(*) FROM threats") > 0, "young counts stay");
     assert_eq!(scratch.count("SELECT COUNT(*) FROM outbox"), mails - 1, "what waits stays, however old");
     assert_eq!(scratch.text("SELECT action FROM audit WHERE actor = 'person'"), "decide");
+}
+
+#[tokio::test]
+async fn a_store_whose_events_have_all_gone_is_well_and_finds_what_comes_next() {
+    let scratch = Scratch::new();
+    let relay = start(&scratch, "").await;
+    assert_eq!(post(relay.address(), &[event("203.0.113.1", "high")]).await.status, 202);
+    let indexed = "SELECT COUNT(*) FROM meta WHERE key = 'searchable' AND value > 0";
+    until("it can be found", || scratch.count(indexed) == 1).await;
+    relay.shut_down().await;
+    scratch.db.run("UPDATE events SET time_ms = 1000");
+    let relay = start(&scratch, "").await;
+    until("it is gone", || scratch.count("SELECT COUNT(*) FROM events") == 0).await;
+    let answer = get(relay.address(), "/metrics").await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    for (name, value) in [("store_up", 1.0), ("search_lag_events", 0.0)] {
+        assert_eq!(metric(relay.address(), &format!("modelgate_relay_{name}")).await, value, "{name}");
+    }
+    assert_eq!(post(relay.address(), &[event("203.0.113.2", "high")]).await.status, 202);
+    let mut found = 0;
+    for _ in 0..500 {
+        let page = get(relay.address(), "/v1/events?text=injection").await.json();
+        found = page["events"].as_array().unwrap().len();
+        if found == 1 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(found, 1);
+    relay.shut_down().await;
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use std::fs;
 
 use common::{
     Scratch,
-    client::{metric, post},
+    client::{get, metric, post},
     event, files, ids_of, start, until,
 };
 use serde_json::{Value, json};
@@ -93,10 +93,16 @@ async fn lines_that_cannot_be_written_are_made_up_for() {
     while metric(relay.address(), "modelgate_relay_log_errors_total").await < 2.0 {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
+    let ready = get(relay.address(), "/readyz").await;
+    assert_eq!((ready.status, ready.json()["status"].as_str()), (200, Some("degraded")), "{ready:?}");
+    assert!(ready.json()["log"].as_str().unwrap().contains("cannot be written"), "{ready:?}");
+    assert!(metric(relay.address(), "modelgate_relay_log_failing_seconds").await > 0.0);
     fs::remove_file(&logs).unwrap();
     fs::rename(&aside, &logs).unwrap();
     until("the missing lines", || scratch.log_lines().len() == 13).await;
     ids.extend(store(&relay, 2).await);
+    assert_eq!(metric(relay.address(), "modelgate_relay_log_failing_seconds").await, 0.0);
+    assert_eq!(get(relay.address(), "/readyz").await.json()["log"], "ok");
     relay.shut_down().await;
     assert_eq!(ids_of(&scratch.log_lines()), ids);
 }

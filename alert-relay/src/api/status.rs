@@ -16,9 +16,9 @@ use crate::{
     alert,
     clock::{iso, now_ms},
     entropy,
-    metrics::Gauges,
+    metrics::{Gauges, Stored},
     outbox,
-    store::{self, OutboxState},
+    store::{self, OutboxState, StoreError},
 };
 
 /// Hours of a summary unless asked otherwise.
@@ -103,41 +103,58 @@ pub(super) async fn health() -> Json<Value> {
 
 /// `GET /readyz`: 503 only if events cannot be stored; mail that fails is told, but keeps no event away.
 pub(super) async fn ready(State(shared): State<Shared>) -> Response {
-    let probe = tokio::time::timeout(PROBE_TIMEOUT, shared.store.probe()).await;
-    let outbox = shared.store.read(store::outbox_state).await;
-    let store_says = match probe {
-        Ok(Ok(())) => "ok".to_owned(),
-        Ok(Err(e)) => e.to_string(),
-        Err(_) => format!("no answer within {PROBE_TIMEOUT:?}"),
+    let (probe, outbox) =
+        tokio::join!(within(shared.store.probe()), within(shared.store.read(store::outbox_state)));
+    let store = probe.and(outbox.as_ref().map(drop).map_err(Clone::clone));
+    let log_failing_ms = shared.metrics.log_failing(now_ms());
+    let late = outbox.as_ref().is_ok_and(|outbox| outbox.parked > 0 || age(outbox) >= LATE_MS);
+    let (status, word) = match &store {
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        Ok(()) if late || log_failing_ms.is_some() => (StatusCode::OK, "degraded"),
+        Ok(()) => (StatusCode::OK, "ok"),
     };
-    let state = outbox.unwrap_or_default();
-    let age_ms = age(&state);
-    let (status, word) = match (store_says.as_str(), state.parked, age_ms) {
-        ("ok", 0, age) if age < LATE_MS => (StatusCode::OK, "ok"),
-        ("ok", ..) => (StatusCode::OK, "degraded"),
-        _ => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
-    };
-    let body = json!({
+    let mut body = json!({
         "status": word,
-        "store": store_says,
-        "outbox": {"pending": state.pending, "oldest_seconds": age_ms / 1000, "parked": state.parked},
+        "store": store.err().unwrap_or_else(|| "ok".to_owned()),
+        "log": log_failing_ms
+            .map_or_else(|| "ok".to_owned(), |ms| format!("cannot be written for {} seconds", ms / 1000)),
     });
+    // What is not known is not said to be nothing.
+    if let (Ok(state), Some(fields)) = (&outbox, body.as_object_mut()) {
+        let outbox = json!({
+            "pending": state.pending,
+            "oldest_seconds": age(state) / 1000,
+            "parked": state.parked,
+        });
+        fields.insert("outbox".to_owned(), outbox);
+    }
     (status, Json(body)).into_response()
 }
 
-/// `GET /metrics`
-pub(super) async fn metrics(State(shared): State<Shared>) -> Result<Response, Problem> {
-    let (outbox, lag) =
-        shared.store.read(|db| Ok((store::outbox_state(db)?, store::search_lag(db)?))).await?;
-    let gauges = Gauges {
-        search_lag: lag,
+/// What the store answers, if it does so soon.
+async fn within<T>(answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, String> {
+    match tokio::time::timeout(PROBE_TIMEOUT, answer).await {
+        Ok(answer) => answer.map_err(|e| e.to_string()),
+        Err(_) => Err(format!("no answer within {PROBE_TIMEOUT:?}")),
+    }
+}
+
+/// `GET /metrics`: the counters always, and what the store knows while it answers.
+pub(super) async fn metrics(State(shared): State<Shared>) -> Response {
+    let read = shared.store.read(|db| Ok((store::outbox_state(db)?, store::search_lag(db)?)));
+    let stored = within(read).await.ok().map(|(outbox, search_lag)| Stored {
+        search_lag,
         outbox_pending: outbox.pending,
         outbox_parked: outbox.parked,
         outbox_age_ms: age(&outbox),
+    });
+    let gauges = Gauges {
+        stored,
         queue_bytes: shared.store.queued_bytes() as u64,
+        log_failing_ms: shared.metrics.log_failing(now_ms()).unwrap_or_default(),
     };
     let text = shared.metrics.text(&gauges);
-    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 
 fn age(outbox: &OutboxState) -> u64 {

@@ -158,6 +158,7 @@ pub(crate) fn start(
             notice::info!("log: {written} lines were missing and have been written");
         }
     }
+    keeper.metrics.log_fails(None);
     let Pipe { sender, entries } = pipe;
     drop(sender);
     std::thread::Builder::new()
@@ -358,6 +359,7 @@ impl Keeper {
             notice::error!("log: cannot write, will try again: {error}");
         }
         self.metrics.log_errors.add(1);
+        self.metrics.log_fails(Some(now_ms()));
         self.behind = Some(Instant::now());
     }
 
@@ -365,6 +367,7 @@ impl Keeper {
         match self.catch_up() {
             Ok(written) => {
                 self.behind = None;
+                self.metrics.log_fails(None);
                 notice::info!("log: written again, {written} lines made up for");
             }
             Err(e) => self.fell_behind(&e),

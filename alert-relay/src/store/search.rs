@@ -101,9 +101,10 @@ pub(super) fn index(db: &Db, limit: usize, now_ms: u64) -> Result<u64, DbError> 
 /// How many events are stored and cannot be searched yet, at most.
 pub(crate) fn search_lag(db: &Db) -> Result<u64, DbError> {
     db.query_one(
-        "SELECT COALESCE(MAX(seq), 0) - (SELECT value FROM meta WHERE key = 'searchable') FROM events",
+        "SELECT COALESCE(MAX(seq), 0), (SELECT value FROM meta WHERE key = 'searchable') FROM events",
         &[],
-        |row| row.uint(0),
+        // Once all events were old enough to be deleted there is nothing behind.
+        |row| Ok(row.uint(0)?.saturating_sub(row.uint(1)?)),
     )
 }
 

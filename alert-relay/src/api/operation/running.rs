@@ -16,7 +16,7 @@ pub(super) const READY: Spec = Spec {
     id: "getReady",
     method: "get",
     path: "/readyz",
-    summary: "Whether events can be stored, and how the outbox stands",
+    summary: "Whether events can be stored, and how log and outbox stand",
     access: Access::Open,
     query: &[],
     responses: &[answer(200, "They can", "Ready"), answer(503, "They cannot", "Ready")],
@@ -26,13 +26,12 @@ pub(super) const METRICS: Spec = Spec {
     id: "getMetrics",
     method: "get",
     path: "/metrics",
-    summary: "Counters for Prometheus",
+    summary: "Counters for Prometheus, and what the store knows while it answers",
     access: Access::Token,
     query: &[],
     responses: &[
         Answer { status: 200, description: "The counters", media: "text/plain", schema: "" },
         UNAUTHORISED,
-        UNAVAILABLE,
     ],
 };
 
