@@ -83,7 +83,13 @@ pub(crate) fn parse_iso(text: &str) -> Option<u64> {
     let (time, milli) = time.split_once('.').unwrap_or((time, "0"));
     let [hour, minute, second] = numbers(time, ':')?.try_into().ok()?;
     let milli: u64 = milli.parse().ok()?;
-    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || hour > 23 || minute > 59 || second > 59
+    if !(1970..=9999).contains(&year)
+        || !(1..=12).contains(&month)
+        || day > 31
+        || hour > 23
+        || minute > 59
+        || second > 59
+        || milli > 999
     {
         return None;
     }
@@ -93,7 +99,7 @@ pub(crate) fn parse_iso(text: &str) -> Option<u64> {
     let days = era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
     let ms = days.checked_sub(719_468)? * 86_400_000 + (hour * 3600 + minute * 60 + second) * 1000 + milli;
     // A day that is not in the calendar comes back as another one.
-    (milli < 1000 && iso(ms).starts_with(date)).then_some(ms)
+    iso(ms).starts_with(date).then_some(ms)
 }
 
 /// `2026-11-20T23:59:59.123Z` of a Unix time in milliseconds.
@@ -125,6 +131,10 @@ mod tests {
             }
         }
         assert_eq!(parse_iso("2026-12-01T08:00:00Z"), Some(1_796_112_000_000));
+        let large = u64::MAX;
+        for text in [format!("2026-01-{large}T00:00:00Z"), format!("2026-01-01T00:00:00.{large}Z")] {
+            assert_eq!(parse_iso(&text), None, "{text}");
+        }
         for text in ["", "2026-02-30T00:00:00Z", "2026-12-01", "2026-12-01T24:00:00Z", "1969-12-31T00:00:00Z"]
         {
             assert_eq!(parse_iso(text), None, "{text}");

@@ -313,7 +313,10 @@ mod tests {
         assert!(away.contains("\nmodelgate_relay_log_failing_seconds 1.500\n"), "{away}");
         assert!(!away.contains("outbox"), "what is not known is not said to be nothing: {away}");
         let here = metrics.text(&Gauges { stored: Some(Stored::default()), ..Gauges::default() });
-        assert!(here.contains("\nmodelgate_relay_store_up 1\n") && here.contains("outbox_pending 0"), "{here}");
+        assert!(
+            here.contains("\nmodelgate_relay_store_up 1\n") && here.contains("outbox_pending 0"),
+            "{here}"
+        );
     }
 
     #[test]

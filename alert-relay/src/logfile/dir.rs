@@ -121,7 +121,11 @@ impl Dir {
         unsealed: Option<u64>,
     ) -> io::Result<HashSet<EventId>> {
         let mut ids = self.mend_last(name, pending, unsealed)?;
-        for part in keep::Part::all(&self.path)? {
+        // What is not in the last part is in the one before; further ones need no reading.
+        for part in keep::Part::all(&self.path)?.iter().rev() {
+            if ids.len() as u64 >= pending {
+                break;
+            }
             if part.base == name && part.path != self.path.join(name) && !part.compressed {
                 part.each_line(|line, _| ids.extend(line::event_id(line)))?;
             }

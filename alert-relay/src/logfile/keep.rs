@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, BufRead as _, BufReader, Read, Write as _},
+    io::{self, BufRead, BufReader, Read, Write as _},
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -124,20 +124,57 @@ pub(super) fn compress(directory: &Path, today: &str) -> io::Result<usize> {
         }
         let (whole, unfinished) =
             (part.path.with_extension("log.gz"), part.path.with_extension("log.gz.part"));
+        if whole.exists() {
+            // Killed after the copy was there, before the file was gone. Or a clock that went ahead and back again had
+            // the copy made while the day was not over: what has come since becomes a part of its own.
+            let (mut copy, mut file) = (gzip(File::open(&whole)?), BufReader::new(File::open(&part.path)?));
+            if is_same(&mut copy, &mut file)? {
+                fs::remove_file(&part.path)?;
+            } else {
+                let aside = part_name(&part.base, next_number(directory, &part.base)?);
+                fs::rename(&part.path, directory.join(aside))?;
+            }
+            continue;
+        }
         let mut from = File::open(&part.path)?;
         let mut options = fs::OpenOptions::new();
         options.write(true).create(true).truncate(true);
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o640);
         let mut to = GzEncoder::new(options.open(&unfinished)?, Compression::default());
-        io::copy(&mut from, &mut to)?;
+        let read = io::copy(&mut from, &mut to)?;
         let mut file = to.finish()?;
         file.flush()?;
         file.sync_all()?;
+        if fs::metadata(&part.path)?.len() != read {
+            // Somebody writes to it after all.
+            fs::remove_file(&unfinished)?;
+            continue;
+        }
         fs::rename(&unfinished, &whole)?;
         fs::remove_file(&part.path)?;
         done += 1;
     }
     Ok(done)
+}
+
+fn gzip(file: File) -> BufReader<MultiGzDecoder<File>> {
+    BufReader::new(MultiGzDecoder::new(file))
+}
+
+/// Whether two files hold the same.
+fn is_same(one: &mut impl BufRead, other: &mut impl BufRead) -> io::Result<bool> {
+    loop {
+        let (a, b) = (one.fill_buf()?, other.fill_buf()?);
+        let length = a.len().min(b.len());
+        if length == 0 {
+            return Ok(a.len() == b.len());
+        }
+        if a.get(..length) != b.get(..length) {
+            return Ok(false);
+        }
+        one.consume(length);
+        other.consume(length);
+    }
 }
 
 /// That sealed lines were deleted when they were old enough: how many, and the numbers they were among.
@@ -206,6 +243,57 @@ pub(super) fn inventory(part: &Part) -> io::Result<Vec<Note>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn directory(name: &str) -> PathBuf {
+        let path = std::env::temp_dir().join(format!("modelgate-keep-{}-{name}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).unwrap();
+        path
+    }
+
+    /// Writes a file that has been at rest for long.
+    fn write_old(path: &Path, text: &str) {
+        fs::write(path, text).unwrap();
+        let file = File::options().append(true).open(path).unwrap();
+        file.set_modified(SystemTime::now() - 2 * REST).unwrap();
+    }
+
+    fn lines(directory: &Path) -> Vec<(String, String)> {
+        let mut lines = Vec::new();
+        for part in Part::all(directory).unwrap() {
+            part.each_line(|line, _| lines.push((part.name(), String::from_utf8(line.to_vec()).unwrap())))
+                .unwrap();
+        }
+        lines
+    }
+
+    #[test]
+    fn what_comes_after_a_file_was_compressed_is_not_written_over_it() {
+        let path = directory("again");
+        let file = path.join("security_demo_2026-11-20.log");
+        write_old(&file, "first\n");
+        assert_eq!(compress(&path, "2026-11-20").unwrap(), 0, "the day is not over");
+        assert_eq!(compress(&path, "2026-11-21").unwrap(), 1);
+        // The clock went back, and the same name is written to again.
+        write_old(&file, "second\n");
+        compress(&path, "2026-11-21").unwrap();
+        assert_eq!(compress(&path, "2026-11-21").unwrap(), 1);
+        let name = |name: &str| format!("security_demo_2026-11-20{name}.log.gz");
+        assert_eq!(lines(&path), [(name(".1"), "second".to_owned()), (name(""), "first".to_owned())]);
+        fs::remove_dir_all(&path).unwrap();
+    }
+
+    #[test]
+    fn a_copy_that_was_left_beside_its_file_takes_its_place() {
+        let path = directory("left");
+        let file = path.join("security_demo_2026-11-20.log");
+        write_old(&file, "first\n");
+        compress(&path, "2026-11-21").unwrap();
+        write_old(&file, "first\n");
+        compress(&path, "2026-11-21").unwrap();
+        assert_eq!(lines(&path), [("security_demo_2026-11-20.log.gz".to_owned(), "first".to_owned())]);
+        fs::remove_dir_all(&path).unwrap();
+    }
 
     #[test]
     fn names_are_taken_apart() {

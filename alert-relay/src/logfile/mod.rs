@@ -55,6 +55,9 @@ const RETRY: Duration = Duration::from_secs(1);
 const PAGE: usize = 1000;
 /// Between two looks at old files.
 const KEEP_EVERY: Duration = Duration::from_secs(3600);
+/// Most lines that are looked for in files beyond the cursor. Those of some groups may stand there, however many events
+/// wait for theirs; this bounds the memory.
+const MAX_BEYOND: u64 = 500_000;
 /// Most lines that a crash can leave behind the chain's state: what one group or one page holds, with room.
 const MAX_UNSEALED: u64 = 20_000;
 
@@ -409,7 +412,7 @@ impl Keeper {
         let mut present = HashSet::new();
         let unsealed = self.chain.as_ref().map(Chain::durable);
         for name in files {
-            present.extend(self.dir.mend(&name, pending, unsealed)?);
+            present.extend(self.dir.mend(&name, pending.min(MAX_BEYOND), unsealed)?);
         }
         Ok(present)
     }
