@@ -6,11 +6,13 @@
 //! lettre 0.11.23 writes bare CR and LF un-stuffed (RUSTSEC-2026-0561): both parts are quoted-printable, which has
 //! neither, and header values have no control characters.
 
+pub(crate) mod dkim;
 mod explain;
 mod smtp;
 
 use std::{
     path::{Path, PathBuf},
+    sync::Arc,
     time::{Duration, UNIX_EPOCH},
 };
 
@@ -48,6 +50,7 @@ pub(crate) struct Mailer {
     way: Way,
     public_url: String,
     keys: Vec<Key>,
+    signers: Arc<[dkim::Signer]>,
 }
 
 enum Way {
@@ -73,7 +76,13 @@ impl Mailer {
                 Way::Files(directory.clone())
             }
         };
-        Ok(Self { sender: mail.sender.clone(), way, public_url: String::new(), keys: Vec::new() })
+        Ok(Self {
+            sender: mail.sender.clone(),
+            way,
+            public_url: String::new(),
+            keys: Vec::new(),
+            signers: Arc::clone(&mail.dkim),
+        })
     }
 
     /// With what links that acknowledge are made of.
@@ -125,7 +134,9 @@ impl Mailer {
         let envelope = Envelope::new(Some(self.sender.email.clone()), vec![to.email.clone()])
             .map_err(|e| e.to_string())?;
         let letter = self.with_link(letter, recipient, created_ms);
-        Ok((envelope, build(&self.sender, to, &letter, created_ms)?.formatted()))
+        let message = build(&self.sender, to, &letter, created_ms)?.formatted();
+        // The time is the mail's own, so that it is the same mail however often it is sent.
+        Ok((envelope, dkim::sign(&self.signers, message, created_ms / 1000)?))
     }
 
     /// With this recipient's own link in place of what stands for it.

@@ -19,7 +19,7 @@ alert-relay: stores Modelgate's events, keeps the incident log and mails the sec
 
 usage: alert-relay [--config FILE] [--check]
        alert-relay backup FILE | restore FILE | check [--config FILE]
-       alert-relay test-alert | resend [ID | all] [--config FILE]
+       alert-relay test-alert | resend [ID | all] | dkim-record [--config FILE]
        alert-relay log-key | verify KEYFILE [--head HEAD]… [--config FILE]
 
   backup FILE     write all that is stored in SQLite into a new file; the relay may be running
@@ -28,6 +28,7 @@ usage: alert-relay [--config FILE] [--check]
 
   test-alert      send a test message to everybody, now, and tell how each step went: exit 0, or 1
   resend          list the messages that were refused for good; with a number or all: send them again
+  dkim-record     print the lines of a zone file that publish the keys which mails are signed with (mail.dkim)
 
   log-key         begin to seal the lines of the log (log.chain_file) and print the key that verify needs; it is kept
                   nowhere, so keep it, and on another machine
@@ -64,6 +65,7 @@ enum Task {
     LogKey,
     TestAlert,
     Resend(Option<String>),
+    DkimRecord,
     Verify { key: PathBuf, heads: Vec<String> },
 }
 
@@ -132,6 +134,7 @@ fn asked(args: Vec<String>) -> Result<Asked, String> {
             "--check" => check = true,
             "--version" => return Ok(Asked::Print(format!("alert-relay {}\n", env!("CARGO_PKG_VERSION")))),
             "backup" | "restore" | "check" | "log-key" | "verify" | "test-alert" | "resend"
+            | "dkim-record"
                 if task.is_some() =>
             {
                 return Err(format!("{arg}: one task at a time"));
@@ -144,6 +147,7 @@ fn asked(args: Vec<String>) -> Result<Asked, String> {
                 let which = args.next_if(|arg| !arg.starts_with("--"));
                 task = Some(Task::Resend(which));
             }
+            "dkim-record" => task = Some(Task::DkimRecord),
             "log-key" => task = Some(Task::LogKey),
             "verify" => {
                 let key = value(&mut args, "verify needs the file of the key")?.into();
@@ -182,6 +186,7 @@ fn maintain(config: &Config, task: &Task) -> ExitCode {
         Task::Check => maintenance::check(config),
         Task::TestAlert => test_alert(config).map(|well| (Vec::new(), well)),
         Task::Resend(which) => maintenance::resend(config, which.as_deref()).map(|lines| (lines, true)),
+        Task::DkimRecord => maintenance::dkim_records(config).map(|lines| (lines, true)),
         Task::LogKey => maintenance::log_key(config).map(|line| (vec![line], true)),
         Task::Verify { key, heads } => maintenance::verify(config, key, heads),
     };

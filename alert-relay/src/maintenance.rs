@@ -35,6 +35,17 @@ pub fn backup(config: &Config, to: &Path) -> Result<String, String> {
     result.map(|events| format!("{} holds {events} events", to.display()))
 }
 
+/// The lines of a zone file that publish the keys which mails are signed with.
+///
+/// # Errors
+/// When mails are not signed.
+pub fn dkim_records(config: &Config) -> Result<Vec<String>, String> {
+    if config.mail.dkim.is_empty() {
+        return Err("mails are not signed: mail.dkim names no key".to_owned());
+    }
+    Ok(config.mail.dkim.iter().map(crate::mail::dkim::Signer::record).collect())
+}
+
 /// Puts messages that were refused for good back to be sent: one by its number, all, or, with neither, none but a list of
 /// them. Lines for the operator.
 ///

@@ -10,7 +10,7 @@ use std::{
 use lettre::message::Mailbox;
 use wire::{Severity, signature::Key};
 
-use crate::{alert::template::Templates, route::Policy};
+use crate::{alert::template::Templates, mail::dkim::Signer, route::Policy};
 
 use super::{
     Alerts, Config, ConfigErrors, Ingest, Log, LogForm, Mail, Outbox, ServerTls, Smtp, SmtpAuth, Source, Tls,
@@ -21,6 +21,9 @@ use super::{
 
 /// Most files of the incident log in one day: model names come from outside.
 const MAX_LOG_FILES_PER_DAY: u32 = 200;
+
+/// Most keys that sign each mail: one of each kind, and their successors.
+const MAX_SIGNERS: usize = 4;
 
 /// How long files of the incident log are kept.
 const LOG_KEPT: Duration = Duration::from_secs(365 * 86_400);
@@ -397,7 +400,37 @@ impl Check<'_> {
             self.errors.push(format!("mail.message_id_domain: {domain:?} is no domain name"));
         }
         let templates = self.templates(raw.templates.as_deref());
-        Some(Mail { sender: sender?, recipients, message_id_domain: domain, templates })
+        let sender = sender?;
+        let dkim = self.dkim(&raw.dkim.0, sender.email.domain());
+        Some(Mail { sender, recipients, message_id_domain: domain, templates, dkim })
+    }
+
+    /// Keys that sign mails from this domain.
+    fn dkim(&mut self, raw: &[raw::Dkim], from: &str) -> Arc<[Signer]> {
+        if raw.len() > MAX_SIGNERS {
+            self.errors.push(format!("mail.dkim: {} keys; {MAX_SIGNERS} at most", raw.len()));
+        }
+        let mut signers: Vec<Signer> = Vec::new();
+        for one in raw.iter().take(MAX_SIGNERS) {
+            let domain = one.domain.as_deref().unwrap_or(from);
+            match Signer::new(domain, &one.selector, &self.source.beside_file(&one.key_file)) {
+                Ok(new) if signers.iter().any(|known| known.name() == new.name()) => {
+                    self.errors.push(format!("mail.dkim: {} is there twice", new.name()));
+                }
+                Ok(new) => {
+                    let from = from.to_ascii_lowercase();
+                    if from != new.domain() && !from.ends_with(&format!(".{}", new.domain())) {
+                        self.warnings.push(format!(
+                            "mail.dkim: a signature of {} says nothing for a sender at {from} (DMARC)",
+                            new.domain()
+                        ));
+                    }
+                    signers.push(new);
+                }
+                Err(e) => self.errors.push(format!("mail.dkim.{e}")),
+            }
+        }
+        Arc::from(signers)
     }
 
     fn templates(&mut self, directory: Option<&str>) -> Option<Arc<Templates>> {

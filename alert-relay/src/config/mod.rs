@@ -142,6 +142,8 @@ pub struct Mail {
     pub message_id_domain: String,
     /// The operator's own form of mails about incidents.
     pub(crate) templates: Option<Arc<crate::alert::template::Templates>>,
+    /// Who signs, each with a key of its own.
+    pub(crate) dkim: Arc<[crate::mail::dkim::Signer]>,
 }
 
 /// How mails leave.

@@ -1,8 +1,14 @@
 //! The configuration file as written, before anything is checked. No `Debug`: it holds secrets in the clear.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt, marker::PhantomData};
 
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{
+        MapAccess, SeqAccess, Visitor,
+        value::{MapAccessDeserializer, SeqAccessDeserializer},
+    },
+};
 
 use super::{
     duration::Written,
@@ -277,6 +283,48 @@ pub(super) struct Mail {
     pub(super) message_id_domain: Option<String>,
     pub(super) templates: Option<String>,
     pub(super) directory: Option<String>,
+    #[serde(default)]
+    pub(super) dkim: OneOrMore<Dkim>,
+}
+
+/// `[mail.dkim]`, or `[[mail.dkim]]` for several.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Dkim {
+    pub(super) domain: Option<String>,
+    pub(super) selector: String,
+    pub(super) key_file: String,
+}
+
+/// A table, or a list of them. Errors keep their place, which an untagged enum would lose.
+pub(super) struct OneOrMore<T>(pub(super) Vec<T>);
+
+impl<T> Default for OneOrMore<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMore<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Reader<T> {
+            type Value = OneOrMore<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table or a list of tables")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(|one| OneOrMore(vec![one]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(list)).map(OneOrMore)
+            }
+        }
+        deserializer.deserialize_any(Reader(PhantomData))
+    }
 }
 
 /// `[smtp]`

@@ -88,6 +88,7 @@ async fn a_recipient_that_is_no_address_is_never_tried_again() {
         recipients: Vec::new(),
         message_id_domain: "d".to_owned(),
         templates: None,
+        dkim: Arc::from([]),
     };
     let directory = std::env::temp_dir().join(format!("modelgate-mail-{}", std::process::id()));
     let mailer = Mailer::new(&mail, &Transport::Files(directory.clone())).unwrap();
