@@ -85,6 +85,7 @@ fn the_shipped_example_names_every_setting_with_its_default() {
     }
     fs::create_dir(scratch.join("templates")).unwrap();
     fs::write(scratch.join("templates/subject.txt"), "{{ title }}").unwrap();
+    fs::write(scratch.join("dkim.pem"), include_str!("keys/rsa-2048.pem")).unwrap();
     let text = example_in_full()
         .replace("webhook_keys = [\"whsec_…\"]\n", "")
         .replace("token_file = \"smtp.token\"\n", "");
@@ -126,7 +127,8 @@ fn the_shipped_example_names_every_setting_with_its_default() {
     assert_eq!((smtp.server.as_str(), smtp.port, smtp.tls), ("smtp.example.org", 587, Tls::StartTls));
     assert_eq!(smtp.timeout, Duration::from_secs(60));
     assert!(smtp.identity.is_some() && smtp.auth == SmtpAuth::Plain);
-    assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+    // The example signs for a domain, and sends as localhost.
+    assert!(matches!(&config.warnings[..], [one] if one.starts_with("mail.dkim: ")), "{:?}", config.warnings);
     let night = config.receivers.last().unwrap();
     let targets: Vec<String> =
         night.targets().map(|target| format!("{} {}", target.channel.as_str(), target.recipient)).collect();
@@ -531,4 +533,76 @@ fn arguments_that_are_no_text_and_readers_that_go_away_are_no_crash() {
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!((output.status.code(), said.as_str()), (Some(0), ""));
+}
+
+/// What is said of a configuration: its errors, and with none its warnings.
+fn says(scratch: &Scratch, text: &str) -> Vec<String> {
+    let path = scratch.join("relay.toml");
+    fs::write(&path, format!("webhook_keys = [\"{KEY}\"]\n[mail]\nsender = \"a@mail.example.org\"\n{text}"))
+        .unwrap();
+    match Config::load(&Source { file: Some(&path), env: &|_| None }) {
+        Ok(config) => config.warnings,
+        Err(errors) => errors.0,
+    }
+}
+
+#[test]
+fn keys_that_sign_mail_are_checked_at_start() {
+    let scratch = Scratch::new();
+    fs::write(scratch.join("rsa.pem"), include_str!("keys/rsa-2048.pem")).unwrap();
+    fs::write(scratch.join("short.pem"), include_str!("keys/rsa-1024.pem")).unwrap();
+    let key = |domain: &str, selector: &str, file: &str| {
+        format!("domain = \"{domain}\"\nselector = \"{selector}\"\nkey_file = \"{file}\"\n")
+    };
+    let one =
+        |domain: &str, selector: &str, file: &str| format!("[mail.dkim]\n{}", key(domain, selector, file));
+    let table = [
+        (one("mail.example.org", "a", "rsa.pem"), ""),
+        (one("Example.org", "a", "rsa.pem"), ""),
+        ("[mail.dkim]\nselector = \"a\"\nkey_file = \"rsa.pem\"\n".to_owned(), ""),
+        (one("other.example", "a", "rsa.pem"), "says nothing for a sender at mail.example.org"),
+        (one("ample.org", "a", "rsa.pem"), "says nothing for a sender at mail.example.org"),
+        (one("example.org", "a", "short.pem"), "mail.dkim.key_file: "),
+        (one("example.org", "a", "none.pem"), "cannot read"),
+        (one("example.org", "a;b", "rsa.pem"), "mail.dkim.selector: \"a;b\" is no name of DNS"),
+        ("[mail.dkim]\nselecter = \"a\"\n".to_owned(), "relay.toml:5:1: unknown field `selecter`"),
+        ("dkim = 7\n".to_owned(), "expected a table or a list of tables"),
+        (format!("[[mail.dkim]]\n{}", key("example.org", "a", "rsa.pem")).repeat(2), "is there twice"),
+        (
+            (0..5)
+                .map(|n| format!("[[mail.dkim]]\n{}", key("example.org", &format!("s{n}"), "rsa.pem")))
+                .collect(),
+            "5 keys; 4 at most",
+        ),
+    ];
+    for (text, wanted) in table {
+        let said = says(&scratch, &text);
+        match wanted {
+            "" => assert!(said.is_empty(), "{text}: {said:?}"),
+            wanted => assert!(said.iter().any(|line| line.contains(wanted)), "{text}: {said:?}"),
+        }
+        assert!(!said.concat().contains("MII"), "nothing of the key: {said:?}");
+    }
+}
+
+#[test]
+fn the_record_of_a_key_is_printed_for_dns() {
+    let scratch = Scratch::new();
+    fs::write(scratch.join("rsa.pem"), include_str!("keys/rsa-2048.pem")).unwrap();
+    let run = |text: &str| {
+        let path = scratch.join("relay.toml");
+        fs::write(&path, format!("webhook_keys = [\"{KEY}\"]\n[mail]\nsender = \"a@example.org\"\n{text}"))
+            .unwrap();
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_alert-relay"));
+        let output = command.args(["dkim-record", "--config"]).arg(path).env_clear().output().unwrap();
+        (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+    };
+    let (code, said) = run("[mail.dkim]\nselector = \"r1\"\nkey_file = \"rsa.pem\"\n");
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.starts_with("r1._domainkey.example.org. 3600 IN TXT ( \"v=DKIM1; k=rsa; p=MII"), "{said}");
+    let (code, said) = run("");
+    assert_eq!(
+        (code, said.as_str()),
+        (Some(1), "alert-relay: mails are not signed: mail.dkim names no key\n")
+    );
 }
