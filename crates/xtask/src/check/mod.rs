@@ -27,7 +27,7 @@ const CORE: [&str; 6] = [
 /// One check: its name and what it does.
 type Check = (&'static str, fn(&Paths) -> Result<()>);
 
-const CHECKS: [Check; 17] = [
+const CHECKS: [Check; 18] = [
     ("set-up", setup),
     ("format", |paths| cargo(paths, &["fmt", "--all", "--check"])),
     ("tidy", tidy::check),
@@ -53,6 +53,22 @@ const CHECKS: [Check; 17] = [
             tests
         });
         postgres::with(paths, postgres::Sync::Off, &mut commands)
+    }),
+    ("relay and a mail server", |paths| {
+        let mut tests = build::cargo(paths);
+        tests.args([
+            "test",
+            "--locked",
+            "--quiet",
+            "-p",
+            "alert-relay",
+            "--test",
+            "delivery",
+            "--",
+            "--ignored",
+        ]);
+        let tests = tests.env("ALERT_RELAY_TEST_MAIL", setup::mail_server(paths)?);
+        step::shown("alert-relay's mails through a whole mail server", tests.env("PYTHON", paths.python()))
     }),
     ("build", build::all),
     ("test filters", build::test_filters),
@@ -98,10 +114,11 @@ fn summary(took: &[(&str, Duration)], all: Duration, failed: Option<&str>) {
     step::print(&format!("{:<24} {:>7.1} s", "all", all.as_secs_f64()));
 }
 
-/// What the demo needs, and the two tools that only the checks use.
+/// What the demo needs, and what only the checks use.
 fn setup(paths: &Paths) -> Result<()> {
     setup::all(paths)?;
     setup::postgres(paths)?;
+    setup::mail_server(paths)?;
     for component in ["rustfmt", "clippy"] {
         let tool = if component == "clippy" { "clippy" } else { "fmt" };
         if step::output(build::cargo(paths).args([tool, "--version"])).is_ok() {
