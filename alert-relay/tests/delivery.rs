@@ -203,8 +203,9 @@ async fn mails_of_each_kind_pass_a_whole_server_and_a_strict_reader() {
     let hostile = &read[6];
     for part in ["text", "html"] {
         let part = text(hostile, part);
-        assert!(!part.contains("<img") && !part.contains("//evil.example") && !part.contains('\u{202e}'));
+        assert!(!part.contains("//evil.example") && !part.contains('\u{202e}'));
     }
+    assert!(!text(hostile, "html").contains("<img"));
     assert!(subject(hostile).starts_with("Security Alert: x"), "{}", subject(hostile));
 }
 
@@ -306,11 +307,11 @@ async fn a_malformed_mail_is_found_out() {
         ("a date that is none", whole.replacen("\r\nDate: ", "\r\nDate: soon\r\nX-Date: ", 1), "Date"),
         ("two senders", whole.replacen("\r\nFrom: ", "\r\nFrom: b@example.org, ", 1), "From"),
         ("blind copy", format!("Bcc: x@example.org\r\n{whole}"), "a header Bcc"),
-        ("no header", format!("Subject\r\n{whole}"), "HeaderBodySeparator"),
+        ("no header", format!("Subject\r\n{whole}"), "MissingHeaderBodySeparator"),
         ("cut off", whole.replacen(&format!("--{boundary}--"), "", 1), "oundary"),
         ("one mark more", whole.replacen("What to do", &format!("\r\n--{boundary}\r\n"), 1), ""),
         ("broken quoting", whole.replacen("What to do", "What=zz to do", 1), "not quoted-printable"),
-        ("no UTF-8", whole.replacen("What to do", "What =FF to do", 1), "can't decode"),
+        ("no UTF-8", whole.replacen("What to do", "What =FF to do", 1), "UnicodeDecodeError"),
         ("another charset", whole.replacen("utf-8", "utf-7", 3).replacen("utf-7", "utf-8", 1), ""),
         (
             "an answer to nothing",

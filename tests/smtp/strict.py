@@ -130,7 +130,7 @@ def main():
             with open(name, "rb") as file:
                 told.append(read(file.read(), known))
         except (Wrong, UnicodeError, email.errors.MessageError, email.errors.MessageDefect) as error:
-            sys.exit(f"{name}: {error!r}")
+            sys.exit(f"{name}: {type(error).__name__}: {error}")
     print(json.dumps(told))
 
 

@@ -194,13 +194,22 @@ fn threats(incident: &Incident) -> Vec<ThreatLine> {
         .into_iter()
         .take(THREATS)
         .map(|threat| ThreatLine {
-            rule: clean(&threat.rule, MAX_VALUE_CHARS),
+            rule: name(&threat.rule),
             summary: show(&threat.summary, MAX_VALUE_CHARS),
             severity: threat.severity,
-            tags: clean(&threat.tags.join(", "), MAX_VALUE_CHARS),
+            tags: name(&threat.tags.join(", ")),
             count: threat.count,
         })
         .collect()
+}
+
+/// Names of rules and tags as they stand, dots too, so that they can be looked up; what is none is made harmless.
+fn name(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-: ,".contains(c);
+    match text.chars().all(is_plain) && !text.starts_with("www.") {
+        true => clean(text, MAX_VALUE_CHARS),
+        false => show(text, MAX_VALUE_CHARS),
+    }
 }
 
 /// Facts of one request; none of its text.
@@ -214,7 +223,7 @@ fn request(event: &Event) -> Vec<(&'static str, String)> {
         facts.push(("Size", size(event)));
     }
     if let Some(finding) = worst(event) {
-        let mut place = clean(&finding.rule, MAX_VALUE_CHARS);
+        let mut place = name(&finding.rule);
         if let Some(location) = &finding.location
             && !location.place.is_empty()
         {
