@@ -143,7 +143,8 @@ impl Mailer {
     /// With this recipient's own link in place of what stands for it.
     fn with_link(&self, letter: &Letter, recipient: &str, created_ms: u64) -> Letter {
         let mut letter = letter.clone();
-        let link = letter.incident.parse().ok().map(|id| Link::new(id, recipient, created_ms));
+        let of = letter.covers.as_ref().map(|covers| covers.message);
+        let link = letter.incident.parse().ok().map(|id| Link::new(id, of, recipient, created_ms));
         if let Some(url) = link.and_then(|link| link.url(&self.public_url, &self.keys)) {
             let stands = acknowledge::placeholder(&letter.incident);
             letter.text = letter.text.replace(&stands, &url);

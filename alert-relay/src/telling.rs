@@ -3,7 +3,10 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use wire::EventId;
+
 use crate::{
+    acknowledge::{Covers, MessageName},
     alert::{self, Extra, Letter, chart, clean::show, digest::Digest},
     clock::now_ms,
     config::{Config, Target},
@@ -19,6 +22,8 @@ const ROUNDS: usize = 16;
 const GROUPS: usize = 32;
 /// Events read to compose a message.
 const EVENTS: usize = 20;
+/// Most incidents that the link of one message acknowledges.
+const COVERED: usize = 200;
 /// Longest name of a caller in a note, in characters.
 const MAX_CLIENT_CHARS: usize = 60;
 const DAY_MS: u64 = 86_400_000;
@@ -37,6 +42,7 @@ struct Material {
     incidents: u64,
     clients: u64,
     others: Vec<Incident>,
+    covered: Vec<EventId>,
     hours: chart::Hours,
 }
 
@@ -88,8 +94,9 @@ async fn tell(config: &Config, store: &Store, now: u64) -> Result<(), StoreError
                 let Some(lead) = store::get_incident(db, group.lead)? else { continue };
                 let events = store::events_of(db, lead.id, EVENTS)?;
                 let (incidents, clients, others) = store::group_members(db, &group)?;
+                let covered = store::group_incidents(db, &group, COVERED)?;
                 let hours = store::hours_of(db, lead.id, now)?;
-                materials.push(Material { group, lead, events, incidents, clients, others, hours });
+                materials.push(Material { group, lead, events, incidents, clients, others, covered, hours });
             }
             Ok(materials)
         })
@@ -118,7 +125,7 @@ fn letter(config: &Config, material: &Material) -> Letter {
     shown.notify.count = lead.count.saturating_sub(group.pending);
     let domain = &config.mail.message_id_domain;
     let extra = Extra {
-        notes: notes(material),
+        notes: notes(config, material),
         hours: Some(material.hours),
         acknowledge: !config.webhook_keys.is_empty(),
         templates: config.mail.templates.clone(),
@@ -128,11 +135,15 @@ fn letter(config: &Config, material: &Material) -> Letter {
     let message_id = |sequence: u64| format!("<alert-{}.{sequence}@{domain}>", group.id);
     letter.message_id = message_id(group.sequence);
     letter.in_reply_to = (group.sequence > 0).then(|| message_id(0));
+    if material.covered.len() > 1 {
+        let message = MessageName { group: group.id, sequence: group.sequence };
+        letter.covers = Some(Covers { message, incidents: material.covered.clone() });
+    }
     letter
 }
 
 /// What a message says beside what it tells of its incident. Values from outside are made harmless here.
-fn notes(material: &Material) -> Vec<String> {
+fn notes(config: &Config, material: &Material) -> Vec<String> {
     let Material { group, incidents, clients, others, .. } = material;
     let mut notes = Vec::new();
     if group.place == OVERFLOW {
@@ -161,6 +172,10 @@ fn notes(material: &Material) -> Vec<String> {
             })
             .collect();
         notes.push(format!("Among the others: {}.", others.join(", ")));
+    }
+    let covered = material.covered.len() as u64;
+    if *incidents > covered && !config.webhook_keys.is_empty() {
+        notes.push(format!("The link to acknowledge is for the worst {covered} of them."));
     }
     notes
 }

@@ -11,7 +11,11 @@
 
 mod common;
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use common::{
     Scratch,
@@ -129,7 +133,7 @@ fn subject(mail: &Value) -> &str {
 }
 
 /// Both signatures hold, and neither does when one byte is another.
-fn holds_its_signatures(scratch: &Scratch, mail: &PathBuf, zone: &PathBuf) {
+fn holds_its_signatures(scratch: &Scratch, mail: &Path, zone: &Path) {
     let said = signatures(mail, zone);
     let results: Vec<_> = said.iter().map(|one| (text(one, "algorithm"), text(one, "result"))).collect();
     assert_eq!(results, [("rsa-sha256", "pass"), ("ed25519-sha256", "pass")], "{said:#?}");

@@ -77,6 +77,7 @@ impl Digest<'_> {
             message_id: format!("<{id}@{domain}>"),
             in_reply_to: None,
             severity: Severity::Low,
+            covers: None,
             incident: id,
         }
     }

@@ -21,6 +21,7 @@ use wire::{
 pub(crate) use self::report::{Kind, Report};
 use self::story::{Occasion, Story};
 use crate::{
+    acknowledge::Covers,
     config::Alerts,
     incident::{Incident, Key, UNKNOWN_CLIENT},
     store::StoredEvent,
@@ -46,6 +47,9 @@ pub(crate) struct Letter {
     /// The same for machines.
     #[serde(default)]
     pub(crate) report: Report,
+    /// What its link acknowledges, if that is more than the incident.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) covers: Option<Covers>,
 }
 
 /// The mail of an incident as it stands, told with its latest events (newest first).
@@ -89,6 +93,7 @@ pub(crate) fn notice_letter(id: EventId, title: &str, lead: &str, public_url: &s
         severity: Severity::High,
         incident: String::new(),
         report: Report { title, lead, link, ..Report::default() },
+        covers: None,
     }
 }
 
@@ -117,6 +122,7 @@ fn letter(
         severity: incident.severity,
         incident: incident.id.to_string(),
         subject: own.subject.unwrap_or(story.subject),
+        covers: None,
     }
 }
 

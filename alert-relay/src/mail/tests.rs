@@ -13,6 +13,7 @@ fn letter() -> Letter {
         severity: Severity::High,
         incident: "1".to_owned(),
         report: crate::alert::Report::default(),
+        covers: None,
     }
 }
 

@@ -320,14 +320,16 @@ pub(crate) use decisions::{Decided, NewDecision, Reader, StoredDecision, decisio
 pub(crate) use examine::{Finding, begin_new_life, copy_whole, examine};
 pub(crate) use groups::{
     AlertGroup, ESCALATION, OVERFLOW, accounts, digest_is_due, digest_is_first, due as due_groups,
-    members as group_members, timers_are_due, waiting,
+    incidents_of as group_incidents, members as group_members, timers_are_due, waiting,
 };
 pub(crate) use incidents::{
     Relation, due as due_incidents, events_of, get as get_incident, hours_of, quiet as quiet_incidents,
     related, timeline_of,
 };
 pub(crate) use lock::take as lock_file;
-pub(crate) use read::{due_channels, events_after, incident_page, notifications_of, outbox_state};
+pub(crate) use read::{
+    due_channels, events_after, incident_page, message_of, notifications_of, outbox_state,
+};
 use readers::Readers;
 pub(crate) use search::{EventFilter, event_page, search_lag};
 pub(crate) use silences::{NewSilence, StoredSilence, silences};

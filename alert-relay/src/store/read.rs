@@ -171,6 +171,12 @@ pub(crate) fn notifications_of(db: &Db, incident: EventId) -> Result<Vec<Deliver
     )
 }
 
+/// The content of a group's message, as JSON.
+pub(crate) fn message_of(db: &Db, group: EventId, sequence: u64) -> Result<Option<String>, DbError> {
+    let sql = "SELECT message FROM notifications WHERE incident = ?1 AND sequence = ?2";
+    db.query_opt(sql, &[group.into(), sequence.into()], |row| row.text(0))
+}
+
 /// How the outbox stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct OutboxState {

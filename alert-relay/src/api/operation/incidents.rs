@@ -150,6 +150,11 @@ const SEALED: &[Parameter] = &[
         description: "When the link ends, Unix seconds",
         schema: r#"{"type":"integer","minimum":0}"#,
     },
+    Parameter {
+        name: "of",
+        description: "The message, where it stands for several incidents",
+        schema: r#"{"type":"string"}"#,
+    },
     Parameter { name: "seal", description: "Its seal", schema: r#"{"type":"string"}"# },
     Parameter { name: "to", description: "Whom the mail was for", schema: r#"{"type":"string"}"# },
 ];
@@ -176,7 +181,7 @@ pub(super) const ACKNOWLEDGE_BY_MAIL: Spec = Spec {
     id: "acknowledgeByMail",
     method: "post",
     path: "/acknowledge/{id}",
-    summary: "Acknowledges an incident for whom the mail was for",
+    summary: "Acknowledges what a mail was about for whom it was for",
     access: Access::Open,
     query: SEALED,
     responses: &SEALED_ANSWERS,

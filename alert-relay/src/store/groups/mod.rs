@@ -183,6 +183,16 @@ pub(crate) fn members(db: &Db, group: &AlertGroup) -> Result<(u64, u64, Vec<Inci
     Ok((incidents, clients, others))
 }
 
+/// The incidents of a group, the one its next message is about first, then the worst.
+pub(crate) fn incidents_of(db: &Db, group: &AlertGroup, limit: usize) -> Result<Vec<EventId>, DbError> {
+    db.query(
+        "SELECT id FROM group_members JOIN incidents ON id = incident WHERE alert_group = ?1 \
+         ORDER BY CASE WHEN id = ?2 THEN 0 ELSE 1 END, severity DESC, last_ms DESC LIMIT ?3",
+        &[group.id.into(), group.lead.into(), limit.into()],
+        |row| row.id(0),
+    )
+}
+
 /// Whether somebody is to be reminded, or somebody else told.
 pub(crate) fn timers_are_due(db: &Db, now_ms: u64) -> Result<bool, DbError> {
     let sql = "SELECT 1 WHERE EXISTS (SELECT 1 FROM alert_groups WHERE repeat_ms <= ?1) \
