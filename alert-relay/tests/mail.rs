@@ -621,13 +621,16 @@ fn get_status(scratch: &Scratch) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_test_alert_says_which_step_failed_and_what_to_do() {
-    let cases: [(Stage, Fault, &str, &str); 8] = [
+    let cases: [(Stage, Fault, &str, &str); 11] = [
         (Stage::Connect, Fault::Reply("554 5.7.1 go away"), "connect", "does not want to talk"),
         (Stage::Ehlo, Fault::Drop, "connect", "No conversation"),
         (Stage::Auth, Fault::Reply("535 5.7.8 bad credentials"), "log in", "smtp.username"),
         (Stage::Mail, Fault::Reply("550 5.7.1 not you"), "MAIL FROM", "mail.sender"),
         (Stage::Rcpt, Fault::Reply("550 5.1.1 no such user"), "RCPT TO", "Look at the address"),
-        (Stage::Data, Fault::Reply("451 4.3.0 not now"), "DATA", "took sender and recipient"),
+        (Stage::Rcpt, Fault::Reply("450 4.2.0 greylisted"), "RCPT TO", "greylisting"),
+        (Stage::Data, Fault::Reply("451 4.3.0 not now"), "DATA", "not now"),
+        (Stage::Data, Fault::Reply("554 5.5.1 no valid recipients"), "DATA", "took sender and recipient"),
+        (Stage::Message, Fault::Reply("552 5.3.4 too big"), "hand over", "larger than the server takes"),
         (Stage::Message, Fault::Reply("554 5.7.1 spam"), "hand over", "had the whole mail"),
         (Stage::Message, Fault::Stall, "after DATA", "no answer within"),
     ];
@@ -683,5 +686,52 @@ async fn a_test_alert_says_which_step_failed_and_what_to_do() {
             tokio::task::spawn_blocking(move || by_hand(&scratch, &["test-alert"])).await.unwrap();
         assert_eq!(code, Some(1), "{says}");
         assert!(says.contains(&format!("FAILED  {step}")) && says.contains(advice), "{says}");
+    }
+}
+
+/// A server's acceptor whose certificate is for this name and until this year, and the certificate.
+fn acceptor(name: &str, until: i32) -> (TlsAcceptor, String) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+    (params.not_before, params.not_after) =
+        (rcgen::date_time_ymd(2020, 1, 1), rcgen::date_time_ymd(until, 1, 1));
+    let cert = params.self_signed(&key).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.der().clone()], PrivatePkcs8KeyDer::from(key.serialize_der()).into())
+        .unwrap();
+    (TlsAcceptor::from(Arc::new(config)), cert.pem())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_test_alert_says_what_is_wrong_with_a_certificate() {
+    let (expired, of_other) = (acceptor("localhost", 2021), acceptor("mail.example.org", 2999));
+    let unknown = acceptor("localhost", 2999);
+    let none = (Encryption::None, String::new());
+    for (encryption, pem, advice) in [
+        (Encryption::StartTls(expired.0.clone()), &expired.1, "out of date"),
+        (Encryption::Implicit(expired.0), &expired.1, "out of date"),
+        (Encryption::StartTls(of_other.0.clone()), &of_other.1, "for another name"),
+        (Encryption::Implicit(of_other.0), &of_other.1, "for another name"),
+        (Encryption::StartTls(unknown.0.clone()), &none.1, "Nobody that this machine trusts"),
+        (Encryption::Implicit(unknown.0), &none.1, "Nobody that this machine trusts"),
+        (none.0, &unknown.1, "offers no encryption"),
+    ] {
+        let scratch = Scratch::new();
+        let word = if matches!(encryption, Encryption::Implicit(_)) { "implicit" } else { "starttls" };
+        let smtp = Smtp::with(encryption, |_, _, _| None).await;
+        let mut more = format!("tls = \"{word}\"\n");
+        if !pem.is_empty() {
+            fs::write(scratch.join("ca.pem"), pem).unwrap();
+            more.push_str("ca_file = \"ca.pem\"\n");
+        }
+        fs::write(scratch.join("relay.toml"), common::toml(&scratch, &smtp.toml(ONE, &more))).unwrap();
+        let (code, says) =
+            tokio::task::spawn_blocking(move || by_hand(&scratch, &["test-alert"])).await.unwrap();
+        assert_eq!(code, Some(1), "{says}");
+        assert!(says.contains("FAILED") && says.contains(advice), "{word}, {advice}: {says}");
+        assert_eq!(smtp.reached(Stage::Mail), 0);
     }
 }

@@ -42,7 +42,7 @@ pub(super) fn html(hours: &Hours, severity: Severity) -> String {
             let _ = write!(
                 out,
                 "<table role=\"presentation\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\"><tr>\
-                 <td height=\"{height}\" bgcolor=\"{colour}\" style=\"height:{height}px;line-height:1px;\
+                 <td class=\"bar\" height=\"{height}\" bgcolor=\"{colour}\" style=\"height:{height}px;line-height:1px;\
                  font-size:1px;background:{colour};border-radius:2px 2px 0 0\">&nbsp;</td></tr></table>"
             );
         }

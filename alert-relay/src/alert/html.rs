@@ -16,7 +16,7 @@ const STYLE: &str = "\
 .value{padding-top:0!important;border:0!important}}\
 @media (prefers-color-scheme:dark){.page{background:#101418!important}.card{background:#1a2027!important;\
 border-color:#303943!important}.ink,.value,h1,h2{color:#e6eaee!important}.soft,.name{color:#9aa7b4!important}\
-.name,.value{border-color:#303943!important}a.button{color:#ffffff!important}}";
+.name,.value{border-color:#303943!important}a.button{color:#ffffff!important}.bar{background:#e8697f!important}}";
 
 const FONT: &str = "font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif";
 const MONO: &str = "font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:13px";
@@ -87,9 +87,9 @@ fn head(out: &mut String, story: &Story) {
          <tr><td class=\"pad\" style=\"padding:20px 24px 24px\">\
          <h1 style=\"margin:0 0 8px;font-size:21px;line-height:1.3;color:#1b2733\">{title}</h1>\
          <p class=\"ink\" style=\"margin:0 0 16px;color:#1b2733\">{lead}</p>\
-         <p style=\"margin:0 0 20px\"><a class=\"button\" href=\"{link}\" style=\"display:inline-block;\
-         background:{colour};color:#ffffff;text-decoration:none;font-weight:600;padding:10px 18px;\
-         border-radius:6px\">Open the incident</a>{acknowledge}</p>",
+         <p style=\"margin:0 0 12px\"><a class=\"button\" href=\"{link}\" style=\"display:inline-block;\
+         background:{colour};color:#ffffff;text-decoration:none;font-weight:600;padding:11px 20px;\
+         margin:0 8px 8px 0;border-radius:6px\">Open the incident</a>{acknowledge}</p>",
         level = story.severity.as_str().to_uppercase(),
         title = escape(&story.title),
         lead = escape(&story.lead),
@@ -98,7 +98,7 @@ fn head(out: &mut String, story: &Story) {
             None => String::new(),
             Some(link) => format!(
                 " <a class=\"ink\" href=\"{}\" style=\"display:inline-block;color:#1b2733;text-decoration:none;\
-                 font-weight:600;padding:9px 17px;margin-left:6px;border:1px solid #9aa7b4;border-radius:6px\">\
+                 font-weight:600;padding:10px 19px;margin:0 0 8px;border:1px solid #9aa7b4;border-radius:6px\">\
                  Acknowledge</a>",
                 escape(link)
             ),

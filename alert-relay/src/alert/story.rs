@@ -12,7 +12,7 @@ use super::{
 use crate::{
     acknowledge::placeholder,
     clock::Civil,
-    incident::{Incident, UNKNOWN_CLIENT, worst},
+    incident::{Incident, UNKNOWN_CLIENT, score, worst},
     store::StoredEvent,
 };
 
@@ -154,21 +154,35 @@ fn facts(
     model: &str,
     level: &str,
 ) -> Vec<(&'static str, String)> {
-    let mut facts = vec![
-        ("Model", model.to_owned()),
-        ("Severity", level.to_owned()),
-        ("First seen", Civil::of(incident.first_ms).human()),
-        ("Last seen", Civil::of(incident.last_ms).human()),
-        ("Events", format!("{} ({} refused)", incident.count, incident.refused)),
-    ];
+    // Who, how much, how bad and why; then the rest.
+    let mut facts = Vec::new();
+    if let Some(event) = events.first().map(|stored| &stored.event) {
+        facts.push(("Client", client(event)));
+    }
+    facts.push(("Model", model.to_owned()));
+    facts.push(("Events", format!("{} ({} refused)", incident.count, incident.refused)));
+    facts.push(("Severity", level.to_owned()));
+    facts.push(("Incident score", why(incident)));
     let score = events.iter().map(|stored| stored.event.score).max();
     if let Some(score) = score {
         facts.push(("Highest score", score.to_string()));
     }
-    if let Some(event) = events.first().map(|stored| &stored.event) {
-        facts.push(("Client", client(event)));
-    }
+    facts.push(("First seen", Civil::of(incident.first_ms).human()));
+    facts.push(("Last seen", Civil::of(incident.last_ms).human()));
     facts
+}
+
+/// The score as of the latest event, and its factors that count, the strongest first.
+fn why(incident: &Incident) -> String {
+    let mut factors = score::factors(incident, incident.updated_ms);
+    let total = score::thousandths(&factors);
+    factors.sort_by(|a, b| (b.value * b.weight).total_cmp(&(a.value * a.weight)));
+    let named: Vec<String> = factors
+        .iter()
+        .filter(|factor| factor.value * factor.weight >= 0.01)
+        .map(|factor| format!("{} {:.2}", factor.name, factor.value * factor.weight))
+        .collect();
+    format!("{}.{:03} of 1: {}", total / 1000, total % 1000, named.join(", "))
 }
 
 fn client(event: &Event) -> String {

@@ -9,6 +9,22 @@ pub(super) fn advice(step: Step, said: &str) -> &'static str {
         Step::Name => {
             "The server's name could not be found. Look at smtp.server for a slip of the pen, and at this machine's DNS."
         }
+        Step::Connect | Step::StartTls if has(&["expired", "Expired", "NotValidYet", "not valid yet"]) => {
+            "The server's certificate is out of date, or this machine's clock is wrong. Renew the one or set the other."
+        }
+        Step::Connect | Step::StartTls if has(&["not valid for name", "NotValidForName"]) => {
+            "The certificate is for another name. Write into smtp.server the name that stands in the certificate, or have the \
+             server get one for the name you use."
+        }
+        Step::Connect | Step::StartTls if has(&["UnknownIssuer", "CaUsedAsEndEntity"]) => {
+            "Nobody that this machine trusts vouches for the certificate. If the server has an authority of its own, name it \
+             in smtp.ca_file."
+        }
+        Step::Connect | Step::StartTls
+            if has(&["CertificateRequired", "HandshakeFailure", "BadCertificate"]) =>
+        {
+            "The server wants a certificate of ours, or another one: look at smtp.certificate_file and smtp.key_file."
+        }
         Step::Connect if has(&["refused"]) => {
             "Nothing listens there. Look at smtp.port (587 for starttls, 465 for implicit), and whether the server runs."
         }
@@ -35,6 +51,16 @@ pub(super) fn advice(step: Step, said: &str) -> &'static str {
         Step::LogIn => {
             "The server did not accept who we are. Look at smtp.username and the password or token; some providers want a \
              password made for this application."
+        }
+        Step::Sender | Step::Message | Step::Data if has(&["(552)", "5.3.4"]) => {
+            "The mail is larger than the server takes. Its administrator can raise the limit; templates of your own (mail.templates) \
+             make mails smaller."
+        }
+        Step::Sender | Step::Recipient | Step::Data | Step::Message
+            if has(&["(450)", "(451)", "(452)", "(421)"]) =>
+        {
+            "The server says not now: greylisting, a full mailbox or too much at once. The relay tries again by itself, so \
+             wait some minutes and test again; if it stays so, ask the server's administrator."
         }
         Step::Sender => {
             "The server does not take mail from this sender. Look at mail.sender: may this account send as it?"
