@@ -9,8 +9,9 @@ use crate::{
     acknowledge::{Covers, MessageName},
     alert::{self, Extra, Letter, chart, clean::show, digest::Digest},
     clock::now_ms,
-    config::{Config, Target},
+    config::{Config, Database, Target},
     incident::Incident,
+    logfile,
     store::{self, AlertGroup, ESCALATION, NewNotification, OVERFLOW, Store, StoreError, StoredEvent, Told},
 };
 
@@ -227,12 +228,25 @@ async fn digests(config: &Config, store: &Store, now: u64) -> Result<(), StoreEr
             })
             .await?;
         let Some(found) = found else { continue };
+        // Each relay has a log of its own; this is about that of the one which makes the digest.
+        let head = logfile::head(&config.log);
+        let relay = match &config.database {
+            Database::Sqlite(_) => "",
+            Database::Postgres(shared) => &shared.relay,
+        };
         let notifications = found
             .iter()
             .filter(|(_, accounts, waiting)| !accounts.is_empty() || *waiting > 0)
             .map(|(receiver, accounts, waiting)| {
-                let digest =
-                    Digest { name, receiver, from_ms: from, until_ms: until, accounts, waiting: *waiting };
+                let digest = Digest {
+                    name,
+                    receiver,
+                    from_ms: from,
+                    until_ms: until,
+                    accounts,
+                    waiting: *waiting,
+                    head: head.as_deref().map(|head| (relay, head)),
+                };
                 let letter = digest.letter(&config.public_url, &config.mail.message_id_domain);
                 notification(config, &letter, receiver, None)
             })

@@ -4,7 +4,10 @@ use std::fmt::Write as _;
 
 use wire::Severity;
 
-use super::{Kind, Letter, Report, clean::escape};
+use super::{
+    Kind, Letter, Report,
+    clean::{clean, escape},
+};
 use crate::clock::Civil;
 
 /// What stands in a digest.
@@ -22,6 +25,8 @@ pub(crate) struct Digest<'a> {
     pub(crate) accounts: &'a [(String, String, u64)],
     /// Events that wait to be told now.
     pub(crate) waiting: u64,
+    /// Whose log (the relay's name, empty where there is one relay) stood where when this was written.
+    pub(crate) head: Option<(&'a str, &'a str)>,
 }
 
 /// What an outcome means.
@@ -67,7 +72,14 @@ impl Digest<'_> {
         }
         let link = format!("{public_url}/v1/summary");
         let _ = write!(text, "\nThe numbers of now: {link}\n");
-        let _ = write!(html, "</table><p>The numbers of now: {}</p></body></html>", escape(&link));
+        let _ = write!(html, "</table><p>The numbers of now: {}</p>", escape(&link));
+        if let Some((relay, head)) = self.head {
+            let whose = if relay.is_empty() { String::new() } else { format!(" of {}", clean(relay, 100)) };
+            let says = format!("The log{whose} stood here, for `alert-relay verify KEYFILE --head`:");
+            let _ = write!(text, "\n{says}\n{head}\n");
+            let _ = write!(html, "<p>{}<br><code>{}</code></p>", escape(&says), escape(head));
+        }
+        html.push_str("</body></html>");
         let id = format!("digest-{}-{}-{}", self.name, self.receiver, self.until_ms);
         Letter {
             subject: format!("Security digest: {total} events ({})", self.name),
@@ -80,5 +92,40 @@ impl Digest<'_> {
             covers: None,
             incident: id,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_carries_where_the_log_stood_and_whose_it_is() {
+        let digest = |head| {
+            let accounts = [("told".to_owned(), "jailbreak".to_owned(), 3)];
+            Digest {
+                name: "daily",
+                receiver: "a",
+                from_ms: 0,
+                until_ms: 1,
+                accounts: &accounts,
+                waiting: 0,
+                head,
+            }
+            .letter("https://x", "d")
+        };
+        let one = digest(Some(("", "31:00ff")));
+        assert!(one.text.contains("The log stood here") && one.text.contains("\n31:00ff\n"), "{}", one.text);
+        assert!(
+            one.html.contains("<code>31:00ff</code>") && one.html.ends_with("</body></html>"),
+            "{}",
+            one.html
+        );
+        let many = digest(Some(("relay <2>", "31:00ff")));
+        assert!(
+            many.text.contains("The log of relay <2> stood here") && many.html.contains("relay &lt;2&gt;")
+        );
+        let none = digest(None);
+        assert!(!none.text.contains("verify") && none.html.ends_with("</body></html>"), "{}", none.text);
     }
 }
