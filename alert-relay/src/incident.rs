@@ -13,7 +13,7 @@ use wire::{Category, Event, EventId, EventKind, Finding, Severity, Verdict};
 
 use crate::{clock::millis, config::Alerts};
 
-pub(crate) use state::{Change, News, State};
+pub(crate) use state::{Change, News, RELAY, State};
 
 /// Most different rules an incident remembers; the count goes on.
 const MAX_THREATS: usize = 32;
@@ -120,6 +120,8 @@ pub(crate) struct Incident {
     pub(crate) state_ms: u64,
     /// Who brought it there: a person's name, or `relay`.
     pub(crate) state_by: String,
+    /// The state that was handed on to those who are told.
+    pub(crate) told_state: State,
     /// What its events look like, see [`template`].
     pub(crate) template: u64,
     /// The same for people.
@@ -163,6 +165,7 @@ impl Incident {
             state: State::Open,
             state_ms: now_ms,
             state_by: state::RELAY.to_owned(),
+            told_state: State::Open,
             template: 0,
             label: String::new(),
             confidence: 0,

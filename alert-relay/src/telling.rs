@@ -1,5 +1,7 @@
 //! From incidents to messages in the outbox: hands on what is due, composes what groups have to tell, reminds, escalates,
-//! and sums up in digests. All decisions are made in the store's transactions, so several relays may be at it.
+//! tells how things stand, and sums up in digests. All decisions are made in the store's transactions, so several relays may be at it.
+
+mod standing;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,6 +14,7 @@ use crate::{
     config::{Config, Database, Target},
     incident::Incident,
     logfile,
+    route::Period,
     store::{self, AlertGroup, ESCALATION, NewNotification, OVERFLOW, Store, StoreError, StoredEvent, Told},
 };
 
@@ -27,7 +30,6 @@ const EVENTS: usize = 20;
 const COVERED: usize = 200;
 /// Longest name of a caller in a note, in characters.
 const MAX_CLIENT_CHARS: usize = 60;
-const DAY_MS: u64 = 86_400_000;
 
 /// Tells what is to be told.
 pub(crate) struct Teller {
@@ -64,6 +66,7 @@ impl Teller {
             store.timers().await?;
         }
         tell(config, store, now).await?;
+        standing::tell(config, store, now).await?;
         if now.saturating_sub(self.looked_ms.load(Ordering::Relaxed)) >= 1000 {
             self.looked_ms.store(now, Ordering::Relaxed);
             digests(config, store, now).await?;
@@ -73,6 +76,16 @@ impl Teller {
 }
 
 async fn hand_on(store: &Store, now: u64) -> Result<(), StoreError> {
+    for _ in 0..ROUNDS {
+        let turned = store.read(|db| store::turned_incidents(db, INCIDENTS)).await?;
+        let all = turned.len() < INCIDENTS;
+        if !turned.is_empty() {
+            store.hand_on(turned).await?;
+        }
+        if all {
+            break;
+        }
+    }
     for _ in 0..ROUNDS {
         let due = store.read(move |db| store::due_incidents(db, now, INCIDENTS)).await?;
         let all = due.len() < INCIDENTS;
@@ -112,6 +125,7 @@ async fn tell(config: &Config, store: &Store, now: u64) -> Result<(), StoreError
             sequence: group.sequence,
             pending: group.pending,
             severity: group.severity,
+            state: None,
         };
         store.enqueue(notification(config, &letter, &group.receiver, Some(told))).await?;
     }
@@ -131,16 +145,23 @@ fn letter(config: &Config, material: &Material) -> Letter {
         acknowledge: !config.webhook_keys.is_empty(),
         templates: config.mail.templates.clone(),
     };
-    let mut letter = alert::compose(&shown, events, &extra, &config.public_url, domain);
-    // A thread is a group's, whichever incident its messages are about.
-    let message_id = |sequence: u64| format!("<alert-{}.{sequence}@{domain}>", group.id);
-    letter.message_id = message_id(group.sequence);
-    letter.in_reply_to = (group.sequence > 0).then(|| message_id(0));
+    let mut letter = threaded(alert::compose(&shown, events, &extra, &config.public_url, domain), group, domain);
     if material.covered.len() > 1 {
         let message = MessageName { group: group.id, sequence: group.sequence };
         letter.covers = Some(Covers { message, incidents: material.covered.clone() });
     }
     letter
+}
+
+/// A thread is a group's, whichever incident its messages are about.
+fn threaded(letter: Letter, group: &AlertGroup, domain: &str) -> Letter {
+    let message_id = |sequence: u64| format!("<alert-{}.{sequence}@{domain}>", group.id);
+    Letter {
+        message_id: message_id(group.sequence),
+        in_reply_to: (group.sequence > 0).then(|| message_id(0)),
+        thread: group.id.to_string(),
+        ..letter
+    }
 }
 
 /// What a message says beside what it tells of its incident. Values from outside are made harmless here.
@@ -196,24 +217,10 @@ fn notification(config: &Config, letter: &Letter, receiver: &str, about: Option<
     }
 }
 
-/// When the last day or week ended that a digest is about: its number, and when it began and ended.
-fn last_period(now: u64, offset_ms: u64, length_ms: u64) -> (u64, u64, u64) {
-    let number = now.saturating_sub(offset_ms) / length_ms;
-    let until = number * length_ms + offset_ms;
-    (number, until.saturating_sub(length_ms), until)
-}
-
 async fn digests(config: &Config, store: &Store, now: u64) -> Result<(), StoreError> {
     let policy = &config.alerts.policy;
-    let digest = &policy.digest;
-    let daily = digest.daily.map(|minute| ("daily", minute * 60_000, DAY_MS));
-    // The first of January 1970 was a Thursday: Mondays are four days later.
-    let weekly =
-        digest.weekly.map(|(day, minute)| ("weekly", ((day + 4) % 7) * DAY_MS + minute * 60_000, 7 * DAY_MS));
-    let receivers = if digest.receivers.is_empty() { &policy.root.receivers } else { &digest.receivers };
-    for (name, offset, length) in daily.into_iter().chain(weekly) {
-        let (number, from, until) = last_period(now, offset, length);
-        let asked = receivers.clone();
+    for Period { name, number, from_ms: from, until_ms: until, .. } in policy.digest.periods(now) {
+        let asked = policy.digest_receivers().to_vec();
         let found = store
             .read(move |db| {
                 if !store::digest_is_due(db, name, number)? {
@@ -254,22 +261,4 @@ async fn digests(config: &Config, store: &Store, now: u64) -> Result<(), StoreEr
         store.digest(name, number, notifications).await?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::MOMENT;
-
-    #[test]
-    fn a_digest_is_about_the_last_whole_day_or_week() {
-        let seven = 7 * 3_600_000;
-        let (day, from, until) = last_period(MOMENT, seven, DAY_MS);
-        assert_eq!(crate::clock::iso(until), "2026-11-20T07:00:00.000Z");
-        assert_eq!(until - from, DAY_MS);
-        assert_eq!(last_period(MOMENT + 7 * 3_600_000 + 2000, seven, DAY_MS).0, day + 1);
-        let monday = 4 * DAY_MS + seven;
-        let (_, _, until) = last_period(MOMENT, monday, 7 * DAY_MS);
-        assert_eq!(crate::clock::iso(until), "2026-11-16T07:00:00.000Z", "a Monday");
-    }
 }

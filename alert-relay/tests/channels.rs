@@ -232,6 +232,169 @@ async fn pagerduty_gets_events_of_its_form_under_one_key_an_incident() {
     assert_eq!(events[0]["routing_key"], ROUTING_KEY);
 }
 
+const ACCEPTED: &str = r#"{"status":"success","message":"Event processed","dedup_key":"x"}"#;
+
+fn soc_with_pager(web: &Web) -> String {
+    receiver(&format!(
+        "[[receivers.pagerduty]]\nurl = {:?}\nrouting_key = {ROUTING_KEY:?}\n",
+        web.url("/v2/enqueue")
+    ))
+}
+
+/// Changes an incident.
+async fn change(address: std::net::SocketAddr, id: &str, verb: &str) {
+    let path = format!("/v1/incidents/{id}/{verb}");
+    let headers = [("content-type", "application/json")];
+    let answer = common::client::request(address, "POST", &path, &headers, b"{\"by\":\"ann\"}").await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+}
+
+fn actions(web: &Web) -> Vec<String> {
+    web.posted().iter().map(|posted| posted.json()["event_action"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn pagerduty_follows_an_incident_from_its_trigger_to_its_end_and_on_across_kills() {
+    use common::process::Process;
+    let scratch = Scratch::new();
+    let web = Web::start(|_, _| reply("202 Accepted", "", ACCEPTED)).await;
+    let config =
+        format!("[alerts]\ngroup_wait = \"50ms\"\ngroup_interval = \"300ms\"\n{}", soc_with_pager(&web));
+    let ready = async || {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let mut process = Process::spawn_at(&scratch, port, &config);
+        process.until_ready(&scratch).await;
+        process
+    };
+    let mut expected: Vec<&str> = Vec::new();
+    let mut id = String::new();
+    // A life of one incident, with a relay of its own for each step that is killed after it.
+    for (step, told) in [
+        ("event", "trigger"),
+        ("acknowledge", "acknowledge"),
+        ("event", "trigger"),
+        ("resolve", "resolve"),
+        ("event", "trigger"),
+        ("acknowledge", "acknowledge"),
+        ("resolve", "resolve"),
+        ("reopen", "trigger"),
+    ] {
+        let mut process = ready().await;
+        match step {
+            "event" => drop(post(process.address, &[event("203.0.113.1", "high")]).await),
+            verb => change(process.address, &id, verb).await,
+        }
+        // At once, while it is not told yet, every other time.
+        if expected.len() % 2 == 1 {
+            process.child.kill().unwrap();
+            process.child.wait().unwrap();
+            process = ready().await;
+        }
+        expected.push(told);
+        until(step, || actions(&web).len() >= expected.len()).await;
+        until_sent(&scratch, i64::try_from(expected.len()).unwrap()).await;
+        if id.is_empty() {
+            let list = get(process.address, "/v1/incidents").await.json();
+            list["incidents"][0]["id"].as_str().unwrap().clone_into(&mut id);
+        }
+        process.child.kill().unwrap();
+        process.child.wait().unwrap();
+    }
+    // Nothing more comes of it.
+    let mut process = ready().await;
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    process.child.kill().unwrap();
+    process.child.wait().unwrap();
+    assert_eq!(actions(&web), expected);
+    let events: Vec<Value> = web.posted().iter().map(common::http::Posted::json).collect();
+    events.iter().for_each(pagerduty);
+    assert!(events.iter().all(|event| event["dedup_key"] == events[0]["dedup_key"]), "{events:?}");
+    assert_eq!(scratch.count("SELECT COUNT(*) FROM incidents"), 1);
+}
+
+#[tokio::test]
+async fn who_was_told_is_told_once_how_it_stands_each_by_its_channels() {
+    let scratch = Scratch::new();
+    let (web, smtp) = (Web::start(ok).await, Smtp::start().await);
+    let targets = format!(
+        "[[receivers]]\nname = \"soc\"\nemail = [\"soc@example.org\"]\n\
+         [[receivers.webhook]]\nurl = {:?}\nkey = {WEBHOOK_KEY:?}\n\
+         [[receivers.file]]\npath = \"alerts.ocsf\"\nformat = \"ocsf\"\n\
+         [[receivers]]\nname = \"all\"\nsend_resolved = true\nemail = [\"all@example.org\"]\n\
+         [[receivers]]\nname = \"none\"\nsend_resolved = false\n[[receivers.file]]\npath = \"none.jsonl\"\n\
+         [[receivers]]\nname = \"other\"\n[[receivers.file]]\npath = \"other.jsonl\"\n\
+         [[routes]]\nmatch = [\"model=other\"]\nreceivers = [\"other\"]\n",
+        web.url("/")
+    );
+    let alerts = "[alerts]\ngroup_wait = \"50ms\"\ngroup_interval = \"100ms\"\nreceivers = [\"soc\", \"all\", \"none\"]\n";
+    let relay = start(&scratch, &format!("{alerts}{}{targets}", smtp.toml(&[], ""))).await;
+    post(relay.address(), &[event("203.0.113.1", "high")]).await;
+    until_sent(&scratch, 5).await;
+    let list = get(relay.address(), "/v1/incidents").await.json();
+    let id = list["incidents"][0]["id"].as_str().unwrap();
+    let mut sent = 5;
+    for verb in ["acknowledge", "resolve", "reopen"] {
+        change(relay.address(), id, verb).await;
+        // The webhook and the OCSF file of one receiver, the mail of another.
+        sent += 3;
+        until_sent(&scratch, sent).await;
+    }
+    // What is so already is no news.
+    change(relay.address(), id, "reopen").await;
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    relay.shut_down().await;
+    assert_eq!(scratch.count("SELECT COUNT(*) FROM outbox"), sent);
+    let types: Vec<Value> = web.posted().iter().map(|posted| posted.json()["type"].clone()).collect();
+    assert_eq!(types, ["incident.opened", "incident.acknowledged", "incident.resolved", "incident.reopened"]);
+    let last = web.posted()[2].json();
+    assert!(last["data"]["report"]["lead"].as_str().unwrap().starts_with("Resolved, by ann."), "{last}");
+    assert_eq!(last["data"]["incident"], id);
+    let findings: Vec<Value> = fs::read_to_string(scratch.join("alerts.ocsf"))
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    findings.iter().for_each(assert_ocsf);
+    let stands: Vec<(u64, u64)> = findings
+        .iter()
+        .map(|it| (it["activity_id"].as_u64().unwrap(), it["status_id"].as_u64().unwrap()))
+        .collect();
+    assert_eq!(stands, [(1, 1), (2, 2), (3, 4), (2, 1)], "create, in progress, close, again");
+    assert!(findings.iter().all(|it| it["finding_info"]["uid"] == findings[0]["finding_info"]["uid"]));
+    let to = |who: &str| smtp.received().iter().filter(|mail| mail.to.concat().contains(who)).count();
+    assert_eq!((to("soc@"), to("all@")), (1, 4));
+    assert_eq!(fs::read_to_string(scratch.join("none.jsonl")).unwrap().lines().count(), 1);
+    assert!(!scratch.join("other.jsonl").exists());
+}
+
+#[tokio::test]
+async fn a_campaign_that_ends_is_one_resolve_and_comes_after_what_waits() {
+    let scratch = Scratch::new();
+    // Away for the first tries: the end must not overtake the beginning.
+    let web = Web::start(|before, _| match before {
+        0..=2 => reply("503 Service Unavailable", "retry-after: 1\r\n", "later"),
+        _ => reply("202 Accepted", "", ACCEPTED),
+    })
+    .await;
+    let alerts = "[alerts]\ngroup_wait = \"400ms\"\ngroup_interval = \"200ms\"\nincident_window = \"2s\"\n\
+                  group_by = [\"category\"]\n";
+    let relay = start(&scratch, &format!("{alerts}{}", soc_with_pager(&web))).await;
+    let events: Vec<Value> =
+        (0..1000).map(|n| event(&format!("198.51.{}.{}", n / 250, n % 250), "high")).collect();
+    for batch in events.chunks(250) {
+        assert_eq!(post(relay.address(), batch).await.status, 202);
+    }
+    let open = "SELECT COUNT(*) FROM incidents WHERE state <> 'resolved'";
+    until("all are over", || scratch.count(open) == 0).await;
+    until("the end is told", || actions(&web).iter().any(|action| action == "resolve")).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    relay.shut_down().await;
+    assert_eq!(scratch.count("SELECT COUNT(*) FROM incidents"), 1000);
+    let told = actions(&web);
+    assert_eq!(told.iter().filter(|action| *action == "resolve").count(), 1, "{told:?}");
+    assert_eq!(told.last().map(String::as_str), Some("resolve"), "{told:?}");
+}
+
 /// A certificate for localhost, as a server's acceptor and as PEM to trust.
 fn certificate() -> (TlsAcceptor, String) {
     let CertifiedKey { cert, signing_key } =

@@ -91,6 +91,7 @@ impl Digest<'_> {
             severity: Severity::Low,
             covers: None,
             incident: id,
+            thread: String::new(),
         }
     }
 }

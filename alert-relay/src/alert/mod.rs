@@ -23,7 +23,7 @@ use self::story::{Occasion, Story};
 use crate::{
     acknowledge::Covers,
     config::Alerts,
-    incident::{Incident, Key, UNKNOWN_CLIENT},
+    incident::{Incident, Key, State, UNKNOWN_CLIENT},
     store::StoredEvent,
 };
 
@@ -44,6 +44,9 @@ pub(crate) struct Letter {
     pub(crate) severity: Severity,
     /// The incident's id.
     pub(crate) incident: String,
+    /// What all messages to a receiver about the same share; empty if there is nothing of that kind.
+    #[serde(default)]
+    pub(crate) thread: String,
     /// The same for machines.
     #[serde(default)]
     pub(crate) report: Report,
@@ -61,6 +64,17 @@ pub(crate) fn compose(
     domain: &str,
 ) -> Letter {
     letter(incident, events, extra, public_url, domain, Occasion::Incident)
+}
+
+/// That an incident's state has changed, and by whom.
+pub(crate) fn compose_state(
+    (incident, to, by): (&Incident, State, &str),
+    events: &[StoredEvent],
+    extra: &Extra,
+    public_url: &str,
+    domain: &str,
+) -> Letter {
+    letter(incident, events, extra, public_url, domain, Occasion::State(to, by))
 }
 
 /// What a mail has beside the incident.
@@ -92,6 +106,7 @@ pub(crate) fn notice_letter(id: EventId, title: &str, lead: &str, public_url: &s
         in_reply_to: None,
         severity: Severity::High,
         incident: String::new(),
+        thread: String::new(),
         report: Report { title, lead, link, ..Report::default() },
         covers: None,
     }
@@ -103,7 +118,7 @@ fn letter(
     extra: &Extra,
     public_url: &str,
     domain: &str,
-    occasion: Occasion,
+    occasion: Occasion<'_>,
 ) -> Letter {
     let mut story = Story::of(incident, events, extra, public_url, occasion);
     for note in &extra.notes {
@@ -121,6 +136,7 @@ fn letter(
         in_reply_to: (sequence > 0).then(|| message_id(0)),
         severity: incident.severity,
         incident: incident.id.to_string(),
+        thread: String::new(),
         subject: own.subject.unwrap_or(story.subject),
         covers: None,
     }

@@ -32,6 +32,9 @@ pub(crate) enum Kind {
     /// It is over.
     #[serde(rename = "incident.resolved")]
     Resolved,
+    /// It is not over, or nobody is at it any more.
+    #[serde(rename = "incident.reopened")]
+    Reopened,
     /// Somebody wanted to see whether messages arrive.
     #[serde(rename = "test")]
     Test,
@@ -46,6 +49,7 @@ impl Kind {
             Self::Continued => "incident.continued",
             Self::Acknowledged => "incident.acknowledged",
             Self::Resolved => "incident.resolved",
+            Self::Reopened => "incident.reopened",
             Self::Test => "test",
         }
     }

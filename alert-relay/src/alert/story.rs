@@ -12,7 +12,7 @@ use super::{
 use crate::{
     acknowledge::placeholder,
     clock::Civil,
-    incident::{Incident, UNKNOWN_CLIENT, score, worst},
+    incident::{Incident, RELAY, State, UNKNOWN_CLIENT, score, worst},
     store::StoredEvent,
 };
 
@@ -63,10 +63,12 @@ pub(super) struct ThreatLine {
     pub(super) count: u64,
 }
 
-/// Whether the mail is real.
+/// What the mail is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Occasion {
+pub(super) enum Occasion<'a> {
     Incident,
+    /// Its state has changed: to what, and by whom.
+    State(State, &'a str),
     Test,
 }
 
@@ -76,7 +78,7 @@ impl Story {
         events: &[StoredEvent],
         extra: &Extra,
         public_url: &str,
-        occasion: Occasion,
+        occasion: Occasion<'_>,
     ) -> Self {
         let model = show(&incident.key.model, MAX_MODEL_CHARS);
         let category = advice::title(incident.key.category);
@@ -85,6 +87,9 @@ impl Story {
         Self {
             kind: match (occasion, incident.notify.sequence) {
                 (Occasion::Test, _) => Kind::Test,
+                (Occasion::State(State::Open, _), _) => Kind::Reopened,
+                (Occasion::State(State::Acknowledged, _), _) => Kind::Acknowledged,
+                (Occasion::State(State::Resolved, _), _) => Kind::Resolved,
                 (Occasion::Incident, 0) => Kind::Opened,
                 (Occasion::Incident, _) => Kind::Continued,
             },
@@ -103,7 +108,7 @@ impl Story {
             requests: events.iter().take(REQUESTS).map(|stored| request(&stored.event)).collect(),
             steps: advice::steps(incident.key.category),
             link: match occasion {
-                Occasion::Incident => format!("{public_url}/incidents/{}", incident.id),
+                Occasion::Incident | Occasion::State(..) => format!("{public_url}/incidents/{}", incident.id),
                 Occasion::Test => format!("{public_url}/readyz"),
             },
             acknowledge: extra.acknowledge.then(|| placeholder(&incident.id.to_string())),
@@ -111,17 +116,28 @@ impl Story {
             ids: events.iter().take(IDS).map(|stored| stored.event.id.to_string()).collect(),
             more_ids: incident.count.saturating_sub(events.len().min(IDS) as u64),
             footer: match occasion {
-                Occasion::Incident => format!("Sent by Modelgate alert-relay. Incident {}", incident.id),
+                Occasion::Incident | Occasion::State(..) => {
+                    format!("Sent by Modelgate alert-relay. Incident {}", incident.id)
+                }
                 Occasion::Test => "Sent by Modelgate alert-relay as a test.".to_owned(),
             },
         }
     }
 }
 
-fn lead(incident: &Incident, latest: Option<&Event>, occasion: Occasion) -> String {
+fn lead(incident: &Incident, latest: Option<&Event>, occasion: Occasion<'_>) -> String {
     if occasion == Occasion::Test {
         return "This is a test. Nothing happened; the alert was asked for, to see that mail arrives."
             .to_owned();
+    }
+    if let Occasion::State(to, by) = occasion {
+        let what = match to {
+            State::Open => "Open again",
+            State::Acknowledged => "Acknowledged",
+            State::Resolved => "Resolved",
+        };
+        let by = if by == RELAY { "the relay".to_owned() } else { show(by, MAX_VALUE_CHARS) };
+        return format!("{what}, by {by}. {} events in all.", incident.count);
     }
     let new = incident.count.saturating_sub(incident.notify.count);
     let begin = match incident.notify.sequence {

@@ -51,6 +51,7 @@ fn line(format: Format, message: &Message<'_>) -> String {
             "time": iso(message.created_ms),
             "message_id": letter.message_id,
             "incident": letter.incident,
+            "thread": letter.thread,
             "severity": letter.severity.as_str(),
             "subject": letter.subject,
             "report": letter.report,

@@ -26,7 +26,7 @@ const fn severity_id(severity: Severity) -> (u8, &'static str) {
 /// What was done, and where the finding stands.
 const fn activity(kind: Kind) -> (u64, &'static str, u64, &'static str) {
     match kind {
-        Kind::Continued => (2, "Update", 1, "New"),
+        Kind::Continued | Kind::Reopened => (2, "Update", 1, "New"),
         Kind::Acknowledged => (2, "Update", 2, "In Progress"),
         Kind::Resolved => (3, "Close", 4, "Resolved"),
         _ => (1, "Create", 1, "New"),
@@ -41,7 +41,8 @@ pub(super) fn finding(message: &Message<'_>) -> Value {
     let time = if report.last_ms > 0 { report.last_ms } else { message.created_ms };
     let first = if report.last_ms > 0 { report.first_ms } else { time };
     let title = if report.title.is_empty() { &letter.subject } else { &report.title };
-    let uid = if letter.incident.is_empty() { &letter.message_id } else { &letter.incident };
+    // What is created, updated and closed is one finding, whichever incident its messages name.
+    let uid = [&letter.thread, &letter.incident, &letter.message_id].into_iter().find(|id| !id.is_empty());
     // 2 is "Denied": all of it was; 1 "Allowed": the model has seen some of it.
     let (action_id, action) =
         if report.count > 0 && report.refused == report.count { (2, "Denied") } else { (1, "Allowed") };
@@ -97,7 +98,7 @@ pub(super) fn finding(message: &Message<'_>) -> Value {
             "analytic": {"type_id": 1, "type": "Rule", "name": rules.first().unwrap_or(&"")},
         },
         "observables": observables,
-        "unmapped": {"model": report.model, "client": report.client, "rules": rules},
+        "unmapped": {"model": report.model, "client": report.client, "rules": rules, "incident": letter.incident},
     });
     if let Some(fields) = finding.as_object_mut().filter(|_| !actor.is_empty()) {
         fields.insert("actor".to_owned(), Value::Object(actor));

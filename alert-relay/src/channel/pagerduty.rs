@@ -43,10 +43,10 @@ impl Channel for PagerDuty {
 
 fn body(letter: &Letter, routing_key: &str, created_ms: u64) -> Value {
     let report = &letter.report;
-    // At most 255 characters; ours are ids.
-    let dedup_key = match letter.incident.as_str() {
-        "" => letter.message_id.chars().take(255).collect(),
-        incident => format!("modelgate-{incident}"),
+    // At most 255 characters; ours are ids. Messages of one thread may name one incident after the other.
+    let dedup_key = match (letter.thread.as_str(), letter.incident.as_str()) {
+        ("", "") => letter.message_id.chars().take(255).collect(),
+        ("", id) | (id, _) => format!("modelgate-{id}"),
     };
     let action = match report.kind {
         Kind::Acknowledged => "acknowledge",

@@ -55,6 +55,7 @@ fn body(message: &Message<'_>) -> String {
         "timestamp": iso(message.created_ms),
         "data": {
             "incident": letter.incident,
+            "thread": letter.thread,
             "severity": letter.severity.as_str(),
             "subject": letter.subject,
             "report": letter.report,

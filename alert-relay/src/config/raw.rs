@@ -163,6 +163,7 @@ pub(super) struct Receiver {
     pub(super) name: String,
     #[serde(default)]
     pub(super) email: Vec<String>,
+    pub(super) send_resolved: Option<bool>,
     #[serde(default)]
     webhook: Vec<RawHttp>,
     #[serde(default)]

@@ -65,6 +65,9 @@ pub struct Receiver {
     pub email: Vec<Mailbox>,
     /// Everything else.
     pub ways: Vec<Way>,
+    /// Whether it is told when what it was told of is acknowledged, resolved or opened again: by every channel, or by
+    /// none; by all but mail if unset.
+    pub send_resolved: Option<bool>,
 }
 
 /// One of a receiver's targets: one delivery of each notification.
@@ -85,6 +88,11 @@ impl Receiver {
         let mails = self.email.iter().map(move |mailbox| target(Channel::Email, mailbox.to_string()));
         mails.chain(self.ways.iter().map(move |way| target(way.channel, way.label.clone())))
     }
+
+    /// Whether states are told by a channel.
+    pub(crate) fn tells_states(&self, channel: Channel) -> bool {
+        self.send_resolved.unwrap_or(channel != Channel::Email)
+    }
 }
 
 impl Check<'_> {
@@ -96,6 +104,7 @@ impl Check<'_> {
                 name: DEFAULT.to_owned(),
                 email: recipients.to_vec(),
                 ways: Vec::new(),
+                send_resolved: None,
             });
         }
         for (at, raw) in raw.iter().enumerate() {
@@ -110,7 +119,7 @@ impl Check<'_> {
             let key = format!("receivers[{at}].email");
             let email = raw.email.iter().filter_map(|text| self.mailbox(&key, text)).collect();
             let ways = self.ways(&format!("receivers[{at}]"), &raw.ways());
-            let receiver = Receiver { name: raw.name.clone(), email, ways };
+            let receiver = Receiver { name: raw.name.clone(), email, ways, send_resolved: raw.send_resolved };
             if receiver.targets().next().is_none() {
                 self.errors.push(format!("receivers[{at}]: {:?} has nobody to tell", raw.name));
             }

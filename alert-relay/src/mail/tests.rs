@@ -12,6 +12,7 @@ fn letter() -> Letter {
         in_reply_to: Some("<incident-1.0@d>".to_owned()),
         severity: Severity::High,
         incident: "1".to_owned(),
+        thread: String::new(),
         report: crate::alert::Report::default(),
         covers: None,
     }

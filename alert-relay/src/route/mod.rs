@@ -15,6 +15,9 @@ pub(crate) use matcher::{all_match, is_label};
 pub use window::Window;
 pub(crate) use window::{day_of, minute};
 
+const MINUTE_MS: u64 = 60_000;
+const DAY_MS: u64 = 24 * 60 * MINUTE_MS;
+
 /// Everything that decides about telling.
 #[derive(Clone, Debug)]
 pub struct Policy {
@@ -156,10 +159,48 @@ impl Policy {
         })
     }
 
+    /// Who gets digests.
+    pub(crate) fn digest_receivers(&self) -> &[String] {
+        let named = &self.digest.receivers;
+        if named.is_empty() { &self.root.receivers } else { named }
+    }
+
     /// The least severity of a category's events.
     pub(crate) fn least(&self, category: Category) -> Severity {
         let set = self.severities.iter().find(|(known, _)| *known == category);
         set.map_or(Severity::Low, |(_, severity)| *severity)
+    }
+}
+
+/// The last whole day or week that a digest is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Period {
+    /// `daily` or `weekly`.
+    pub(crate) name: &'static str,
+    /// How many there were before it.
+    pub(crate) number: u64,
+    /// When it began, Unix milliseconds.
+    pub(crate) from_ms: u64,
+    /// When it ended.
+    pub(crate) until_ms: u64,
+    /// When the next one ends.
+    pub(crate) next_ms: u64,
+}
+
+impl Digest {
+    /// The periods that ended last.
+    pub(crate) fn periods(&self, now_ms: u64) -> impl Iterator<Item = Period> {
+        let daily = self.daily.map(|minute| ("daily", minute * MINUTE_MS, DAY_MS));
+        // The first of January 1970 was a Thursday: Mondays are four days later.
+        let weekly = self
+            .weekly
+            .map(|(day, minute)| ("weekly", ((day + 4) % 7) * DAY_MS + minute * MINUTE_MS, 7 * DAY_MS));
+        daily.into_iter().chain(weekly).map(move |(name, offset_ms, length_ms)| {
+            let number = now_ms.saturating_sub(offset_ms) / length_ms;
+            let until_ms = number * length_ms + offset_ms;
+            let from_ms = until_ms.saturating_sub(length_ms);
+            Period { name, number, from_ms, until_ms, next_ms: until_ms.saturating_add(length_ms) }
+        })
     }
 }
 
@@ -190,6 +231,7 @@ impl Conditions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::MOMENT;
 
     fn route(matchers: &[&str], receiver: &str, continues: bool, routes: Vec<Route>) -> Route {
         Route {
@@ -211,6 +253,19 @@ mod tests {
         let mut labels = Labels::default();
         pairs.iter().for_each(|(name, value)| labels.add(name, value));
         labels
+    }
+
+    #[test]
+    fn a_digest_is_about_the_last_whole_day_or_week() {
+        let seven = 7 * 60;
+        let digest = Digest { daily: Some(seven), weekly: Some((0, seven)), receivers: Vec::new() };
+        let of = |now_ms: u64| digest.periods(now_ms).collect::<Vec<_>>();
+        let [day, week] = of(MOMENT).try_into().unwrap();
+        assert_eq!(crate::clock::iso(day.until_ms), "2026-11-20T07:00:00.000Z");
+        assert_eq!((day.until_ms - day.from_ms, day.next_ms - day.until_ms), (DAY_MS, DAY_MS));
+        assert_eq!(of(MOMENT + seven * MINUTE_MS + 2000)[0].number, day.number + 1);
+        assert_eq!(crate::clock::iso(week.until_ms), "2026-11-16T07:00:00.000Z", "a Monday");
+        assert_eq!((day.name, week.name), ("daily", "weekly"));
     }
 
     #[test]

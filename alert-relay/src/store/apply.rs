@@ -317,29 +317,38 @@ impl<'a> Group<'a> {
     /// Puts a message into the outbox, unless the group's message of that number exists already or has to wait.
     fn enqueue(&mut self, notification: &NewNotification) -> Result<bool, DbError> {
         let now_ms = self.storing.now_ms;
-        let group = match &notification.about {
-            None => None,
-            Some(told) => match self.admit(told)? {
-                Some(group) => Some((group, told)),
-                None => return Ok(false),
-            },
+        let Some(told) = &notification.about else {
+            outbox::insert(self.db, notification, outbox::Sort::Other, now_ms)?;
+            return Ok(true);
         };
-        outbox::insert(self.db, notification, now_ms)?;
-        if let Some((group, told)) = group {
-            self.told(group, told, notification.targets.len())?;
+        if let Some(state) = told.state {
+            let admitted = self.admit_state(told, state, &notification.targets)?;
+            let Some((group, mails)) = admitted else { return Ok(false) };
+            outbox::insert(self.db, notification, outbox::Sort::State { mails }, now_ms)?;
+            self.told_state(group, state)?;
+            return Ok(true);
         }
+        let Some(group) = self.admit(told)? else { return Ok(false) };
+        outbox::insert(self.db, notification, outbox::Sort::Other, now_ms)?;
+        self.told(group, told, notification.targets.len())?;
         Ok(true)
     }
 
-    /// Puts the digests of a time into the outbox, once.
+    /// Puts the digests of a time into the outbox, once, when there is room for all of them.
     fn digest(&self, name: &str, period: u64, notifications: &[NewNotification]) -> Result<bool, DbError> {
+        let most = self.alerts.policy.root.max_per_hour;
+        for notification in notifications {
+            if self.full_until(&notification.receiver, most)?.is_some() {
+                return Ok(false);
+            }
+        }
         let key = format!("digest:{name}");
         let sql = "INSERT INTO meta (key, value) VALUES (?1, ?2) \
              ON CONFLICT (key) DO UPDATE SET value = ?2 WHERE meta.value < ?2";
         let is_new = self.db.execute(sql, &[(&key).into(), period.into()])? > 0;
         if is_new {
             for notification in notifications {
-                outbox::insert(self.db, notification, self.storing.now_ms)?;
+                outbox::insert(self.db, notification, outbox::Sort::Other, self.storing.now_ms)?;
             }
         }
         Ok(is_new)
@@ -433,7 +442,7 @@ impl<'a> Keyed<'a> {
                     keyed.buckets.extend(incidents.iter().map(|(_, key)| bucket(key)));
                     keyed.buckets.insert(groups::LOCK);
                 }
-                Command::Timers { .. } => {
+                Command::Timers { .. } | Command::Digest { .. } => {
                     keyed.buckets.insert(groups::LOCK);
                 }
                 Command::Change { changes, .. } => {
@@ -466,11 +475,11 @@ fn rank(command: &Command) -> u8 {
         | Command::Change { .. }
         | Command::HandOn { .. }
         | Command::Timers { .. }
+        | Command::Digest { .. }
         | Command::Enqueue { .. } => 0,
         Command::Decide { .. } | Command::Lift { .. } => 1,
         Command::Claim { .. }
         | Command::Settle { .. }
-        | Command::Digest { .. }
         | Command::Silence { .. }
         | Command::Unsilence { .. } => 2,
         Command::Index { .. }

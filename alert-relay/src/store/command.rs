@@ -8,7 +8,7 @@ use wire::{Event, EventId, Severity};
 use super::{Claimed, Class, Decided, Done, NewDecision, NewSilence, Outcome};
 use crate::{
     config::{Channel, Target},
-    incident::{Change, Incident, Key},
+    incident::{Change, Incident, Key, State},
     logfile,
 };
 
@@ -60,6 +60,8 @@ pub(crate) struct Told {
     pub(crate) pending: u64,
     /// Severity named in it.
     pub(crate) severity: Severity,
+    /// The state that it tells of, if it tells of nothing else.
+    pub(crate) state: Option<State>,
 }
 
 /// What somebody does to an incident.

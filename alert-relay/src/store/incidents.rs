@@ -11,7 +11,7 @@ use super::{
 use crate::incident::{Incident, Key, MAX_TEMPLATES, News, Notify, State, UNKNOWN_CLIENT, score};
 
 /// The columns, in the order of [`row`] and of [`save`].
-const NAMES: [&str; 28] = [
+const NAMES: [&str; 29] = [
     "id",
     "model",
     "category",
@@ -40,6 +40,7 @@ const NAMES: [&str; 28] = [
     "surface",
     "entries",
     "score",
+    "told_state",
 ];
 
 /// What of an incident never changes: its id and its key.
@@ -80,6 +81,8 @@ pub(super) fn row(row: &Row<'_>) -> Result<Incident, DbError> {
         campaign: row.opt_id(24)?,
         surface: row.text(25)?,
         entries: row.uint(26)?,
+        // 27 is the score, which is worked out anew.
+        told_state: State::parse(&row.text(28)?).ok_or_else(|| broken(28, "no state"))?,
         news: Vec::new(),
     })
 }
@@ -110,6 +113,20 @@ pub(crate) fn due(db: &Db, now_ms: u64, limit: usize) -> Result<Vec<Incident>, D
         columns()
     );
     db.query(&sql, &[now_ms.into(), limit.into()], row)
+}
+
+/// Incidents that stand otherwise than those who are told know.
+pub(crate) fn turned(db: &Db, limit: usize) -> Result<Vec<(EventId, Key)>, DbError> {
+    db.query(
+        "SELECT id, model, category, client FROM incidents WHERE state <> told_state ORDER BY state_ms LIMIT ?1",
+        &[limit.into()],
+        key_row,
+    )
+}
+
+fn key_row(row: &Row<'_>) -> Result<(EventId, Key), DbError> {
+    let key = Key { model: row.text(1)?, category: category_of(&row.text(2)?), client: row.text(3)? };
+    Ok((row.id(0)?, key))
 }
 
 /// Events of an incident by hour, the last of 24 ending at `now_ms`; of its latest ones, so that a flood costs no more.
@@ -146,10 +163,7 @@ pub(crate) fn quiet(db: &Db, before_ms: u64, limit: usize) -> Result<Vec<(EventI
         "SELECT id, model, category, client FROM incidents WHERE state <> 'resolved' AND updated_ms < ?1 \
          AND due_ms IS NULL ORDER BY updated_ms LIMIT ?2",
         &[before_ms.into(), limit.into()],
-        |row| {
-            let key = Key { model: row.text(1)?, category: category_of(&row.text(2)?), client: row.text(3)? };
-            Ok((row.id(0)?, key))
-        },
+        key_row,
     )
 }
 
@@ -271,5 +285,6 @@ fn values<'a>(incident: &'a Incident, threats: &'a String, now_ms: u64) -> Vec<V
         (&incident.surface).into(),
         incident.entries.into(),
         score.into(),
+        incident.told_state.as_str().into(),
     ]
 }

@@ -319,12 +319,13 @@ pub(crate) use db::{Db, DbError, Place};
 pub(crate) use decisions::{Decided, NewDecision, Reader, StoredDecision, decision_page};
 pub(crate) use examine::{Finding, begin_new_life, copy_whole, examine};
 pub(crate) use groups::{
-    AlertGroup, ESCALATION, OVERFLOW, accounts, digest_is_due, digest_is_first, due as due_groups,
-    incidents_of as group_incidents, members as group_members, timers_are_due, waiting,
+    AlertGroup, ESCALATION, OVERFLOW, Standing, accounts, digest_is_due, digest_is_first, due as due_groups,
+    due_states, incidents_of as group_incidents, members as group_members, next_state, standing,
+    timers_are_due, waiting,
 };
 pub(crate) use incidents::{
     Relation, due as due_incidents, events_of, get as get_incident, hours_of, quiet as quiet_incidents,
-    related, timeline_of,
+    related, timeline_of, turned as turned_incidents,
 };
 pub(crate) use lock::take as lock_file;
 pub(crate) use read::{

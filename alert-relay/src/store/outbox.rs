@@ -62,10 +62,16 @@ pub(super) fn claim(
         Dialect::Sqlite => "",
         Dialect::Postgres => " FOR UPDATE OF outbox SKIP LOCKED",
     };
+    // How something ended is no news to who has not heard of it, and the other way round.
+    let order = "NOT EXISTS (SELECT 1 FROM notifications AS former JOIN outbox AS waiting \
+         ON waiting.notification = former.id WHERE former.incident = notifications.incident \
+         AND former.sequence < notifications.sequence AND (former.is_state = 1 OR notifications.is_state = 1) \
+         AND waiting.channel = outbox.channel AND waiting.recipient = outbox.recipient AND waiting.state = 'pending')";
     let sql = format!(
         "SELECT outbox.id, message, recipient, attempts, outbox.created_ms, channel, outbox.receiver \
          FROM outbox JOIN notifications ON notifications.id = notification \
-         WHERE state = 'pending' AND due_ms <= ?1 AND lease_ms <= ?1 AND channel = ?3 ORDER BY due_ms LIMIT ?2{apart}"
+         WHERE state = 'pending' AND due_ms <= ?1 AND lease_ms <= ?1 AND channel = ?3 AND {order} \
+         ORDER BY due_ms LIMIT ?2{apart}"
     );
     let claimed = db.query(&sql, &[now_ms.into(), limit.into(), channel.as_str().into()], |row| {
         Ok(Claimed {
@@ -105,27 +111,51 @@ pub(super) fn settle(db: &Db, id: i64, outcome: &Outcome, now_ms: u64) -> Result
     .map(drop)
 }
 
+/// What counts for the hourly limit, and what waits for what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sort {
+    /// It tells of a state.
+    State {
+        /// By mail too: then it counts for the limit.
+        mails: bool,
+    },
+    /// It does not.
+    Other,
+}
+
 /// One notification, and a row for each recipient.
-pub(super) fn insert(db: &Db, notification: &NewNotification, now_ms: u64) -> Result<(), DbError> {
+pub(super) fn insert(
+    db: &Db,
+    notification: &NewNotification,
+    sort: Sort,
+    now_ms: u64,
+) -> Result<(), DbError> {
+    let (is_state, limited) = match sort {
+        Sort::State { mails } => (1_u64, u64::from(mails)),
+        Sort::Other => (0, 1),
+    };
     let (incident, sequence) = match &notification.about {
         Some(told) => (Value::from(told.group), told.sequence),
         None => (Value::Null, 0),
     };
     let id = db.query_one(
-        "INSERT INTO notifications (incident, sequence, created_ms, message, receiver) \
-         VALUES (?1, ?2, ?3, ?4, ?5) RETURNING id",
+        "INSERT INTO notifications (incident, sequence, created_ms, message, receiver, is_state, limited) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) RETURNING id",
         &[
             incident,
             sequence.into(),
             now_ms.into(),
             (&notification.message).into(),
             (&notification.receiver).into(),
+            is_state.into(),
+            limited.into(),
         ],
         |row| row.int(0),
     )?;
     let rows: Vec<_> = notification
         .targets
         .iter()
+        .filter(|target| sort != Sort::State { mails: false } || target.channel != Channel::Email)
         .map(|target| {
             vec![
                 id.into(),

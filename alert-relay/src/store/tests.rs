@@ -97,6 +97,7 @@ fn tell(db: &Db, group: &AlertGroup) -> (Command, oneshot::Receiver<Result<bool,
         sequence: group.sequence,
         pending: group.pending,
         severity: group.severity,
+        state: None,
     });
     let notification = NewNotification {
         about,

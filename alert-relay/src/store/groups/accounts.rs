@@ -82,16 +82,18 @@ pub(crate) fn accounts(
 
 /// Whether nobody has made this digest.
 pub(crate) fn digest_is_due(db: &Db, name: &str, period: u64) -> Result<bool, DbError> {
-    let key = format!("digest:{name}");
-    let last = db.query_opt("SELECT value FROM meta WHERE key = ?1", &[(&key).into()], |row| row.uint(0))?;
-    Ok(last.is_none_or(|last| last < period))
+    Ok(last_digest(db, name)?.is_none_or(|last| last < period))
 }
 
 /// Whether no digest of this name was ever made: then the time before the relay was there is none to tell of.
 pub(crate) fn digest_is_first(db: &Db, name: &str) -> Result<bool, DbError> {
+    Ok(last_digest(db, name)?.is_none())
+}
+
+/// The number of the last digest of this name.
+pub(super) fn last_digest(db: &Db, name: &str) -> Result<Option<u64>, DbError> {
     let key = format!("digest:{name}");
-    let last = db.query_opt("SELECT value FROM meta WHERE key = ?1", &[(&key).into()], |row| row.uint(0))?;
-    Ok(last.is_none())
+    db.query_opt("SELECT value FROM meta WHERE key = ?1", &[(&key).into()], |row| row.uint(0))
 }
 
 /// Events that wait to be told to somebody.

@@ -9,7 +9,7 @@ use super::{
     AlertGroup,
     accounts::Fate,
     campaign::Campaign,
-    find,
+    find, retire,
 };
 use crate::{
     clock::millis,
@@ -72,9 +72,18 @@ impl Group<'_> {
         for (id, _) in incidents {
             self.load(*id)?;
             let Some(mut incident) = self.incidents.remove(id) else { continue };
-            let result = self.hand_on_one(&mut incident, &policy, &mut round);
+            let turned = incident.state != incident.told_state;
+            let is_due = incident.notify.due_ms.is_some_and(|due| due <= self.storing.now_ms);
+            let result = match is_due || !turned {
+                true => self.hand_on_one(&mut incident, &policy, &mut round),
+                false => Ok(1),
+            };
+            incident.told_state = incident.state;
             self.incidents.insert(*id, incident);
             handed += result?;
+            if turned {
+                self.turn_groups_of(*id)?;
+            }
         }
         self.account(round.accounts)?;
         Ok(handed)
@@ -155,7 +164,7 @@ impl Group<'_> {
         };
         if let Some(old) = known.as_ref().filter(|group| is_over(group)) {
             // What comes after so long is told as something new.
-            db.execute("DELETE FROM alert_groups WHERE id = ?1", &[old.id.into()])?;
+            retire(db, old)?;
             known = None;
         }
         let mut group = known.unwrap_or_else(|| AlertGroup::new(receiver, place, key, incident, now_ms));

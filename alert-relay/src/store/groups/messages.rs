@@ -6,9 +6,9 @@ use wire::Category;
 
 use super::{
     super::{Told, apply::Group, db::DbError, incidents},
-    AlertGroup, ESCALATION, HOUR_MS, OVERFLOW,
+    AlertGroup, ESCALATION, OVERFLOW,
     accounts::Fate,
-    find, get,
+    find, get, retire,
 };
 use crate::clock::millis;
 impl Group<'_> {
@@ -25,16 +25,8 @@ impl Group<'_> {
             group.save(db)?;
             return Ok(None);
         }
-        let since = now_ms.saturating_sub(HOUR_MS);
-        let (sent, oldest) = db.query_one(
-            "SELECT COUNT(*), MIN(created_ms) FROM notifications WHERE receiver = ?1 AND created_ms > ?2",
-            &[(&group.receiver).into(), since.into()],
-            |row| Ok((row.uint(0)?, row.opt_uint(1)?)),
-        )?;
-        if sent < route.max_per_hour {
-            return Ok(Some(group));
-        }
-        let room_ms = oldest.unwrap_or(now_ms).saturating_add(HOUR_MS + 1);
+        let most = self.most(&group, Self::is_critical(&group))?;
+        let Some(room_ms) = self.full_until(&group.receiver, most)? else { return Ok(Some(group)) };
         if group.place == OVERFLOW || group.pending == 0 {
             group.due_ms = Some(room_ms);
             group.save(db)?;
@@ -54,7 +46,7 @@ impl Group<'_> {
             known.unwrap_or_else(|| AlertGroup::new(&group.receiver, OVERFLOW, OVERFLOW, &lead, now_ms));
         if over.pending == 0 {
             // A message about what was held back this time only.
-            db.execute("DELETE FROM alert_groups WHERE id = ?1", &[over.id.into()])?;
+            retire(db, &over)?;
             over = AlertGroup::new(&group.receiver, OVERFLOW, OVERFLOW, &lead, now_ms);
         }
         if lead.severity > over.severity {
@@ -106,6 +98,7 @@ impl Group<'_> {
                 group.escalate_ms = Some(waits(*after));
             }
         }
+        self.state_after_events(&mut group)?;
         group.save(db)?;
         if let Some(lead) = self.load(told.lead)? {
             lead.notify.sequence += 1;

@@ -2,8 +2,9 @@
 //!
 //! **Handing on.** An incident with further events is due; its events go to the groups that the routes name, or are
 //! counted as silenced, inhibited, below what is told, or named to nobody. **Telling.** A group that is due makes one
-//! message, number n of the group, in one transaction that n admits once. Above the hourly limit its events go to the
-//! receiver's overflow group, which is told, as a number, when there is room again. `accounts` counts each event once for
+//! message, number n of the group, in one transaction that n admits once. Above the hourly limit (see `limit`) its events
+//! go to the receiver's overflow group, which is told, as a number, when there is room again. **Standing.** Those who
+//! were told are told what becomes of it, see `standing`. `accounts` counts each event once for
 //! each receiver, so a digest can account for all of them.
 //!
 //! Of several relays one at a time does any of this: all of it holds the lock [`LOCK`] behind those of the incidents.
@@ -11,18 +12,26 @@
 mod accounts;
 mod campaign;
 mod handing;
+mod limit;
 mod messages;
+mod standing;
 mod timers;
 
 use wire::{EventId, Severity};
 
 use super::{
     codec::{int, severity_code, severity_of},
-    db::{Db, DbError, Row},
+    db::{Db, DbError, Row, broken},
 };
-use crate::{clock::millis, entropy, incident::Incident, route::Route};
+use crate::{
+    clock::millis,
+    entropy,
+    incident::{Incident, State},
+    route::Route,
+};
 
 pub(crate) use accounts::{accounts, digest_is_due, digest_is_first, waiting};
+pub(crate) use standing::{Standing, due_states, next_state, standing};
 
 /// The lock of all groups, beside those of the incidents.
 pub(super) const LOCK: i64 = 64;
@@ -53,10 +62,14 @@ pub(crate) struct AlertGroup {
     pub(crate) due_ms: Option<u64>,
     pub(crate) repeat_ms: Option<u64>,
     pub(crate) escalate_ms: Option<u64>,
+    /// The state that its receiver knows of.
+    pub(crate) told_state: State,
+    /// When it is looked whether there is another.
+    pub(crate) state_due_ms: Option<u64>,
 }
 
 const COLUMNS: &str = "id, receiver, place, key, lead, severity, pending, told, told_severity, sequence, last_ms, \
-     updated_ms, due_ms, repeat_ms, escalate_ms";
+     updated_ms, due_ms, repeat_ms, escalate_ms, told_state, state_due_ms";
 
 fn row(row: &Row<'_>) -> Result<AlertGroup, DbError> {
     Ok(AlertGroup {
@@ -75,6 +88,8 @@ fn row(row: &Row<'_>) -> Result<AlertGroup, DbError> {
         due_ms: row.opt_uint(12)?,
         repeat_ms: row.opt_uint(13)?,
         escalate_ms: row.opt_uint(14)?,
+        told_state: State::parse(&row.text(15)?).ok_or_else(|| broken(15, "no state"))?,
+        state_due_ms: row.opt_uint(16)?,
     })
 }
 
@@ -96,6 +111,8 @@ impl AlertGroup {
             due_ms: None,
             repeat_ms: None,
             escalate_ms: None,
+            told_state: State::Open,
+            state_due_ms: None,
         }
     }
 
@@ -113,7 +130,8 @@ impl AlertGroup {
         } else if self.sequence == 0 {
             now_ms.saturating_add(millis(route.group_wait))
         } else {
-            now_ms.max(self.last_ms.saturating_add(millis(route.group_interval)))
+            // A clock that was put back does not keep anything for as long.
+            now_ms.max(self.last_ms.min(now_ms).saturating_add(millis(route.group_interval)))
         };
         self.due_ms = Some(self.due_ms.map_or(due, |set| set.min(due)));
     }
@@ -122,9 +140,9 @@ impl AlertGroup {
         db.execute(
             &format!(
                 "INSERT INTO alert_groups ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, \
-                 ?13, ?14, ?15) ON CONFLICT (id) DO UPDATE SET lead = ?5, severity = ?6, pending = ?7, told = ?8, \
-                 told_severity = ?9, sequence = ?10, last_ms = ?11, updated_ms = ?12, due_ms = ?13, \
-                 repeat_ms = ?14, escalate_ms = ?15"
+                 ?13, ?14, ?15, ?16, ?17) ON CONFLICT (id) DO UPDATE SET lead = ?5, severity = ?6, pending = ?7, \
+                 told = ?8, told_severity = ?9, sequence = ?10, last_ms = ?11, updated_ms = ?12, due_ms = ?13, \
+                 repeat_ms = ?14, escalate_ms = ?15, told_state = ?16, state_due_ms = ?17"
             ),
             &[
                 self.id.into(),
@@ -142,10 +160,22 @@ impl AlertGroup {
                 self.due_ms.into(),
                 self.repeat_ms.into(),
                 self.escalate_ms.into(),
+                self.told_state.as_str().into(),
+                self.state_due_ms.into(),
             ],
         )
         .map(drop)
     }
+}
+
+/// Makes room under a group's key for another. What was told stays: it may have to be told how that ended.
+fn retire(db: &Db, group: &AlertGroup) -> Result<(), DbError> {
+    if group.sequence == 0 {
+        return db.execute("DELETE FROM alert_groups WHERE id = ?1", &[group.id.into()]).map(drop);
+    }
+    let sql =
+        "UPDATE alert_groups SET key = ?2, due_ms = NULL, repeat_ms = NULL, escalate_ms = NULL WHERE id = ?1";
+    db.execute(sql, &[group.id.into(), format!("past:{}", group.id).as_str().into()]).map(drop)
 }
 
 fn get(db: &Db, id: EventId) -> Result<Option<AlertGroup>, DbError> {
@@ -157,11 +187,11 @@ fn find(db: &Db, receiver: &str, place: &str, key: &str) -> Result<Option<AlertG
     db.query_opt(&sql, &[receiver.into(), place.into(), key.into()], row)
 }
 
-/// Groups whose next message is due; what was held back first, then the worst.
+/// Groups whose next message is due: the worst first, of these what was held back.
 pub(crate) fn due(db: &Db, now_ms: u64, limit: usize) -> Result<Vec<AlertGroup>, DbError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM alert_groups WHERE due_ms <= ?1 \
-         ORDER BY CASE WHEN place = '{OVERFLOW}' THEN 0 ELSE 1 END, severity DESC, due_ms LIMIT ?2"
+         ORDER BY severity DESC, CASE WHEN place = '{OVERFLOW}' THEN 0 ELSE 1 END, due_ms LIMIT ?2"
     );
     db.query(&sql, &[now_ms.into(), limit.into()], row)
 }

@@ -280,4 +280,20 @@ pub(super) const MIGRATIONS: &[&str] = &[
     );
     CREATE INDEX neighbours_forget ON neighbours (forget_s);
     ",
+    // 8: those who were told of incidents are told what becomes of them.
+    "
+    -- The state that groups know of.
+    ALTER TABLE incidents ADD COLUMN told_state TEXT NOT NULL DEFAULT 'open';
+    UPDATE incidents SET told_state = state WHERE state <> 'open';
+    CREATE INDEX incidents_turned ON incidents (state_ms) WHERE state <> told_state;
+    -- The state that a group's receivers know of, and when they are told of another.
+    ALTER TABLE alert_groups ADD COLUMN told_state TEXT NOT NULL DEFAULT 'open';
+    ALTER TABLE alert_groups ADD COLUMN state_due_ms BIGINT;
+    CREATE INDEX alert_groups_state ON alert_groups (state_due_ms) WHERE state_due_ms IS NOT NULL;
+    -- Whether it tells of a state, and whether it counts for the hourly limit.
+    ALTER TABLE notifications ADD COLUMN is_state BIGINT NOT NULL DEFAULT 0;
+    ALTER TABLE notifications ADD COLUMN limited BIGINT NOT NULL DEFAULT 1;
+    CREATE INDEX outbox_waiting ON outbox (receiver) WHERE state = 'pending';
+    CREATE INDEX outbox_sent ON outbox (receiver, settled_ms) WHERE state = 'sent';
+    ",
 ];
