@@ -114,7 +114,7 @@ impl Link {
 }
 
 /// Everything but unreserved characters (RFC 3986, 2.3) as `%XX`.
-fn percent(text: &str) -> String {
+pub(crate) fn percent(text: &str) -> String {
     let mut out = String::new();
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

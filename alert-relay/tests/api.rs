@@ -223,6 +223,67 @@ async fn the_page_is_safe_to_open() {
 }
 
 #[tokio::test]
+async fn the_list_of_incidents_is_a_page_that_filters_pages_and_is_safe_to_open() {
+    let scratch = Scratch::new();
+    let relay = start(&scratch, "[alerts]\ngroup_wait = \"1h\"\n").await;
+    let address = relay.address();
+    let hostile = "\"><script>alert(1)</script><img src=x onerror=y> & \u{202e}https://evil.example/?a=b#c";
+    let mut events: Vec<Value> = (0..120)
+        .map(|n| {
+            let mut event = event(&format!("203.0.113.{n}"), ["low", "high", "critical"][n % 3]);
+            event["time_ms"] = json!(now_ms() - 60_000 + n as u64);
+            event
+        })
+        .collect();
+    events[119]["model"] = json!(hostile);
+    events[119]["client"] = json!({"user": hostile});
+    post(address, &events).await;
+    // Every incident once, by following the links.
+    let (mut path, mut seen) = ("/incidents?severity=high&state=".to_owned(), Vec::new());
+    loop {
+        let page = get(address, &path).await;
+        assert_eq!(page.status, 200, "{page:?}");
+        let policy = page.header("content-security-policy").unwrap();
+        assert!(policy.starts_with("default-src 'none'; style-src 'nonce-") && !policy.contains("unsafe"));
+        assert!(policy.contains("form-action 'self'") && policy.contains("frame-ancestors 'none'"));
+        assert!(
+            !page.body.contains("<script") && !page.body.contains("<img") && !page.body.contains('\u{202e}')
+        );
+        assert!(page.body.contains("<option value=\"high\" selected>"));
+        seen.extend(page.body.split("<a href=\"/incidents/").skip(1).map(|rest| rest[..36].to_owned()));
+        let Some(older) = page.body.split("<a href=\"").find(|rest| rest.contains("\">Older")) else { break };
+        path = older.split('"').next().unwrap().replace("&amp;", "&");
+        assert!(path.contains("severity=high"), "{path}");
+    }
+    let unique: std::collections::BTreeSet<&String> = seen.iter().collect();
+    assert_eq!((seen.len(), unique.len()), (80, 80));
+    // The caller's link finds the caller, whatever it is called.
+    let first = get(address, "/incidents").await.body;
+    let link = first.split("<a href=\"/incidents?client=").nth(1).unwrap().split('"').next().unwrap();
+    let one = get(address, &format!("/incidents?client={link}")).await.body;
+    assert_eq!(one.matches("<a href=\"/incidents/").count(), 1);
+    assert!(one.contains("&lt;script&gt;") && !one.contains("<script"));
+    // So does every field of the form with it.
+    for name in ["model", "client", "category", "state", "severity", "hours", "campaign", "before"] {
+        let answer = get(address, &format!("/incidents?{name}={}", link.trim_start_matches("user%3A"))).await;
+        let free = ["model", "client"].contains(&name);
+        assert_eq!(answer.status, if free { 200 } else { 400 }, "{name}");
+        // What is refused comes as JSON, and is called so.
+        let kind = answer.header("content-type").unwrap();
+        assert_eq!(kind.starts_with("text/html"), free, "{kind}");
+        assert!(!free || !answer.body.contains("<script"), "{name}: {}", answer.body);
+    }
+    assert!(get(address, "/incidents?hours=5").await.body.contains("<option value=\"5\" selected>5"));
+    assert!(get(address, "/incidents?model=none").await.body.contains("None."));
+    assert_eq!(get(address, "/incidents?colour=red").await.status, 400);
+    let id = &seen[0];
+    assert!(
+        get(address, &format!("/incidents/{id}")).await.body.contains("<a href=\"/incidents\">All incidents")
+    );
+    relay.shut_down().await;
+}
+
+#[tokio::test]
 async fn bad_parameters_are_named() {
     let scratch = Scratch::new();
     let relay = start(&scratch, "").await;
@@ -382,7 +443,7 @@ async fn the_description_and_the_router_agree() {
         let other = request(address, "PATCH", &path.replace("{id}", &id), &[], b"").await;
         assert_eq!(other.status, 405, "{path}");
     }
-    assert_eq!(operations, 24);
+    assert_eq!(operations, 25);
     assert_eq!(get(address, "/v1/nothing").await.status, 404);
     assert_eq!(get(address, "/").await.status, 404);
     relay.shut_down().await;

@@ -301,6 +301,137 @@ async fn a_digest_accounts_for_every_event() {
     assert_eq!(smtp.received().len(), 2, "once");
 }
 
+/// As if all of it had been so much earlier.
+fn age(scratch: &Scratch, ms: u64) {
+    for change in [
+        format!("UPDATE notifications SET created_ms = created_ms - {ms}"),
+        format!(
+            "UPDATE outbox SET created_ms = created_ms - {ms}, due_ms = due_ms - {ms}, settled_ms = settled_ms - {ms}"
+        ),
+        format!(
+            "UPDATE alert_groups SET last_ms = last_ms - {ms}, due_ms = due_ms - {ms}, \
+             state_due_ms = state_due_ms - {ms}, repeat_ms = repeat_ms - {ms}"
+        ),
+    ] {
+        scratch.db.run(&change);
+    }
+}
+
+/// Incidents that have nothing to do with each other.
+fn unlike(severity: &str, from: usize, count: usize) -> Vec<Value> {
+    (from..from + count)
+        .map(|n| {
+            let mut event = event(&format!("203.0.113.{n}"), severity);
+            event["model"] = json!(format!("model-{n}"));
+            event
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn every_mail_of_an_hour_counts_digests_and_states_too() {
+    let (scratch, smtp) = (Scratch::new(), Smtp::start().await);
+    let minute = now_ms() / 60_000 % 1440;
+    let config = format!(
+        "[alerts]\ngroup_wait = \"0s\"\ngroup_interval = \"10ms\"\ngroup_by = [\"model\"]\nreceivers = [\"soc\"]\n{}\
+         [[receivers]]\nname = \"soc\"\nemail = [\"soc@example.org\"]\nsend_resolved = true\n\
+         [digest]\ndaily = \"{:02}:{:02}\"\n",
+        smtp.toml(&[], ""),
+        minute / 60,
+        minute % 60
+    );
+    let first = start(&scratch, &config).await;
+    until("the day begins", || scratch.count("SELECT COUNT(*) FROM meta WHERE key = 'digest:daily'") == 1)
+        .await;
+    post(first.address(), &unlike("high", 0, 5)).await;
+    settled(&scratch).await;
+    until("five", || smtp.received().len() == 5).await;
+    first.shut_down().await;
+    // The digest of yesterday is late.
+    scratch.db.run("UPDATE meta SET value = value - 1 WHERE key = 'digest:daily'");
+    scratch.db.run("UPDATE accounts SET hour = hour - 2");
+    let relay = start(&scratch, &config).await;
+    for (from, severity) in [(5, "critical"), (45, "high"), (85, "critical")] {
+        post(relay.address(), &unlike(severity, from, 40)).await;
+    }
+    settled(&scratch).await;
+    until("the digest", || smtp.received().iter().any(|mail| mail.data.contains("Security digest"))).await;
+    let list = get(relay.address(), "/v1/incidents?limit=200").await.json();
+    for incident in list["incidents"].as_array().unwrap() {
+        let path = format!("/v1/incidents/{}/resolve", incident["id"].as_str().unwrap());
+        assert_eq!(request(relay.address(), "POST", &path, &[], b"").await.status, 200);
+    }
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    settled(&scratch).await;
+    let mut before = smtp.received().len();
+    assert!(before <= 12, "{before} mails in the first hour");
+    // Hour after hour, until all is told: how much was held back, and what became of all that was told.
+    let waiting = "SELECT COUNT(*) FROM alert_groups WHERE due_ms IS NOT NULL OR state_due_ms IS NOT NULL";
+    for hour in 1.. {
+        assert!(hour < 8, "too many hours");
+        age(&scratch, 3_600_002);
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        settled(&scratch).await;
+        let now = smtp.received().len();
+        assert!(now - before <= 12, "{} mails in hour {hour}", now - before);
+        before = now;
+        if scratch.count(waiting) == 0 {
+            break;
+        }
+    }
+    relay.shut_down().await;
+    assert_eq!(
+        scratch.count("SELECT COUNT(*) FROM alert_groups WHERE sequence > 0 AND told_state <> 'resolved'"),
+        0
+    );
+    assert_eq!(scratch.count("SELECT COALESCE(SUM(pending), 0) FROM alert_groups"), 0);
+    let fates = fates(&scratch, "soc");
+    assert_eq!(fates.iter().map(|(_, count)| count).sum::<i64>(), 125, "{fates:?}");
+    let digests = smtp.received().iter().filter(|mail| mail.data.contains("Security digest")).count();
+    assert_eq!(digests, 1);
+}
+
+#[tokio::test]
+async fn what_is_critical_has_places_of_its_own() {
+    let (scratch, smtp) = (Scratch::new(), Smtp::start().await);
+    let relay = relay(&scratch, &smtp, "group_by = [\"model\"]\n", "").await;
+    post(relay.address(), &unlike("high", 0, 40)).await;
+    settled(&scratch).await;
+    until("three quarters", || smtp.received().len() == 9).await;
+    post(relay.address(), &unlike("critical", 100, 2)).await;
+    settled(&scratch).await;
+    until("both", || smtp.received().len() == 11).await;
+    relay.shut_down().await;
+    let critical = smtp.received().iter().filter(|mail| mail.data.contains("CRITICAL Severity")).count();
+    assert_eq!((critical, smtp.received().len()), (2, 11));
+}
+
+#[tokio::test]
+async fn what_gathers_while_mail_is_away_does_not_arrive_all_at_once() {
+    let scratch = Scratch::new();
+    let smtp = Smtp::start().await;
+    let away = smtp.toml(&["ops@example.org"], "").replace("port = ", "port = 1 # ");
+    let alerts = "[alerts]\ngroup_wait = \"0s\"\ngroup_interval = \"10ms\"\ngroup_by = [\"model\"]\n";
+    let relay = start(&scratch, &format!("{alerts}{away}")).await;
+    for hour in 0..3 {
+        post(relay.address(), &unlike("critical", hour * 30, 30)).await;
+        until("it is handed on", || {
+            scratch.count("SELECT COUNT(*) FROM incidents WHERE due_ms IS NOT NULL") == 0
+        })
+        .await;
+        tokio::time::sleep(Duration::from_millis(800)).await;
+        age(&scratch, 3_600_002);
+    }
+    relay.shut_down().await;
+    let relay = start(&scratch, &format!("{alerts}{}", smtp.toml(&["ops@example.org"], ""))).await;
+    until("what waited", || smtp.received().len() >= 12).await;
+    tokio::time::sleep(Duration::from_millis(1000)).await;
+    relay.shut_down().await;
+    assert_eq!(smtp.received().len(), 12);
+    let waiting = scratch.count("SELECT pending FROM alert_groups WHERE place = 'overflow' AND pending > 0");
+    assert_eq!(waiting, 90 - 12, "the rest is one message, when there is room");
+}
+
 /// A storm: at most twelve mails an hour, and every event is accounted for.
 async fn storm(events: usize, addresses: usize) {
     let (scratch, smtp) = (Scratch::new(), Smtp::start().await);

@@ -36,9 +36,18 @@ pub(super) async fn list(
     let query = Query::check(Operation::Incidents, given)?;
     let limit = query.number("limit", 1, MAX_PAGE)?.unwrap_or(PAGE);
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let hours = query.number("hours", 1, store::MAX_HOURS)?;
     let now = now_ms();
-    let filter = IncidentFilter {
+    let filter = filter(&query, now)?;
+    let page = shared.store.read(move |db| store::incident_page(db, &filter, limit)).await?;
+    let next = page.incidents.last().filter(|_| page.more).map(|last| cursor(last.last_ms, last.id));
+    let incidents: Vec<Value> = page.incidents.iter().map(|incident| shape(incident, now)).collect();
+    Ok(Json(json!({"incidents": incidents, "next": next})))
+}
+
+/// What of the incidents is asked for.
+pub(super) fn filter(query: &Query, now: u64) -> Result<IncidentFilter, Problem> {
+    let hours = query.number("hours", 1, store::MAX_HOURS)?;
+    Ok(IncidentFilter {
         model: query.text("model").map(str::to_owned),
         min_severity: query.severity("severity")?,
         category: query.category("category")?,
@@ -48,11 +57,7 @@ pub(super) async fn list(
         min_score: query.thousandths("min_score")?,
         since_ms: hours.map(|hours| now.saturating_sub(hours * 3_600_000)),
         before: query.text("before").map(parse_cursor).transpose()?,
-    };
-    let page = shared.store.read(move |db| store::incident_page(db, &filter, limit)).await?;
-    let next = page.incidents.last().filter(|_| page.more).map(|last| cursor(last.last_ms, last.id));
-    let incidents: Vec<Value> = page.incidents.iter().map(|incident| shape(incident, now)).collect();
-    Ok(Json(json!({"incidents": incidents, "next": next})))
+    })
 }
 
 /// `GET /v1/incidents/{id}`

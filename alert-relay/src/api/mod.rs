@@ -181,6 +181,7 @@ fn handler(operation: Operation) -> MethodRouter<Shared> {
         Operation::Incident => get(incidents::one),
         Operation::TestAlert => post(status::test_alert),
         Operation::IncidentPage => get(page::incident),
+        Operation::IncidentsPage => get(page::list::incidents),
         Operation::Health => get(status::health),
         Operation::Ready => get(status::ready),
         Operation::Metrics => get(status::metrics),

@@ -1,4 +1,6 @@
-//! One incident as a page for a person: rendered here, no script, nothing loaded from anywhere.
+//! One incident as a page for a person: rendered here, no script, nothing loaded from anywhere. The list is in [`list`].
+
+pub(super) mod list;
 
 use std::fmt::Write as _;
 
@@ -28,9 +30,9 @@ use crate::{
 const MAX_CHARS: usize = 300;
 
 const STYLE: &str = "\
-:root{color-scheme:light dark;--ink:#1b2733;--soft:#5b6875;--line:#e4e8ec;--card:#fff;--page:#eef1f4}\
+:root{color-scheme:light dark;--ink:#1b2733;--soft:#5b6875;--line:#e4e8ec;--card:#fff;--page:#eef1f4;--link:#1d5aa6}\
 @media (prefers-color-scheme:dark){:root{--ink:#e6eaee;--soft:#9aa7b4;--line:#303943;--card:#1a2027;\
---page:#101418}}\
+--page:#101418;--link:#8ab8f0}}\
 body{margin:0;background:var(--page);color:var(--ink);font:15px/1.5 system-ui,sans-serif;overflow-wrap:anywhere}\
 main{max-width:60rem;margin:0 auto;padding:1rem}\
 section{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:1rem 1.25rem;\
@@ -43,7 +45,13 @@ th,td{text-align:left;vertical-align:top;padding:.4rem .8rem .4rem 0;border-top:
 th{color:var(--soft);font-weight:500;white-space:nowrap}td{min-width:3.5rem}\
 .badge{display:inline-block;border-radius:4px;padding:.1rem .5rem;color:#fff;font-size:.8rem;font-weight:700;white-space:nowrap}\
 .low{background:#3b6ea5}.medium{background:#8a6100}.high{background:#b5420c}.critical{background:#a3122a}\
-li{margin:0 0 .4rem}.soft{color:var(--soft)}";
+li{margin:0 0 .4rem}.soft{color:var(--soft)}\
+a{color:var(--link)}form{display:grid;grid-template-columns:repeat(auto-fill,minmax(9rem,1fr));gap:.75rem;\
+align-items:end}label{display:grid;gap:.2rem;color:var(--soft);font-size:.85rem}\
+input,select,button{font:inherit;color:var(--ink);background:var(--page);border:1px solid var(--line);\
+border-radius:4px;padding:.4rem;min-width:0;min-height:2.4rem;width:100%;box-sizing:border-box}\
+ol.list{list-style:none;margin:0;padding:0}ol.list li{border-top:1px solid var(--line);padding:.7rem 0;margin:0}\
+ol.list li:first-child{border:0;padding-top:0}.pages{display:flex;gap:1.5rem;margin:1rem 0 0}";
 
 /// `GET /incidents/{id}`
 pub(super) async fn incident(
@@ -51,10 +59,15 @@ pub(super) async fn incident(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let found = load(&shared, &id).await?;
+    serve("'none'", |nonce| render(&found, now_ms(), nonce))
+}
+
+/// A page and its policy: nothing is loaded, no script runs, and a form, if any, goes where is said.
+fn serve(form: &str, render: impl FnOnce(&str) -> String) -> Result<Response, Problem> {
     let nonce = URL_SAFE_NO_PAD.encode(entropy::bytes::<18>());
-    let body = render(&found, now_ms(), &nonce);
+    let body = render(&nonce);
     let policy = format!(
-        "default-src 'none'; style-src 'nonce-{nonce}'; base-uri 'none'; form-action 'none'; \
+        "default-src 'none'; style-src 'nonce-{nonce}'; base-uri 'none'; form-action {form}; \
          frame-ancestors 'none'"
     );
     let policy = HeaderValue::from_str(&policy).map_err(|e| {
@@ -65,16 +78,25 @@ pub(super) async fn incident(
     Ok(response)
 }
 
-fn render(found: &Found, now_ms: u64, nonce: &str) -> String {
-    let incident = &found.incident;
-    let title = format!("{}: {}", advice::title(incident.key.category), text(&incident.key.model));
-    let mut out = String::new();
+/// What every page begins with.
+fn begin(out: &mut String, title: &str, nonce: &str) {
     // Writing to a string cannot fail.
     let _ = write!(
         out,
         "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>{title}</title>\
-         <style nonce=\"{nonce}\">{STYLE}</style></head><body><main><h1>{} {title}</h1><section><dl>",
+         <style nonce=\"{nonce}\">{STYLE}</style></head><body><main>"
+    );
+}
+
+fn render(found: &Found, now_ms: u64, nonce: &str) -> String {
+    let incident = &found.incident;
+    let title = format!("{}: {}", advice::title(incident.key.category), text(&incident.key.model));
+    let mut out = String::new();
+    begin(&mut out, &title, nonce);
+    let _ = write!(
+        out,
+        "<p><a href=\"/incidents\">All incidents</a></p><h1>{} {title}</h1><section><dl>",
         badge(incident.severity.as_str()),
     );
     let facts = [

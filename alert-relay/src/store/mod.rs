@@ -57,7 +57,7 @@ use crate::{
 };
 
 pub(crate) use outbox::{Claimed, Outcome, parked, resend};
-pub(crate) use read::{Delivery, IncidentFilter, OutboxState, StoredEvent};
+pub(crate) use read::{Delivery, IncidentFilter, IncidentPage, OutboxState, StoredEvent};
 pub(crate) use retention::{Class, is_due};
 pub(crate) use writer::Started;
 

@@ -2,61 +2,78 @@
 
 use super::{Access, Answer, BAD_QUERY, Parameter, Spec, UNAUTHORISED, UNAVAILABLE, answer, problem};
 
+/// What may be asked of a list.
+const LIMIT: Parameter = Parameter {
+    name: "limit",
+    description: "Most incidents in the answer",
+    schema: r#"{"type":"integer","minimum":1,"maximum":200,"default":50}"#,
+};
+const BEFORE: Parameter = Parameter {
+    name: "before",
+    description: "Go on after a page: its `next`",
+    schema: r#"{"type":"string"}"#,
+};
+const HOURS: Parameter = Parameter {
+    name: "hours",
+    description: "With an event in the last hours",
+    schema: r#"{"type":"integer","minimum":1,"maximum":8784}"#,
+};
+const MODEL: Parameter =
+    Parameter { name: "model", description: "Of this model", schema: r#"{"type":"string"}"# };
+const SEVERITY: Parameter = Parameter {
+    name: "severity",
+    description: "At least so severe",
+    schema: r#"{"type":"string","enum":["low","medium","high","critical"]}"#,
+};
+const CATEGORY: Parameter = Parameter {
+    name: "category",
+    description: "Of this category, such as prompt_injection",
+    schema: r#"{"type":"string"}"#,
+};
+const STATE: Parameter = Parameter {
+    name: "state",
+    description: "In this state",
+    schema: r#"{"type":"string","enum":["open","acknowledged","resolved"]}"#,
+};
+const CLIENT: Parameter = Parameter {
+    name: "client",
+    description: "Of this caller, such as address:192.0.2.1",
+    schema: r#"{"type":"string"}"#,
+};
+const CAMPAIGN: Parameter = Parameter {
+    name: "campaign",
+    description: "Of this campaign",
+    schema: r#"{"type":"string","format":"uuid"}"#,
+};
+const MIN_SCORE: Parameter = Parameter {
+    name: "min_score",
+    description: "With at least this score at their last change",
+    schema: r#"{"type":"number","minimum":0,"maximum":1}"#,
+};
+
 pub(super) const INCIDENTS: Spec = Spec {
     id: "listIncidents",
     method: "get",
     path: "/v1/incidents",
     summary: "Incidents, the latest first",
     access: Access::Token,
-    query: &[
-        Parameter {
-            name: "limit",
-            description: "Most incidents in the answer",
-            schema: r#"{"type":"integer","minimum":1,"maximum":200,"default":50}"#,
-        },
-        Parameter {
-            name: "before",
-            description: "Go on after a page: its `next`",
-            schema: r#"{"type":"string"}"#,
-        },
-        Parameter {
-            name: "hours",
-            description: "With an event in the last hours",
-            schema: r#"{"type":"integer","minimum":1,"maximum":8784}"#,
-        },
-        Parameter { name: "model", description: "Of this model", schema: r#"{"type":"string"}"# },
-        Parameter {
-            name: "severity",
-            description: "At least so severe",
-            schema: r#"{"type":"string","enum":["low","medium","high","critical"]}"#,
-        },
-        Parameter {
-            name: "category",
-            description: "Of this category, such as prompt_injection",
-            schema: r#"{"type":"string"}"#,
-        },
-        Parameter {
-            name: "state",
-            description: "In this state",
-            schema: r#"{"type":"string","enum":["open","acknowledged","resolved"]}"#,
-        },
-        Parameter {
-            name: "client",
-            description: "Of this caller, such as address:192.0.2.1",
-            schema: r#"{"type":"string"}"#,
-        },
-        Parameter {
-            name: "campaign",
-            description: "Of this campaign",
-            schema: r#"{"type":"string","format":"uuid"}"#,
-        },
-        Parameter {
-            name: "min_score",
-            description: "With at least this score at their last change",
-            schema: r#"{"type":"number","minimum":0,"maximum":1}"#,
-        },
-    ],
+    query: &[LIMIT, BEFORE, HOURS, MODEL, SEVERITY, CATEGORY, STATE, CLIENT, CAMPAIGN, MIN_SCORE],
     responses: &[answer(200, "A page", "Incidents"), BAD_QUERY, UNAUTHORISED, UNAVAILABLE],
+};
+
+pub(super) const INCIDENTS_PAGE: Spec = Spec {
+    id: "getIncidentsPage",
+    method: "get",
+    path: "/incidents",
+    summary: "Incidents for a person, the latest first; an empty parameter is none",
+    access: Access::Token,
+    query: &[BEFORE, HOURS, MODEL, SEVERITY, CATEGORY, STATE, CLIENT, CAMPAIGN],
+    responses: &[
+        Answer { status: 200, description: "The page", media: "text/html", schema: "" },
+        BAD_QUERY,
+        UNAUTHORISED,
+        UNAVAILABLE,
+    ],
 };
 
 pub(super) const INCIDENT: Spec = Spec {

@@ -14,6 +14,7 @@ pub(super) enum Operation {
     Incident,
     TestAlert,
     IncidentPage,
+    IncidentsPage,
     Health,
     Ready,
     Metrics,
@@ -92,13 +93,14 @@ const BAD_QUERY: Answer = problem(400, "A query parameter is unknown or out of r
 const UNAVAILABLE: Answer = problem(503, "The store does not answer; try again");
 impl Operation {
     /// Every operation there is.
-    pub(super) const ALL: [Self; 24] = [
+    pub(super) const ALL: [Self; 25] = [
         Self::Events,
         Self::Summary,
         Self::Incidents,
         Self::Incident,
         Self::TestAlert,
         Self::IncidentPage,
+        Self::IncidentsPage,
         Self::Health,
         Self::Ready,
         Self::Metrics,
@@ -128,6 +130,7 @@ impl Operation {
             Self::Incident => &incidents::INCIDENT,
             Self::TestAlert => &running::TEST_ALERT,
             Self::IncidentPage => &incidents::INCIDENT_PAGE,
+            Self::IncidentsPage => &incidents::INCIDENTS_PAGE,
             Self::Health => &running::HEALTH,
             Self::Ready => &running::READY,
             Self::Metrics => &running::METRICS,
