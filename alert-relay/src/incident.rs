@@ -22,6 +22,9 @@ const MAX_THREATS: usize = 32;
 /// must not make an incident of each.
 pub(crate) const MAX_TEMPLATES: usize = 4;
 
+/// Further events of an incident wait at most so long before they are handed on, whatever was said before.
+const LONGEST_WAIT_MS: u64 = 3_600_000;
+
 /// The caller of events without one.
 pub(crate) const UNKNOWN_CLIENT: &str = "unknown";
 
@@ -120,8 +123,8 @@ pub(crate) struct Incident {
     pub(crate) state_ms: u64,
     /// Who brought it there: a person's name, or `relay`.
     pub(crate) state_by: String,
-    /// The state that was handed on to those who are told.
-    pub(crate) told_state: State,
+    /// The state that was handed on to those who are told; none since it last changed, also where it changed back.
+    pub(crate) told_state: Option<State>,
     /// What its events look like, see [`template`].
     pub(crate) template: u64,
     /// The same for people.
@@ -165,7 +168,7 @@ impl Incident {
             state: State::Open,
             state_ms: now_ms,
             state_by: state::RELAY.to_owned(),
-            told_state: State::Open,
+            told_state: Some(State::Open),
             template: 0,
             label: String::new(),
             confidence: 0,
@@ -251,7 +254,9 @@ impl Incident {
     /// When its events are to be handed on after one at `now_ms`; never later than already set.
     fn due(&self, now_ms: u64) -> u64 {
         let urgent = self.severity == Severity::Critical && self.notify.severity != Some(Severity::Critical);
-        let due = if urgent { now_ms } else { now_ms.max(self.notify.last_ms) };
+        // A clock that was put back does not keep it for as long.
+        let not_before = self.notify.last_ms.min(now_ms.saturating_add(LONGEST_WAIT_MS));
+        let due = if urgent { now_ms } else { now_ms.max(not_before) };
         self.notify.due_ms.map_or(due, |set| set.min(due))
     }
 

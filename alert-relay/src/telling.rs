@@ -145,7 +145,8 @@ fn letter(config: &Config, material: &Material) -> Letter {
         acknowledge: !config.webhook_keys.is_empty(),
         templates: config.mail.templates.clone(),
     };
-    let mut letter = threaded(alert::compose(&shown, events, &extra, &config.public_url, domain), group, domain);
+    let mut letter =
+        threaded(alert::compose(&shown, events, &extra, &config.public_url, domain), group, domain);
     if material.covered.len() > 1 {
         let message = MessageName { group: group.id, sequence: group.sequence };
         letter.covers = Some(Covers { message, incidents: material.covered.clone() });

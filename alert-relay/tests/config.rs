@@ -606,3 +606,25 @@ fn the_record_of_a_key_is_printed_for_dns() {
         (Some(1), "alert-relay: mails are not signed: mail.dkim names no key\n")
     );
 }
+
+#[test]
+fn what_cannot_be_grouped_by_or_matched_is_named() {
+    let scratch = Scratch::new();
+    for (wrong, word) in [
+        ("[alerts]\ngroup_by = [\"colour\"]\n", "\"colour\" is nothing to group by"),
+        ("[alerts]\ngroup_by = [\"rule\"]\n", "\"rule\" is nothing to group by"),
+        ("[[routes]]\ngroup_by = [\"\"]\n", "routes[0].group_by"),
+        ("[[routes]]\nmatch = [\"rule=~(((a{60}){60}){60}){60}\"]\n", "is no pattern"),
+        ("[[routes]]\nmatch = [\"colour=red\"]\n", "colour"),
+        ("[[routes]]\nmute = [\"night\"]\n", "there is no mute window"),
+        (
+            "[[mute_windows]]\nname = \"n\"\nfrom = \"22:00\"\nto = \"06:00\"\noffset = \"Europe/Vienna\"\n",
+            "offset",
+        ),
+    ] {
+        let path = scratch.join("wrong.toml");
+        fs::write(&path, common::toml(&scratch, wrong)).unwrap();
+        let errors = Config::load(&Source { file: Some(&path), env: &|_| None }).unwrap_err().to_string();
+        assert!(errors.contains(word), "{wrong}: {errors}");
+    }
+}

@@ -237,6 +237,85 @@ async fn a_hundred_thousand_decisions_are_told_in_parts_and_then_only_what_chang
 }
 
 #[tokio::test]
+async fn a_list_read_in_parts_while_it_changes_comes_out_as_it_is() {
+    let scratch = Scratch::new();
+    let relay = start(&scratch, "").await;
+    let address = relay.address();
+    scratch.db.run(
+        "INSERT INTO decisions (serial, scope, value, action, rate, until_s, reason, automatic, created_ms, told_until_s) \
+         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 12000) \
+         SELECT i, 'user', 'user' || i, 'block', 0, 4000000000, 'r', 0, 0, 4000000000 FROM n; \
+         UPDATE meta SET value = 12000 WHERE key = 'decision_serial'",
+    );
+    let id_of = |user: &str| scratch.count(&format!("SELECT id FROM decisions WHERE value = '{user}'"));
+    let (mut known, mut query, mut told_twice) =
+        (std::collections::BTreeMap::new(), String::new(), Vec::new());
+    for part in 0.. {
+        let feed = pull(address, &query, "").await.1.unwrap();
+        assert_eq!(feed.reset, part == 0);
+        for Decision { subject, action, .. } in &feed.entries {
+            if known.insert(subject.value(), *action).is_some() {
+                told_twice.push(subject.value());
+            }
+        }
+        query = format!("?epoch={}&since={}", feed.epoch, feed.serial);
+        if !feed.more {
+            break;
+        }
+        // Between any two parts: somebody told already and somebody who is not, changed and taken back; and a new one.
+        for at in [100 + part, 11_000 + part] {
+            let calmer = json!({"scope": "user", "value": format!("user{at}"), "action": "monitor", "reason": "calmer"});
+            assert_eq!(decide(address, &calmer).await.status, 201);
+            let path = format!("/v1/decisions/{}", id_of(&format!("user{}", at + 500)));
+            assert_eq!(request(address, "DELETE", &path, &[], b"").await.status, 204);
+        }
+        assert_eq!(decide(address, &block(&format!("203.0.113.{part}"))).await.status, 201);
+    }
+    told_twice.sort();
+    assert_eq!(told_twice, ["user100", "user101", "user600", "user601"], "again only for what changed after");
+    known.retain(|_, action| *action != DecisionAction::Lift);
+    let mut afresh = std::collections::BTreeMap::new();
+    let mut query = String::new();
+    loop {
+        let feed = pull(address, &query, "").await.1.unwrap();
+        for (value, action) in told(&feed) {
+            assert!(afresh.insert(value, action).is_none(), "each once while nothing changes");
+        }
+        query = format!("?epoch={}&since={}", feed.epoch, feed.serial);
+        if !feed.more {
+            break;
+        }
+    }
+    afresh.retain(|_, action| *action != DecisionAction::Lift);
+    assert!(known == afresh && known.len() == 12_000 - 4 + 2, "{} {}", known.len(), afresh.len());
+    relay.shut_down().await;
+}
+
+#[tokio::test]
+async fn no_more_callers_and_neighbours_are_remembered_than_there_is_room_for() {
+    let scratch = Scratch::new();
+    let rules = "[[automatic_decisions]]\nevents = 1\naction = \"block\"\n\
+                 [[automatic_decisions]]\nevents = 1\naction = \"block\"\nabout = \"range\"\naddresses = 2\n";
+    let relay = start(&scratch, rules).await;
+    let numbers = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100500)";
+    scratch.db.run(&format!(
+        "INSERT INTO repeats (scope, value, times, forget_s) {numbers} SELECT 'user', 'u' || i, 1, 4000000000 + i FROM n"
+    ));
+    scratch.db.run(&format!(
+        "INSERT INTO neighbours (rule, network, address, forget_s) {numbers} \
+         SELECT 'r', '10.0.0.0/8', 'a' || i, 4000000000 + i FROM n"
+    ));
+    post(relay.address(), &[event("203.0.113.1", "high"), event("198.51.100.1", "high")]).await;
+    relay.shut_down().await;
+    for table in ["repeats", "neighbours"] {
+        let count = scratch.count(&format!("SELECT COUNT(*) FROM {table}"));
+        assert!((99_990..=100_010).contains(&count), "{table}: {count}");
+        let first = scratch.count(&format!("SELECT MIN(forget_s) FROM {table} WHERE forget_s > 3999999999"));
+        assert!(first >= 4_000_000_480, "{table}: what is forgotten first goes first, {first}");
+    }
+}
+
+#[tokio::test]
 async fn who_was_away_hears_of_a_short_decision_in_place_of_a_long_one() {
     let scratch = Scratch::new();
     let relay = start(&scratch, "").await;

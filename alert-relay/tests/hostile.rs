@@ -58,7 +58,7 @@ fn names(data: &str) -> BTreeSet<String> {
 async fn no_text_of_an_event_adds_a_header_a_recipient_or_a_line_of_the_log() {
     let scratch = Scratch::new();
     let smtp = Smtp::start().await;
-    let slow = "[alerts]\ngroup_wait = \"10ms\"\n";
+    let slow = "[alerts]\ngroup_wait = \"10ms\"\nmax_per_hour = 1000\n";
     let relay = start(&scratch, &format!("{slow}{}", smtp.toml(&["ops@example.org"], ""))).await;
     assert_eq!(post(relay.address(), &[full("203.0.113.1")]).await.json()["accepted"], 1);
     until("the first mail", || smtp.received().len() == 1).await;

@@ -301,6 +301,77 @@ async fn a_digest_accounts_for_every_event() {
     assert_eq!(smtp.received().len(), 2, "once");
 }
 
+#[tokio::test]
+async fn what_waits_for_a_receiver_that_is_gone_goes_to_the_first() {
+    let (scratch, smtp) = (Scratch::new(), Smtp::start().await);
+    let wait = "[alerts]\ngroup_wait = \"2s\"\n";
+    let mail = smtp.toml(&["ops@example.org"], "");
+    let route = "[[routes]]\nmatch = [\"model=demo\"]\nreceivers = [\"night\"]\n";
+    let relay = start(&scratch, &format!("{wait}{mail}{NIGHT}{route}")).await;
+    post(relay.address(), &[event("203.0.113.1", "high")]).await;
+    until("it waits", || scratch.count("SELECT COUNT(*) FROM alert_groups WHERE receiver = 'night'") == 1)
+        .await;
+    relay.shut_down().await;
+    assert_eq!(smtp.received().len(), 0);
+    let relay = start(&scratch, &format!("{wait}{mail}")).await;
+    until("somebody is told", || smtp.received().len() == 1).await;
+    // Nobody who is configured was told by that name, so nobody hears how it ends.
+    let list = get(relay.address(), "/v1/incidents").await.json();
+    let path = format!("/v1/incidents/{}/resolve", list["incidents"][0]["id"].as_str().unwrap());
+    assert_eq!(request(relay.address(), "POST", &path, &[], b"").await.status, 200);
+    until("that is noted", || scratch.text("SELECT told_state FROM alert_groups") == "resolved").await;
+    settled(&scratch).await;
+    relay.shut_down().await;
+    assert_eq!((to(&smtp, "ops@"), smtp.received().len()), (1, 1));
+    assert_eq!(fates(&scratch, "night"), [("told".to_owned(), 1)]);
+}
+
+#[tokio::test]
+async fn a_clock_that_was_put_back_keeps_nobody_from_being_told() {
+    let (scratch, smtp) = (Scratch::new(), Smtp::start().await);
+    let relay = relay(&scratch, &smtp, "max_per_hour = 4\n", "").await;
+    // A quarter of four is for what is critical: the hour is full.
+    post(relay.address(), &unlike("high", 1, 3)).await;
+    until("the hour is full", || smtp.received().len() == 3).await;
+    settled(&scratch).await;
+    // As if all of it had been told in a day that is yet to come.
+    let day = 86_400_000;
+    scratch.db.run(&format!("UPDATE notifications SET created_ms = created_ms + {day}"));
+    scratch.db.run(&format!("UPDATE outbox SET settled_ms = settled_ms + {day}"));
+    scratch
+        .db
+        .run(&format!("UPDATE alert_groups SET last_ms = last_ms + {day}, updated_ms = updated_ms + {day}"));
+    scratch.db.run(&format!("UPDATE incidents SET notify_last_ms = notify_last_ms + {day}"));
+    post(relay.address(), &unlike("high", 1, 2)).await;
+    // What is told already would wait for its interval, and at most an hour for the incident's own moment.
+    scratch.db.run("UPDATE incidents SET due_ms = due_ms - 3600000 WHERE due_ms IS NOT NULL");
+    post(relay.address(), &unlike("high", 50, 1)).await;
+    until("all are told", || smtp.received().len() == 6).await;
+    relay.shut_down().await;
+}
+
+#[tokio::test]
+async fn a_silence_that_ends_leaves_what_it_kept_to_the_digest_and_the_next_event() {
+    let (scratch, smtp) = (Scratch::new(), Smtp::start().await);
+    let relay = relay(&scratch, &smtp, "", "").await;
+    let address = relay.address();
+    let silence = json!({"match": ["severity=high"], "reason": "known", "seconds": 1, "by": "bob"});
+    let headers = [("content-type", "application/json")];
+    let made = request(address, "POST", "/v1/silences", &headers, silence.to_string().as_bytes()).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    post(address, &[event("203.0.113.1", "high")]).await;
+    until("it is counted", || fates(&scratch, "default") == [("silenced".to_owned(), 1)]).await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert_eq!(smtp.received().len(), 0, "whoever silenced it knew of it");
+    assert_eq!(get(address, "/v1/incidents").await.json()["incidents"][0]["state"], "open");
+    // Events are looked at again after some seconds, as those that nobody is told of are many.
+    post(address, &[event("203.0.113.1", "high")]).await;
+    until("the next is told", || smtp.received().len() == 1).await;
+    relay.shut_down().await;
+    assert!(smtp.received()[0].data.contains("2 in all") || smtp.received()[0].data.contains("2 events"));
+    assert_eq!(fates(&scratch, "default"), [("silenced".to_owned(), 1), ("told".to_owned(), 1)]);
+}
+
 /// As if all of it had been so much earlier.
 fn age(scratch: &Scratch, ms: u64) {
     for change in [

@@ -139,3 +139,118 @@ async fn connections_that_break_are_made_anew_and_nothing_acknowledged_is_lost()
     let logged: BTreeSet<String> = ids_of(&scratch.log_lines()).into_iter().collect();
     assert_eq!(logged, stored, "what was stored without a word has its line too");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a PostgreSQL server: cargo xtask test brings one"]
+async fn the_allow_list_wins_over_a_rule_of_another_relay_at_the_same_moment() {
+    let scratch = Scratch::new();
+    let rule = "[[automatic_decisions]]\nevents = 1\naction = \"block\"\n";
+    let (one, two) = (start(&scratch, rule).await, start_another(&scratch, "two", rule).await);
+    let (first, second) = (one.address(), two.address());
+    let headers = [("content-type", "application/json")];
+    for n in 0..60 {
+        let value = format!("203.0.113.{n}");
+        let allow =
+            json!({"scope": "address", "value": value, "action": "allow", "reason": "ours"}).to_string();
+        let (events, pause) = ([event(&value, "high")], std::time::Duration::from_micros(n * 150));
+        let decided = async {
+            // Sometimes before, sometimes after.
+            tokio::time::sleep(pause).await;
+            common::client::request(second, "POST", "/v1/decisions", &headers, allow.as_bytes()).await
+        };
+        let (posted, allowed) = tokio::join!(post(first, &events), decided);
+        assert_eq!((posted.status, allowed.status), (202, 201), "{posted:?} {allowed:?}");
+        let stands = format!("SELECT action FROM decisions WHERE value = '{value}' AND allows = 0");
+        assert_eq!(scratch.db.texts(&stands), Vec::<String>::new(), "{value} is allowed");
+    }
+    // Nor later, by either.
+    let again: Vec<Value> = (0..60).map(|n| event(&format!("203.0.113.{n}"), "high")).collect();
+    post(first, &again[..30]).await;
+    post(second, &again[30..]).await;
+    one.shut_down().await;
+    two.shut_down().await;
+    assert_eq!(scratch.count("SELECT COUNT(*) FROM decisions WHERE allows = 1"), 60);
+    assert_eq!(scratch.count("SELECT COUNT(*) FROM decisions WHERE allows = 0"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a PostgreSQL server: cargo xtask test brings one"]
+async fn relays_that_acknowledge_tell_and_escalate_at_once_agree() {
+    let scratch = Scratch::new();
+    let smtp = Smtp::start().await;
+    let more = format!(
+        "[alerts]\ngroup_wait = \"20ms\"\ngroup_interval = \"100ms\"\nmax_per_hour = 100000\ngroup_by = [\"client\"]\n\
+         escalate_after = \"300ms\"\nescalate_to = \"night\"\nreceivers = [\"day\"]\n{}\
+         [[receivers]]\nname = \"night\"\nemail = [\"night@example.org\"]\n\
+         [[receivers]]\nname = \"day\"\nsend_resolved = true\nemail = [\"day@example.org\"]\n",
+        smtp.toml(&[], "")
+    );
+    let (one, two) = (start(&scratch, &more).await, start_another(&scratch, "two", &more).await);
+    let addresses = [one.address(), two.address()];
+    let headers = [("content-type", "application/json")];
+    let mut callers = tokio::task::JoinSet::new();
+    for n in 0..12_usize {
+        callers.spawn(async move {
+            let client = format!("203.0.113.{n}");
+            for round in 0..6 {
+                let (here, there) = (addresses[(n + round) % 2], addresses[(n + round + 1) % 2]);
+                assert_eq!(post(here, &[event(&client, "high")]).await.status, 202);
+                let list =
+                    common::client::get(there, &format!("/v1/incidents?client=address:{client}")).await;
+                let id = list.json()["incidents"][0]["id"].as_str().unwrap().to_owned();
+                let verb = ["acknowledge", "resolve", "reopen"][round % 3];
+                let path = format!("/v1/incidents/{id}/{verb}");
+                let (more, body) = ([event(&client, "high")], b"{\"by\":\"ann\"}");
+                let (changed, posted) = tokio::join!(
+                    common::client::request(there, "POST", &path, &headers, body),
+                    post(here, &more)
+                );
+                assert_eq!((changed.status, posted.status), (200, 202), "{changed:?} {posted:?}");
+                tokio::time::sleep(std::time::Duration::from_millis(97)).await;
+            }
+            // In the end it is over.
+            let list = common::client::get(addresses[0], &format!("/v1/incidents?client=address:{client}"))
+                .await
+                .json();
+            for incident in list["incidents"].as_array().unwrap() {
+                let path = format!("/v1/incidents/{}/resolve", incident["id"].as_str().unwrap());
+                common::client::request(addresses[n % 2], "POST", &path, &headers, b"{}").await;
+            }
+        });
+    }
+    while let Some(caller) = callers.join_next().await {
+        caller.unwrap();
+    }
+    until("all is told", || {
+        scratch.count("SELECT COUNT(*) FROM incidents WHERE due_ms IS NOT NULL OR state <> told_state") == 0
+            && scratch.count(
+                "SELECT COUNT(*) FROM alert_groups WHERE due_ms IS NOT NULL OR state_due_ms IS NOT NULL",
+            ) == 0
+            && scratch.count("SELECT COUNT(*) FROM outbox WHERE state <> 'sent'") == 0
+    })
+    .await;
+    for relay in addresses {
+        let errors = common::client::metric(relay, "modelgate_relay_commit_errors_total").await;
+        assert_eq!(errors, 0.0, "nobody is in anybody's way");
+    }
+    one.shut_down().await;
+    two.shut_down().await;
+    assert_eq!(scratch.count("SELECT CAST(SUM(count) AS BIGINT) FROM incidents"), 12 * 12);
+    assert_eq!(
+        scratch.count(
+            "SELECT CAST(SUM(count) AS BIGINT) FROM accounts WHERE receiver = 'day' AND outcome = 'told'"
+        ),
+        12 * 12
+    );
+    assert_eq!(
+        scratch.count("SELECT COUNT(*) FROM alert_groups WHERE sequence > 0 AND told_state <> 'resolved'"),
+        0
+    );
+    let ids: BTreeSet<String> =
+        smtp.received().iter().map(|mail| format!("{:?} {:?}", mail.to, mail.header("Message-ID"))).collect();
+    assert_eq!(ids.len(), smtp.received().len(), "each mail once");
+    // Whatever the way there, the last word to each thread is that it is over.
+    let last = "SELECT COUNT(*) FROM notifications AS n WHERE receiver = 'day' AND is_state = 0 AND NOT EXISTS \
+                (SELECT 1 FROM notifications AS later WHERE later.incident = n.incident AND later.sequence > n.sequence)";
+    assert_eq!(scratch.count(last), 0);
+}

@@ -124,6 +124,7 @@ impl Incident {
 
     fn turn(&mut self, to: State, by: &str, now_ms: u64) {
         self.state = to;
+        self.told_state = None;
         self.state_ms = now_ms;
         by.clone_into(&mut self.state_by);
     }

@@ -136,4 +136,20 @@ mod tests {
             assert!(said.contains(expected), "{text}: {said}");
         }
     }
+
+    #[test]
+    fn a_hostile_pattern_is_refused_or_costs_little() {
+        for text in ["rule=~(((a{60}){60}){60}){60}", "rule=~a{1000000}", "rule=~(", "rule=~(?=a)"] {
+            assert!(Matcher::parse(text).is_err(), "{text}");
+        }
+        assert!(Matcher::parse(&format!("rule=~{}", "a".repeat(MAX_TEXT))).is_err());
+        let mut labels = Labels::default();
+        labels.add("rule", &"a".repeat(20_000));
+        // What takes a backtracking engine for ever.
+        for text in ["rule=~(a*)*b", "rule=~(a|a)*b", "rule=~(a|aa)+c", "rule=~.*.*.*x"] {
+            let begun = std::time::Instant::now();
+            assert!(!all_match(&[Matcher::parse(text).unwrap()], &labels), "{text}");
+            assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{text}");
+        }
+    }
 }

@@ -82,7 +82,7 @@ pub(super) fn row(row: &Row<'_>) -> Result<Incident, DbError> {
         surface: row.text(25)?,
         entries: row.uint(26)?,
         // 27 is the score, which is worked out anew.
-        told_state: State::parse(&row.text(28)?).ok_or_else(|| broken(28, "no state"))?,
+        told_state: State::parse(&row.text(28)?),
         news: Vec::new(),
     })
 }
@@ -285,6 +285,6 @@ fn values<'a>(incident: &'a Incident, threats: &'a String, now_ms: u64) -> Vec<V
         (&incident.surface).into(),
         incident.entries.into(),
         score.into(),
-        incident.told_state.as_str().into(),
+        incident.told_state.map_or("", State::as_str).into(),
     ]
 }

@@ -399,6 +399,17 @@ fn queries_use_their_indexes() {
             "notifications_receiver",
             "notifications_receiver",
         ),
+        ("SELECT * FROM alert_groups WHERE state_due_ms <= 5", "alert_groups_state", "alert_groups_state"),
+        (
+            "SELECT id FROM incidents WHERE state <> told_state ORDER BY state_ms LIMIT 9",
+            "incidents_turned",
+            "incidents_turned",
+        ),
+        (
+            "SELECT notification FROM outbox WHERE receiver = 'a' AND state = 'sent' AND settled_ms > 5",
+            "outbox_sent",
+            "outbox_sent",
+        ),
         ("SELECT * FROM incidents WHERE due_ms <= 5", "incidents_due", "incidents_due"),
         (
             "SELECT * FROM incidents WHERE client = 'c' ORDER BY last_ms DESC LIMIT 9",

@@ -72,18 +72,18 @@ impl Group<'_> {
         for (id, _) in incidents {
             self.load(*id)?;
             let Some(mut incident) = self.incidents.remove(id) else { continue };
-            let turned = incident.state != incident.told_state;
+            let turned = incident.told_state != Some(incident.state);
             let is_due = incident.notify.due_ms.is_some_and(|due| due <= self.storing.now_ms);
             let result = match is_due || !turned {
                 true => self.hand_on_one(&mut incident, &policy, &mut round),
                 false => Ok(1),
             };
-            incident.told_state = incident.state;
+            incident.told_state = Some(incident.state);
+            if turned {
+                self.turn_groups_of(&incident)?;
+            }
             self.incidents.insert(*id, incident);
             handed += result?;
-            if turned {
-                self.turn_groups_of(*id)?;
-            }
         }
         self.account(round.accounts)?;
         Ok(handed)

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     config::{Channel, Target},
-    incident::State,
+    incident::{Incident, State},
 };
 
 /// Most messages an hour to a receiver that tell of states alone; what is above is told later, as it is then.
@@ -71,11 +71,15 @@ pub(crate) fn next_state(known: State, now: State) -> State {
 }
 
 impl Group<'_> {
-    /// Has the groups of an incident looked at that were told.
-    pub(super) fn turn_groups_of(&self, incident: EventId) -> Result<(), DbError> {
+    /// Has the groups of an incident looked at that were told. Whatever else this transaction does with them has to see how
+    /// it stands, so that is written now and not with the rest of it.
+    pub(super) fn turn_groups_of(&self, incident: &Incident) -> Result<(), DbError> {
+        let sql = "UPDATE incidents SET state = ?2, state_ms = ?3, state_by = ?4 WHERE id = ?1";
+        let (state, by) = (incident.state.as_str(), &incident.state_by);
+        self.db.execute(sql, &[incident.id.into(), state.into(), incident.state_ms.into(), by.into()])?;
         let sql = "UPDATE alert_groups SET state_due_ms = ?2 WHERE sequence > 0 AND state_due_ms IS NULL AND id IN \
                    (SELECT alert_group FROM group_members WHERE incident = ?1)";
-        self.db.execute(sql, &[incident.into(), self.storing.now_ms.into()]).map(drop)
+        self.db.execute(sql, &[incident.id.into(), self.storing.now_ms.into()]).map(drop)
     }
 
     /// Whether a message that tells of a state may go out now, and whether mails are among it. If there is nothing to

@@ -293,7 +293,6 @@ pub(super) const MIGRATIONS: &[&str] = &[
     -- Whether it tells of a state, and whether it counts for the hourly limit.
     ALTER TABLE notifications ADD COLUMN is_state BIGINT NOT NULL DEFAULT 0;
     ALTER TABLE notifications ADD COLUMN limited BIGINT NOT NULL DEFAULT 1;
-    CREATE INDEX outbox_waiting ON outbox (receiver) WHERE state = 'pending';
     CREATE INDEX outbox_sent ON outbox (receiver, settled_ms) WHERE state = 'sent';
     ",
 ];
