@@ -306,6 +306,14 @@ async fn bad_parameters_are_named() {
         ("/v1/audit?action=%00", "action: has a NUL in it"),
         ("/v1/incidents?order=asc", "\"order\": no such parameter; there are limit, before, hours"),
     ];
+    // The description names the categories that there are.
+    let document = get(relay.address(), "/openapi.json").await.json();
+    let categories = document["components"]["schemas"]["Category"]["enum"].as_array().unwrap();
+    assert_eq!(categories.len(), 15);
+    for category in categories {
+        let path = format!("/v1/incidents?category={}", category.as_str().unwrap());
+        assert_eq!(get(relay.address(), &path).await.status, 200, "{path}");
+    }
     for (path, expected) in table {
         let answer = get(relay.address(), path).await;
         assert_eq!(answer.status, 400, "{path}");

@@ -51,7 +51,7 @@ fn describe(spec: &Spec) -> Value {
         let numbered = ["/v1/decisions", "/v1/silences"].iter().any(|path| spec.path.starts_with(path));
         let (description, schema) = match numbered {
             true => ("Its number", json!({"type": "integer", "minimum": 1})),
-            false => ("The incident's id", json!({"type": "string", "format": "uuid"})),
+            false => ("The incident's id", json!({"$ref": "#/components/schemas/EventId"})),
         };
         parameters.push(json!({
             "name": "id",

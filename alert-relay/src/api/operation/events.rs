@@ -65,7 +65,7 @@ pub(super) const LIST_EVENTS: Spec = Spec {
         Parameter {
             name: "category",
             description: "Of this category, such as prompt_injection",
-            schema: r#"{"type":"string"}"#,
+            schema: r##"{"$ref":"#/components/schemas/Category"}"##,
         },
         Parameter {
             name: "text",

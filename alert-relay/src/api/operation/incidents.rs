@@ -28,7 +28,7 @@ const SEVERITY: Parameter = Parameter {
 const CATEGORY: Parameter = Parameter {
     name: "category",
     description: "Of this category, such as prompt_injection",
-    schema: r#"{"type":"string"}"#,
+    schema: r##"{"$ref":"#/components/schemas/Category"}"##,
 };
 const STATE: Parameter = Parameter {
     name: "state",
@@ -43,7 +43,7 @@ const CLIENT: Parameter = Parameter {
 const CAMPAIGN: Parameter = Parameter {
     name: "campaign",
     description: "Of this campaign",
-    schema: r#"{"type":"string","format":"uuid"}"#,
+    schema: r##"{"$ref":"#/components/schemas/EventId"}"##,
 };
 const MIN_SCORE: Parameter = Parameter {
     name: "min_score",
