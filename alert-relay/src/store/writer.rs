@@ -32,6 +32,8 @@ const IDLE: Duration = Duration::from_millis(500);
 const LOG_PATIENCE: Duration = Duration::from_secs(2);
 /// At most so long between two cuts of the write-ahead log.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
+/// Between two failures that are told to the operator.
+const TELL_EVERY: Duration = Duration::from_secs(5);
 /// A group that other relays were in the way of is tried so often.
 const ATTEMPTS: usize = 4;
 
@@ -77,6 +79,7 @@ pub(super) fn start(setup: Setup) -> Result<(Started, SyncSender<Command>), Stri
         saved_cursor: started.logged,
         checkpointed: Instant::now(),
         dirty: false,
+        told: None,
         setup,
     };
     std::thread::Builder::new()
@@ -116,7 +119,7 @@ fn take_allowed_out(db: &Db, allowed: &[wire::Subject]) -> Result<(), DbError> {
             Ok(())
         }
         Err(e) => {
-            let _ = db.batch("ROLLBACK");
+            let _ = db.roll_back();
             Err(e)
         }
     }
@@ -139,6 +142,8 @@ struct Writer {
     saved_cursor: u64,
     checkpointed: Instant,
     dirty: bool,
+    /// When a failure was last told of.
+    told: Option<Instant>,
     setup: Setup,
 }
 
@@ -215,7 +220,7 @@ impl Writer {
             }
             Err(e) => {
                 self.setup.metrics.commit_errors.add(1);
-                notice::error!("store: a transaction failed: {e}");
+                self.tell_failure(&e);
                 if commands.len() > 1 && e.is_about_data() {
                     // One of them cannot be done. Nobody else is to suffer from it.
                     for command in commands {
@@ -233,6 +238,14 @@ impl Writer {
                     self.tell_log(logfile::Group { after: None, entries: Vec::new() });
                 }
             }
+        }
+    }
+
+    /// A full disk fails every group: that is told now and then, and counted each time.
+    fn tell_failure(&mut self, error: &DbError) {
+        if self.told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
+            self.told = Some(Instant::now());
+            notice::error!("store: a transaction failed: {error}");
         }
     }
 
@@ -277,7 +290,7 @@ impl Writer {
             }
             Err(e) => {
                 // A connection that is gone takes its transaction with it; another one is made for the next group.
-                if !e.is_lost() && db.batch("ROLLBACK").is_ok() {
+                if !e.is_lost() && db.roll_back().is_ok() {
                     self.db = Some(db);
                 }
                 Err(e)

@@ -216,4 +216,15 @@ impl Db {
             Dialect::Postgres => "BEGIN",
         })
     }
+
+    /// Ends a transaction that failed. SQLite has done so by itself where the disk was full.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub(crate) fn roll_back(&self) -> Result<(), DbError> {
+        match self {
+            Self::Sqlite(db) if db.is_autocommit() => Ok(()),
+            _ => self.batch("ROLLBACK"),
+        }
+    }
 }
