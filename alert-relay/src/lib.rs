@@ -73,7 +73,7 @@ pub struct Relay {
     keeping: JoinHandle<()>,
     tending: JoinHandle<()>,
     store: Store,
-    log: thread::JoinHandle<()>,
+    log: JoinHandle<thread::Result<()>>,
 }
 
 /// What outlasts a configuration that is read anew: what was counted, and what each sender brought.
@@ -131,7 +131,7 @@ impl Relay {
             tending,
             stop,
             store,
-            log,
+            log: tokio::task::spawn_blocking(move || log.join()),
         })
     }
 
@@ -139,6 +139,18 @@ impl Relay {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Waits until a part of it has ended that nobody has asked to, which only a fault in the relay itself can bring
+    /// about; which one. The log's thread ends with the store's.
+    pub(crate) async fn broken(&mut self) -> &'static str {
+        tokio::select! {
+            _ = &mut self.server => "the server",
+            _ = &mut self.dispatcher => "the outbox",
+            _ = &mut self.keeping => "retention",
+            _ = &mut self.tending => "what tends the incidents",
+            _ = &mut self.log => "the store or the log",
+        }
     }
 
     /// Takes no more requests, finishes those under way, stores and logs what is queued, and ends.
@@ -150,8 +162,7 @@ impl Relay {
         let _ = self.tending.await;
         self.store.stop().await;
         drop(self.store);
-        let log = self.log;
-        let _ = tokio::task::spawn_blocking(move || log.join()).await;
+        let _ = self.log.await;
         notice::info!("relay: ended");
     }
 }
@@ -208,4 +219,35 @@ fn announce(config: &Config, address: SocketAddr) {
 #[must_use]
 pub fn openapi() -> serde_json::Value {
     api::openapi_document()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Source;
+
+    async fn relay(name: &str) -> Relay {
+        let path = std::env::temp_dir().join(format!("modelgate-life-{}-{name}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).unwrap();
+        let file = path.join("relay.toml");
+        std::fs::write(&file, "listen = \"127.0.0.1:0\"\nallow_unsigned = true\ndatabase = \"relay.sqlite\"\n[log]\npath = \"logs\"\n").unwrap();
+        let config = Config::load(&Source { file: Some(&file), env: &|_| None }).unwrap();
+        Relay::start(config).await.unwrap()
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_part_that_ends_by_itself_is_noticed() {
+        let mut whole = relay("whole").await;
+        let soon = std::time::Duration::from_millis(300);
+        assert!(tokio::time::timeout(soon, whole.broken()).await.is_err(), "nothing is broken");
+        whole.shut_down().await;
+        let mut deaf = relay("outbox").await;
+        deaf.dispatcher.abort();
+        assert_eq!(deaf.broken().await, "the outbox");
+        let mut forgetful = relay("store").await;
+        forgetful.store.stop().await;
+        let noticed = tokio::time::timeout(std::time::Duration::from_secs(20), forgetful.broken()).await;
+        assert!(noticed.is_ok(), "a relay that cannot store goes on as if it could");
+    }
 }

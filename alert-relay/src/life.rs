@@ -16,7 +16,8 @@ use crate::{
 /// with the counts and quotas there were; if not, the last good one stays.
 ///
 /// # Errors
-/// What could not be opened, written or bound at the start.
+/// What could not be opened, written or bound at the start; a part of the relay that ended by itself, so that whoever watches
+/// over the process starts it anew, rather than have it answer and do nothing.
 pub async fn run(mut config: Config, load: impl Fn() -> Result<Config, ConfigErrors>) -> Result<(), String> {
     let handler = |kind| signal(kind).map_err(|e| format!("cannot listen for signals: {e}"));
     let mut terminate = handler(SignalKind::terminate())?;
@@ -30,6 +31,9 @@ pub async fn run(mut config: Config, load: impl Fn() -> Result<Config, ConfigErr
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             _ = hang_up.recv() => {}
+            part = relay.broken() => {
+                return Err(format!("{part} ended by itself; nothing stored is lost, but only another start helps"));
+            }
         }
         let (new, socket) = match load().map_err(|e| e.to_string()).and_then(|new| prepare(new, &config)) {
             Ok(prepared) => prepared,
