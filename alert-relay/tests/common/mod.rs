@@ -38,6 +38,7 @@ pub(crate) const KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 /// A directory and a database that go when the test ends well.
 pub(crate) struct Scratch {
     path: PathBuf,
+    keep: bool,
     pub(crate) db: Database,
 }
 
@@ -49,7 +50,14 @@ impl Scratch {
         let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(&path).unwrap();
         let db = Database::new(&path, number);
-        Self { path, db }
+        Self { path, keep: false, db }
+    }
+
+    /// One with a SQLite file that stays, and is found again the next time.
+    pub(crate) fn at(path: PathBuf) -> Self {
+        fs::create_dir_all(&path).unwrap();
+        let db = Database::Sqlite(path.join("relay.sqlite"));
+        Self { path, keep: true, db }
     }
 
     pub(crate) fn join(&self, name: &str) -> PathBuf {
@@ -86,7 +94,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        if !std::thread::panicking() {
+        if !self.keep && !std::thread::panicking() {
             let _ = fs::remove_dir_all(&self.path);
         }
     }

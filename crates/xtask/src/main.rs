@@ -27,6 +27,10 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   bench       measure what the filter costs in Envoy, against an empty one
   profile     measure what the filter costs in V8 alone, and count its calls to the host
   bench-edge  measure the edge worker in workerd, against an empty one: throughput, its ledger, start-up, memory
+  bench-relay [--events N] [--parts NAME,…] [--store DIR] [--postgres]
+              measure alert-relay: ingest, start-up, and its answers with ten million events stored, or N
+              --parts: only some of 1, 10, 100, 1000 (ingest in batches of so many), schedule, store;
+              --store keeps the SQLite file in DIR and measures it again; --postgres takes a PostgreSQL instead
   soak [--requests N]
               send a million mixed requests, or N, through Envoy; fail if its memory grows
   postgres COMMAND…
@@ -97,6 +101,9 @@ fn run(arguments: &[String]) -> Result<bool> {
         };
         return soak::run(&paths, requests).map(|()| true);
     }
+    if command == "bench-relay" {
+        return bench::relay::run(&paths, &relay_options(options)?).map(|()| true);
+    }
     if command == "postgres" {
         let Some((program, arguments)) = options.split_first() else {
             bail!(Usage("postgres takes a command".to_owned()));
@@ -165,6 +172,32 @@ fn demo_options(options: &[String]) -> Result<(Afterwards, Option<Upstream>)> {
         }
     }
     Ok((afterwards, upstream))
+}
+
+fn relay_options(options: &[String]) -> Result<bench::relay::Wanted> {
+    let events = bench::relay::EVENTS;
+    let mut wanted = bench::relay::Wanted { events, parts: None, store: None, postgres: false };
+    let mut options = options.iter();
+    while let Some(option) = options.next() {
+        let mut value = || options.next().cloned().ok_or_else(|| Usage(format!("{option} needs a value")));
+        match option.as_str() {
+            "--postgres" => wanted.postgres = true,
+            "--parts" => wanted.parts = Some(value()?),
+            "--store" => wanted.store = Some(value()?),
+            "--events" => {
+                let number = value()?;
+                wanted.events = match number.parse() {
+                    Ok(events) if events > 0 => events,
+                    _ => bail!(Usage(format!("--events {number} is no number"))),
+                };
+            }
+            other => bail!(Usage(format!("bench-relay has no option {other}"))),
+        }
+    }
+    if wanted.postgres && wanted.store.is_some() {
+        bail!(Usage("--store is a folder for SQLite".to_owned()));
+    }
+    Ok(wanted)
 }
 
 fn fuzz_options(options: &[String]) -> Result<(u32, &[String])> {

@@ -7,6 +7,7 @@
 
 mod decisions;
 pub mod edge;
+pub mod relay;
 mod stream;
 
 use std::{fs, path::Path, process::Command, thread, time::Duration};
