@@ -4,7 +4,7 @@
 //! line. Files are only appended to, and made durable group by group.
 //!
 //! **Recovery.** `meta` in the database says up to which event (in the order of storing) the lines are
-//! durable; it lags behind by some groups. At start, and after any failure to write, everything after it is read from
+//! durable; it lags behind by some groups. After a start, and after any failure to write, everything after it is read from
 //! the database and compared with the last lines of its file, by event id: a torn line is cut off, missing lines are
 //! appended, none is written twice.
 //!
@@ -48,7 +48,12 @@ use crate::{
 };
 
 /// Groups that may wait to be written; then the store waits too.
-const QUEUE: usize = 4;
+const QUEUE: usize = 1;
+/// From one writing to the next at least, so that many groups are made durable together: each file by itself takes as
+/// long as a commit. What a crash leaves unwritten meanwhile is in the database.
+const GATHER: Duration = Duration::from_millis(100);
+/// With so many events gathered they are written at once.
+const GATHER_EVENTS: usize = 4000;
 /// Between two tries after a failure.
 const RETRY: Duration = Duration::from_secs(1);
 /// Events read from the database at a time.
@@ -148,19 +153,15 @@ pub(crate) fn start(
         cursor: started.logged,
         logged,
         metrics,
-        behind: None,
+        // What is missing is written by the thread: a relay that was killed need not wait for it to take events.
+        behind: (started.last > started.logged).then(Instant::now),
         unsealed: false,
+        wrote: None,
         kept: None,
         compressing: None,
     };
     // What a crash left behind the chain's state goes, also where no event wants to be written again.
     keeper.cut_unsealed().map_err(|e| failed(&e))?;
-    if started.last > started.logged {
-        let written = keeper.catch_up().map_err(|e| failed(&e))?;
-        if written > 0 {
-            notice::info!("log: {written} lines were missing and have been written");
-        }
-    }
     keeper.metrics.log_fails(None);
     let Pipe { sender, entries } = pipe;
     drop(sender);
@@ -198,6 +199,14 @@ impl From<DbError> for Failure {
     }
 }
 
+/// Lines that are not written yet.
+struct Gathered {
+    lines: Lines,
+    count: usize,
+    /// The last event among them, or before them.
+    last: u64,
+}
+
 struct Keeper {
     dir: Dir,
     place: Place,
@@ -210,6 +219,8 @@ struct Keeper {
     behind: Option<Instant>,
     /// Whether files may have lines that no durable state of the chain covers.
     unsealed: bool,
+    /// When lines were last written.
+    wrote: Option<Instant>,
     /// When old files were last looked at.
     kept: Option<Instant>,
     /// Compresses old files, beside the writing.
@@ -218,9 +229,12 @@ struct Keeper {
 
 impl Keeper {
     fn run(mut self, entries: &Receiver<Group>) {
+        if self.behind.is_some() {
+            self.try_catch_up();
+        }
         loop {
             match entries.recv_timeout(RETRY) {
-                Ok(group) => self.take(group),
+                Ok(group) => self.gather(group, entries),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -237,25 +251,68 @@ impl Keeper {
         }
     }
 
-    fn take(&mut self, Group { after, mut entries }: Group) {
+    /// Writes a group with those that follow it soon. Each is turned into its lines as it comes: those take less room.
+    fn gather(&mut self, first: Group, inbox: &Receiver<Group>) {
         if self.behind.is_some() {
             return;
         }
-        if after.is_none_or(|after| after > self.cursor) {
-            return self.fell_behind(&Failure::Io(io::Error::other("a group is missing")));
+        let mut gathered = Gathered { lines: Lines::new(), count: 0, last: self.cursor };
+        let mut next = Some(first);
+        let mut missing = false;
+        while let Some(Group { after, entries }) = next.take() {
+            missing = after.is_none_or(|after| after > gathered.last);
+            if missing {
+                break;
+            }
+            let new: Vec<Entry> = entries.into_iter().filter(|entry| entry.seq > gathered.last).collect();
+            if let Err(e) =
+                self.render(new.iter().map(|entry| (&entry.event, entry.received_ms)), &mut gathered)
+            {
+                return self.fell_behind(&e);
+            }
+            gathered.last = new.last().map_or(gathered.last, |entry| entry.seq);
+            let left = self.wrote.and_then(|wrote| GATHER.checked_sub(wrote.elapsed()));
+            if let Some(left) = left.filter(|_| gathered.count < GATHER_EVENTS) {
+                next = inbox.recv_timeout(left).ok();
+            }
         }
-        entries.retain(|entry| entry.seq > self.cursor);
-        let Some(last) = entries.last().map(|entry| entry.seq) else { return };
-        let result = self.write(entries.iter().map(|entry| (&entry.event, entry.received_ms)));
+        let result = self.put(&gathered.lines);
         match result {
-            Ok(written) => self.advance(last, written),
-            Err(e) => self.fell_behind(&e),
+            Ok(()) if gathered.count > 0 => self.advance(gathered.last, gathered.count),
+            Ok(()) => {}
+            Err(e) => return self.fell_behind(&e.into()),
+        }
+        if missing {
+            self.fell_behind(&Failure::Io(io::Error::other("a group is missing")));
         }
     }
 
     fn write<'a>(&mut self, events: impl Iterator<Item = (&'a Event, u64)>) -> Result<usize, Failure> {
-        let mut lines = Lines::new();
-        let mut count = 0;
+        let mut gathered = Gathered { lines: Lines::new(), count: 0, last: self.cursor };
+        self.render(events, &mut gathered)?;
+        self.put(&gathered.lines)?;
+        Ok(gathered.count)
+    }
+
+    /// Adds the lines of events to those gathered.
+    fn render<'a>(
+        &mut self,
+        events: impl Iterator<Item = (&'a Event, u64)>,
+        to: &mut Gathered,
+    ) -> Result<(), Failure> {
+        let result = self.try_render(events, to);
+        if result.is_err() {
+            // What was sealed is not written.
+            self.chain.iter_mut().for_each(Chain::revert);
+        }
+        result
+    }
+
+    fn try_render<'a>(
+        &mut self,
+        events: impl Iterator<Item = (&'a Event, u64)>,
+        to: &mut Gathered,
+    ) -> Result<(), Failure> {
         // A group holds few models: the name is looked up once for each.
         let mut names: BTreeMap<(&str, u64), String> = BTreeMap::new();
         for (event, received_ms) in events {
@@ -275,11 +332,10 @@ impl Keeper {
             if let Some(chain) = &mut self.chain {
                 chain.seal(&name, &mut line);
             }
-            lines.entry(name).or_default().extend_from_slice(line.as_bytes());
-            count += 1;
+            to.lines.entry(name).or_default().extend_from_slice(line.as_bytes());
+            to.count += 1;
         }
-        self.put(&lines)?;
-        Ok(count)
+        Ok(())
     }
 
     /// Lines first, then the state that covers them.
@@ -292,6 +348,7 @@ impl Keeper {
         if self.unsealed {
             self.chain.iter_mut().for_each(Chain::revert);
         }
+        self.wrote = Some(Instant::now());
         result
     }
 
@@ -371,7 +428,9 @@ impl Keeper {
             Ok(written) => {
                 self.behind = None;
                 self.metrics.log_fails(None);
-                notice::info!("log: written again, {written} lines made up for");
+                if written > 0 {
+                    notice::info!("log: {written} lines were missing and have been written");
+                }
             }
             Err(e) => self.fell_behind(&e),
         }
