@@ -15,7 +15,11 @@ use super::{
     db::{Db, DbError},
     decisions,
     events::{self, NewEvent, Storing},
-    groups, incidents, outbox, retention, search, silences,
+    groups,
+    incidents::{self, Steady},
+    outbox,
+    recent::Recent,
+    retention, search, silences,
 };
 use crate::{
     allow,
@@ -65,10 +69,18 @@ pub(super) struct Group<'a> {
     pub(super) counts: Counts,
     /// Every incident this group touches: the one copy that is changed, and written at the end.
     pub(super) incidents: HashMap<EventId, Incident>,
+    /// What of them stands in the table.
+    known: HashMap<EventId, Steady>,
+    /// Incidents that the groups before have left in memory.
+    pub(super) recent: Recent,
     /// Those of each key that take new events.
     open: HashMap<Key, Vec<EventId>>,
     threats: BTreeMap<(u64, String), u64>,
     categories: BTreeMap<(u64, &'static str), u64>,
+    /// New events by minute, severity code and verdict code.
+    minutes: BTreeMap<(u64, i64, i64), u64>,
+    /// The minute of the latest new event of each caller.
+    callers: BTreeMap<String, u64>,
     /// What nobody decides against, once it was asked for.
     allowed: Option<Vec<decisions::Allowed>>,
     /// Whether neighbours were noticed.
@@ -83,9 +95,13 @@ impl<'a> Group<'a> {
             storing,
             counts: Counts::default(),
             incidents: HashMap::new(),
+            known: HashMap::new(),
+            recent: Recent::default(),
             open: HashMap::new(),
             threats: BTreeMap::new(),
             categories: BTreeMap::new(),
+            minutes: BTreeMap::new(),
+            callers: BTreeMap::new(),
             allowed: None,
             notices: false,
         }
@@ -155,6 +171,7 @@ impl<'a> Group<'a> {
             }
             Command::Index { limit, .. } => Done::Indexed(search::index(db, *limit, now_ms)?),
             Command::Prune { class, before_ms, limit, .. } => {
+                self.recent = Recent::default();
                 Done::Pruned(retention::prune(db, *class, *before_ms, *limit)?)
             }
             Command::Lease { name, until_ms, .. } => {
@@ -197,15 +214,35 @@ impl<'a> Group<'a> {
     /// The open incident of each key: of the database, or a new one.
     fn open_incidents<'k>(&mut self, keys: impl Iterator<Item = &'k Key>) -> Result<(), DbError> {
         let keys: BTreeSet<&Key> = keys.collect();
-        let keys: Vec<&Key> = keys.into_iter().collect();
-        let now_ms = self.storing.now_ms;
-        for found in incidents::latest(self.db, &keys)? {
-            if found.takes_events(now_ms, self.alerts) {
-                self.open.entry(found.key.clone()).or_default().push(found.id);
-                self.incidents.insert(found.id, found);
+        let mut unknown: Vec<&Key> = Vec::new();
+        let mut found = Vec::new();
+        for key in keys {
+            match self.recent.take(key) {
+                Some(recent) => found.extend(recent),
+                None => unknown.push(key),
+            }
+        }
+        found.extend(incidents::latest(self.db, &unknown)?);
+        for incident in found {
+            if incident.takes_events(self.storing.now_ms, self.alerts) {
+                self.open.entry(incident.key.clone()).or_default().push(incident.id);
+                self.hold(incident);
             }
         }
         Ok(())
+    }
+
+    /// Takes in an incident as it stands in the table.
+    fn hold(&mut self, incident: Incident) {
+        self.known.insert(incident.id, Steady::of(&incident));
+        self.incidents.insert(incident.id, incident);
+    }
+
+    /// What the next group may find in memory, once this one is committed.
+    pub(super) fn recent(self) -> Recent {
+        let mut recent = self.recent;
+        recent.keep(self.incidents, self.open);
+        recent
     }
 
     /// The incident that an event belongs to: one that looks like it, else a new one; with enough of them, the one that
@@ -265,6 +302,14 @@ impl<'a> Group<'a> {
         if row.incident.is_some() {
             let category = incident::category_of(event).as_str();
             *self.categories.entry((row.time_ms / 60_000, category)).or_default() += 1;
+        }
+        let minute = row.time_ms / 60_000;
+        *self.minutes.entry((minute, row.severity, row.verdict)).or_default() += 1;
+        if row.client != incident::UNKNOWN_CLIENT {
+            match self.callers.get_mut(&row.client) {
+                Some(latest) => *latest = minute.max(*latest),
+                None => drop(self.callers.insert(row.client.clone(), minute)),
+            }
         }
         *self.counts.accepted.entry((row.severity, row.verdict)).or_default() += 1;
         Ok(())
@@ -357,9 +402,12 @@ impl<'a> Group<'a> {
     /// The one copy of an incident that this group changes.
     pub(super) fn load(&mut self, id: EventId) -> Result<Option<&mut Incident>, DbError> {
         if !self.incidents.contains_key(&id)
-            && let Some(loaded) = incidents::get(self.db, id)?
+            && let Some(loaded) = match self.recent.take_one(id) {
+                Some(recent) => Some(recent),
+                None => incidents::get(self.db, id)?,
+            }
         {
-            self.incidents.insert(id, loaded);
+            self.hold(loaded);
         }
         Ok(self.incidents.get_mut(&id))
     }
@@ -383,6 +431,7 @@ impl<'a> Group<'a> {
         incidents::save(
             self.db,
             self.incidents.values().filter(|incident| incident.count > 0),
+            &self.known,
             self.storing.now_ms,
         )?;
         // Incidents that events opened again; what somebody did is noted where it was done.
@@ -411,6 +460,25 @@ impl<'a> Group<'a> {
             "INSERT INTO categories (minute, category, count) VALUES (?1, ?2, ?3) \
              ON CONFLICT (minute, category) DO UPDATE SET count = categories.count + ?3",
             &categories,
+        )?;
+        let minutes: Vec<_> = self
+            .minutes
+            .iter()
+            .map(|((minute, severity, verdict), count)| {
+                vec![(*minute).into(), (*severity).into(), (*verdict).into(), (*count).into()]
+            })
+            .collect();
+        self.db.execute_each(
+            "INSERT INTO counts (minute, severity, verdict, count) VALUES (?1, ?2, ?3, ?4) \
+             ON CONFLICT (minute, severity, verdict) DO UPDATE SET count = counts.count + ?4",
+            &minutes,
+        )?;
+        let callers: Vec<_> =
+            self.callers.iter().map(|(client, minute)| vec![client.into(), (*minute).into()]).collect();
+        self.db.execute_each(
+            "INSERT INTO callers (client, minute) VALUES (?1, ?2) \
+             ON CONFLICT (client) DO UPDATE SET minute = ?2 WHERE callers.minute < ?2",
+            &callers,
         )
     }
 }

@@ -92,6 +92,15 @@ fn make_parent(path: &Path) -> Result<(), DbError> {
         .map_err(|e| DbError::Setup(format!("cannot make {}: {e}", parent.display())))
 }
 
+/// A number that changes whenever another connection has changed the file. None: others may change the database at any
+/// time.
+pub(super) fn version(db: &Db) -> Result<Option<i64>, DbError> {
+    match db {
+        Db::Sqlite(_) => db.query_one("PRAGMA data_version", &[], |row| row.int(0)).map(Some),
+        Db::Postgres(_) => Ok(None),
+    }
+}
+
 /// Cuts SQLite's write-ahead log; whether it is cut. Readers are not waited for: another time will do.
 pub(super) fn cut_write_ahead_log(db: &Connection) -> bool {
     let _ = db.busy_timeout(Duration::from_millis(50));

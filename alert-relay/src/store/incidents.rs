@@ -1,5 +1,7 @@
 //! Rows of `incidents`.
 
+use std::collections::HashMap;
+
 use wire::EventId;
 
 use super::{
@@ -87,17 +89,65 @@ pub(super) fn row(row: &Row<'_>) -> Result<Incident, DbError> {
     })
 }
 
+/// What seldom changes of an incident: most events leave it as it is, and the indexes on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Steady {
+    notify: Notify,
+    state: State,
+    state_ms: u64,
+    state_by: String,
+    template: u64,
+    label: String,
+    campaign: Option<EventId>,
+    told_state: Option<State>,
+}
+
+impl Steady {
+    /// Of an incident.
+    pub(super) fn of(incident: &Incident) -> Self {
+        Self {
+            notify: incident.notify.clone(),
+            state: incident.state,
+            state_ms: incident.state_ms,
+            state_by: incident.state_by.clone(),
+            template: incident.template,
+            label: incident.label.clone(),
+            campaign: incident.campaign,
+            told_state: incident.told_state,
+        }
+    }
+}
+
+/// The columns that are not in [`Steady`] and not fixed.
+const LIVELY: [&str; 13] = [
+    "severity",
+    "first_ms",
+    "last_ms",
+    "updated_ms",
+    "count",
+    "refused",
+    "threats",
+    "base",
+    "confidence",
+    "spread",
+    "surface",
+    "entries",
+    "score",
+];
+
 /// The incident with this id.
 pub(crate) fn get(db: &Db, id: EventId) -> Result<Option<Incident>, DbError> {
     db.query_opt(&format!("SELECT {} FROM incidents WHERE id = ?1", columns()), &[id.into()], row)
 }
 
-/// The latest incidents of each key, over or not.
+/// The latest incidents of each key, over or not: of those begun last, so that a caller with a long history costs no more.
 pub(super) fn latest(db: &Db, keys: &[&Key]) -> Result<Vec<Incident>, DbError> {
+    // Some of those that take events may be older than some that were resolved.
+    const BEGUN: usize = 4 * MAX_TEMPLATES;
     let sql = format!(
-        "SELECT {} FROM incidents WHERE model = ?1 AND category = ?2 AND client = ?3 \
-         ORDER BY updated_ms DESC LIMIT {MAX_TEMPLATES}",
-        columns()
+        "SELECT {names} FROM (SELECT {names} FROM incidents WHERE model = ?1 AND category = ?2 AND client = ?3 \
+         ORDER BY id DESC LIMIT {BEGUN}) AS begun ORDER BY updated_ms DESC LIMIT {MAX_TEMPLATES}",
+        names = columns()
     );
     let keys: Vec<_> = keys
         .iter()
@@ -187,7 +237,7 @@ pub(crate) enum Relation {
     Campaign,
 }
 
-/// Other incidents that have something in common with one, the latest of each kind; each once.
+/// Other incidents that have something in common with one, those begun last of each kind; each once.
 pub(crate) fn related(db: &Db, to: &Incident, limit: usize) -> Result<Vec<(Relation, Incident)>, DbError> {
     let mut found: Vec<(Relation, Incident)> = Vec::new();
     let template = (to.template != 0).then_some(to.template.cast_signed());
@@ -201,7 +251,7 @@ pub(crate) fn related(db: &Db, to: &Incident, limit: usize) -> Result<Vec<(Relat
         let Some(value) = value else { continue };
         let also = if relation == Relation::Template { "AND template <> 0 " } else { "" };
         let sql = format!(
-            "SELECT {} FROM incidents WHERE {column} = ?1 {also}AND id <> ?2 ORDER BY last_ms DESC LIMIT ?3",
+            "SELECT {} FROM incidents WHERE {column} = ?1 {also}AND id <> ?2 ORDER BY id DESC LIMIT ?3",
             columns()
         );
         for incident in db.query(&sql, &[value, to.id.into(), limit.into()], row)? {
@@ -213,10 +263,12 @@ pub(crate) fn related(db: &Db, to: &Incident, limit: usize) -> Result<Vec<(Relat
     Ok(found)
 }
 
-/// Writes incidents, new or not, and what is new in their timelines.
+/// Writes incidents, new or not, and what is new in their timelines. Of those that are known as they stand in the table
+/// only what has changed is written.
 pub(super) fn save<'a>(
     db: &Db,
     incidents: impl Iterator<Item = &'a Incident>,
+    known: &HashMap<EventId, Steady>,
     now_ms: u64,
 ) -> Result<(), DbError> {
     let incidents: Vec<(&Incident, String)> = incidents
@@ -225,8 +277,23 @@ pub(super) fn save<'a>(
             (incident, serde_json::to_string(&incident.threats).unwrap_or_else(|_| "[]".to_owned()))
         })
         .collect();
-    let rows: Vec<_> =
-        incidents.iter().map(|(incident, threats)| values(incident, threats, now_ms)).collect();
+    let is_steady = |incident: &Incident| known.get(&incident.id) == Some(&Steady::of(incident));
+    let (steady, others): (Vec<_>, Vec<_>) = incidents.iter().partition(|(incident, _)| is_steady(incident));
+    let rows: Vec<_> = steady
+        .iter()
+        .map(|(incident, threats)| {
+            let all = NAMES.iter().zip(values(incident, threats, now_ms));
+            let mut row: Vec<_> =
+                all.filter(|(name, _)| LIVELY.contains(*name)).map(|(_, value)| value).collect();
+            row.push(incident.id.into());
+            row
+        })
+        .collect();
+    let lively = NAMES.iter().filter(|name| LIVELY.contains(*name)).zip(1..);
+    let changes: Vec<String> = lively.map(|(name, at)| format!("{name} = ?{at}")).collect();
+    let sql = format!("UPDATE incidents SET {} WHERE id = ?{}", changes.join(", "), LIVELY.len() + 1);
+    db.execute_each(&sql, &rows)?;
+    let rows: Vec<_> = others.iter().map(|(incident, threats)| values(incident, threats, now_ms)).collect();
     let places: Vec<String> = (1..=NAMES.len()).map(|at| format!("?{at}")).collect();
     let changes: Vec<String> =
         NAMES.iter().zip(&places).skip(FIXED).map(|(name, at)| format!("{name} = {at}")).collect();

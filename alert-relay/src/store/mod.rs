@@ -17,6 +17,7 @@
 
 mod apply;
 mod audit;
+mod backfill;
 mod codec;
 mod command;
 mod connect;
@@ -30,6 +31,7 @@ mod lock;
 mod outbox;
 mod read;
 mod readers;
+mod recent;
 mod retention;
 mod schema;
 mod search;
@@ -336,5 +338,7 @@ pub(crate) use search::{EventFilter, event_page, search_lag};
 pub(crate) use silences::{NewSilence, StoredSilence, silences};
 pub(crate) use summary::{MAX_HOURS, summary};
 
+#[cfg(test)]
+mod plans;
 #[cfg(test)]
 mod tests;

@@ -82,6 +82,10 @@ fn prune_events(db: &Db, before_ms: u64, limit: usize) -> Result<u64, DbError> {
     };
     db.execute_each(words, &rows)?;
     db.execute_each("DELETE FROM events WHERE seq = ?1", &rows)?;
+    // What the summary knows of them goes with the last of a minute.
+    let minute = before_ms / 60_000;
+    db.execute("DELETE FROM counts WHERE minute < ?1", &[minute.into()])?;
+    db.execute("DELETE FROM callers WHERE minute < ?1", &[minute.into()])?;
     Ok(seqs.len() as u64)
 }
 

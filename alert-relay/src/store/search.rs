@@ -19,6 +19,8 @@ const MAX_TEXT: usize = 4096;
 const MAX_WORD: usize = 64;
 /// Most words of a question.
 const MAX_ASKED: usize = 16;
+/// So many events later than what is asked for are passed over one by one.
+const FEW: u64 = 20_000;
 /// A server's numbers are given before the commit: so long after it was stored, every smaller number has been seen.
 const SETTLE_MS: u64 = 2000;
 
@@ -128,8 +130,21 @@ pub(crate) struct EventFilter {
 }
 
 impl EventFilter {
+    /// Whether the index of times has to find the events, and not the order of storing, the latest first: then what is
+    /// asked for is long ago.
+    fn is_long_ago(&self, db: &Db) -> Result<bool, DbError> {
+        let Some(moment) = self.until_ms.or(self.since_ms) else { return Ok(false) };
+        let later = db.query_one(
+            "SELECT COUNT(*) FROM (SELECT 1 FROM events WHERE time_ms >= ?1 LIMIT ?2) AS later",
+            &[moment.into(), FEW.into()],
+            |row| row.uint(0),
+        )?;
+        // Without an end: whether there are enough at all.
+        Ok(if self.until_ms.is_some() { later >= FEW } else { later < FEW })
+    }
+
     /// The question to the full-text index, in the database's own form; none if nothing is asked of it.
-    fn question(&self, dialect: Dialect) -> Option<String> {
+    pub(super) fn question(&self, dialect: Dialect) -> Option<String> {
         let mut all: Vec<String> = Vec::new();
         if let Some(category) = self.category {
             all.push(quoted(&mark("category", category.as_str()), dialect));
@@ -147,6 +162,10 @@ impl EventFilter {
         all.extend(
             self.text.iter().flat_map(|text| words(text)).take(MAX_ASKED).map(|word| quoted(&word, dialect)),
         );
+        // The address is held against the column, too; its words leave few of a common category.
+        if let Some(address) = self.address.as_ref().filter(|_| !all.is_empty()) {
+            all.extend(words(address).take(MAX_ASKED).map(|word| quoted(&word, dialect)));
+        }
         let and = if dialect == Dialect::Sqlite { " AND " } else { " & " };
         (!all.is_empty()).then(|| all.join(and))
     }
@@ -163,15 +182,31 @@ fn quoted(word: &str, dialect: Dialect) -> String {
 /// Events, the latest stored first; one more than `limit` if there are more.
 pub(crate) fn event_page(db: &Db, filter: &EventFilter, limit: usize) -> Result<Vec<StoredEvent>, DbError> {
     let question = filter.question(db.dialect());
-    let mut values: Vec<Value<'_>> = Vec::new();
+    let by_time = db.dialect() == Dialect::Sqlite
+        && question.is_none()
+        && filter.address.is_none()
+        && filter.is_long_ago(db)?;
+    let (sql, values) = page_of(db.dialect(), filter, question.as_ref(), by_time, limit);
+    db.query(&sql, &values, event_row)
+}
+
+/// The statement for a page and one more.
+pub(super) fn page_of<'f>(
+    dialect: Dialect,
+    filter: &'f EventFilter,
+    question: Option<&'f String>,
+    by_time: bool,
+    limit: usize,
+) -> (String, Vec<Value<'f>>) {
+    let mut values: Vec<Value<'f>> = Vec::new();
     let mut conditions: Vec<String> = Vec::new();
     let mut hold = |condition: &str, value| {
         values.push(value);
         conditions.push(condition.replace('?', &format!("?{}", values.len())));
     };
     let (mut from, mut seq) = ("events", "events.seq");
-    if let Some(question) = &question {
-        (from, seq) = match db.dialect() {
+    if let Some(question) = question {
+        (from, seq) = match dialect {
             Dialect::Sqlite => {
                 hold("events_text MATCH ?", question.into());
                 ("events_text JOIN events ON events.seq = events_text.rowid", "events_text.rowid")
@@ -197,9 +232,17 @@ pub(crate) fn event_page(db: &Db, filter: &EventFilter, limit: usize) -> Result<
     let condition =
         if conditions.is_empty() { String::new() } else { format!("WHERE {}", conditions.join(" AND ")) };
     values.push((limit + 1).into());
+    let most = values.len();
+    let condition = if by_time {
+        // The latest of many, found without reading one of them.
+        format!(
+            "WHERE seq IN (SELECT seq FROM events INDEXED BY events_time {condition} ORDER BY seq DESC LIMIT ?{most})"
+        )
+    } else {
+        condition
+    };
     let sql = format!(
-        "SELECT events.seq, events.received_ms, events.body FROM {from} {condition} ORDER BY {seq} DESC LIMIT ?{}",
-        values.len()
+        "SELECT events.seq, events.received_ms, events.body FROM {from} {condition} ORDER BY {seq} DESC LIMIT ?{most}"
     );
-    db.query(&sql, &values, event_row)
+    (sql, values)
 }

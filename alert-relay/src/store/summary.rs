@@ -33,15 +33,15 @@ pub(crate) struct Summary {
     pub(crate) threats: Vec<(String, u64)>,
 }
 
-/// Counts everything since `since_ms`, rounded down to a full minute (rules are counted by the minute).
+/// Counts everything since `since_ms`, rounded down to a full minute: from what is counted by the minute when events are
+/// stored, so that it takes as long with many events as with few.
 /// The trend is against the stretch of the same length before it.
 pub(crate) fn summary(db: &Db, since_ms: u64, now_ms: u64) -> Result<Summary, DbError> {
     let minute = since_ms / 60_000;
-    let since = minute * 60_000;
-    let mut summary = Summary { since_ms: since, ..Summary::default() };
+    let mut summary = Summary { since_ms: minute * 60_000, ..Summary::default() };
     let groups = db.query(
-        "SELECT severity, verdict, COUNT(*) FROM events WHERE time_ms >= ?1 GROUP BY severity, verdict",
-        &[since.into()],
+        "SELECT severity, verdict, CAST(SUM(count) AS BIGINT) FROM counts WHERE minute >= ?1 GROUP BY severity, verdict",
+        &[minute.into()],
         |row| Ok((severity_of(row.int(0)?), verdict_of(row.int(1)?), row.uint(2)?)),
     )?;
     for (severity, verdict, count) in groups {
@@ -53,10 +53,10 @@ pub(crate) fn summary(db: &Db, since_ms: u64, now_ms: u64) -> Result<Summary, Db
             add(&mut summary.verdicts, verdict, count);
         }
     }
-    let length = now_ms.saturating_sub(since);
+    let length = (now_ms / 60_000).saturating_sub(minute);
     let earlier = db.query(
-        "SELECT severity, COUNT(*) FROM events WHERE time_ms >= ?1 AND time_ms < ?2 GROUP BY severity",
-        &[since.saturating_sub(length).into(), since.into()],
+        "SELECT severity, CAST(SUM(count) AS BIGINT) FROM counts WHERE minute >= ?1 AND minute < ?2 GROUP BY severity",
+        &[minute.saturating_sub(length).into(), minute.into()],
         |row| Ok((severity_of(row.int(0)?), row.uint(1)?)),
     )?;
     for (severity, count) in earlier {
@@ -65,11 +65,8 @@ pub(crate) fn summary(db: &Db, since_ms: u64, now_ms: u64) -> Result<Summary, Db
             add(&mut summary.before_severities, severity, count);
         }
     }
-    summary.clients = db.query_one(
-        "SELECT COUNT(DISTINCT client) FROM events WHERE time_ms >= ?1 AND client <> 'unknown'",
-        &[since.into()],
-        |row| row.uint(0),
-    )?;
+    summary.clients =
+        db.query_one("SELECT COUNT(*) FROM callers WHERE minute >= ?1", &[minute.into()], |row| row.uint(0))?;
     summary.threats = db.query(
         "SELECT rule, CAST(SUM(count) AS BIGINT) AS n FROM threats WHERE minute >= ?1 GROUP BY rule \
          ORDER BY n DESC, rule LIMIT ?2",

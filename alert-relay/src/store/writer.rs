@@ -15,10 +15,12 @@ use super::{
     Command, QUEUE_COMMANDS, StoreError,
     apply::{Done, Group, save_number},
     audit::Actor,
+    backfill::Backfill,
     connect::{self, Held},
     db::{Db, DbError, Place},
     decisions,
     events::Storing,
+    recent::Recent,
 };
 use crate::{clock, config::Alerts, logfile, metrics::Metrics, notice};
 
@@ -77,6 +79,9 @@ pub(super) fn start(setup: Setup) -> Result<(Started, SyncSender<Command>), Stri
         last_seq: started.last,
         after: Some(started.last),
         saved_cursor: started.logged,
+        recent: (Recent::default(), 0),
+        backfill: Backfill::start(&setup.place)
+            .map_err(|e| format!("cannot open the database {}: {e}", setup.place))?,
         checkpointed: Instant::now(),
         dirty: false,
         told: None,
@@ -140,6 +145,9 @@ struct Writer {
     /// The last number told to the log; none if a commit may have succeeded that was not told.
     after: Option<u64>,
     saved_cursor: u64,
+    /// Incidents in memory, and the state of the file that they are of.
+    recent: (Recent, i64),
+    backfill: Backfill,
     checkpointed: Instant,
     dirty: bool,
     /// When a failure was last told of.
@@ -202,6 +210,7 @@ impl Writer {
             Ok((done, storing_ms)) => {
                 self.saved_cursor = cursor;
                 self.dirty = true;
+                self.backfill.committed();
                 let metrics = &self.setup.metrics;
                 metrics.commits.add(1);
                 metrics.commit_seconds.observe(begun.elapsed());
@@ -274,16 +283,24 @@ impl Writer {
             next_seq: self.last_seq + 1,
             kept_ms: clock::millis(self.setup.kept),
         };
+        let (recent, of) = std::mem::take(&mut self.recent);
+        let version = connect::version(&db)?;
         let mut group = Group::new(&db, &self.setup.alerts, storing);
+        if version == Some(of) {
+            group.recent = recent;
+        }
         let result = group.run(commands).and_then(|done| {
             if cursor != self.saved_cursor {
                 save_number(&db, &cursor_key(relay), cursor)?;
             }
             db.batch("COMMIT").map(|()| done)
         });
-        let counts = group.counts;
+        let counts = std::mem::take(&mut group.counts);
         match result {
             Ok(done) => {
+                if let Some(version) = version {
+                    self.recent = (group.recent(), version);
+                }
                 self.setup.metrics.accepted(&counts);
                 self.db = Some(db);
                 Ok((done, storing.now_ms))
@@ -351,6 +368,7 @@ impl Writer {
             std::thread::sleep(Duration::from_millis(1));
         }
         self.idle();
+        self.backfill.stop();
         self.checkpoint();
     }
 }

@@ -11,8 +11,9 @@ use crate::notice;
 pub(in crate::store) const BUSY: Duration = Duration::from_secs(5);
 /// Memory for pages of the database: the inner pages of its indexes.
 const CACHE_KIB: i64 = 16 * 1024;
-/// Pages after which SQLite moves the write-ahead log into the database by itself: 16 MiB.
-const AUTOCHECKPOINT_PAGES: i64 = 4096;
+/// Pages after which SQLite moves the write-ahead log into the database by itself: 32 MiB. The pages that
+/// many groups change are moved once.
+const AUTOCHECKPOINT_PAGES: i64 = 8192;
 /// Statements kept prepared.
 const STATEMENTS: usize = 64;
 
@@ -41,7 +42,7 @@ pub(in crate::store) fn open_new(path: &Path) -> Result<Connection, DbError> {
     db.pragma_update(None, "journal_mode", "WAL")?;
     db.pragma_update(None, "synchronous", "FULL")?;
     db.pragma_update(None, "wal_autocheckpoint", AUTOCHECKPOINT_PAGES)?;
-    db.pragma_update(None, "journal_size_limit", 4 * AUTOCHECKPOINT_PAGES * 4096)?;
+    db.pragma_update(None, "journal_size_limit", 2 * AUTOCHECKPOINT_PAGES * 4096)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(db)
 }

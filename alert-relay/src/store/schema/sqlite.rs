@@ -294,4 +294,36 @@ pub(super) const MIGRATIONS: &[&str] = &[
     ALTER TABLE notifications ADD COLUMN limited INTEGER NOT NULL DEFAULT 1;
     CREATE INDEX outbox_sent ON outbox (receiver, settled_ms) WHERE state = 'sent';
     ",
+    // 11: counts for the summary, so that it need not read the events; indexes of incidents that change with each
+    // of their events are few, and one answers every listing without looking at the rows that it leaves out.
+    "
+    CREATE TABLE counts (                   -- events by minute, for the summary; as long as the events
+        minute INTEGER NOT NULL,
+        severity INTEGER NOT NULL,
+        verdict INTEGER NOT NULL,
+        count INTEGER NOT NULL,
+        PRIMARY KEY (minute, severity, verdict)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO counts (minute, severity, verdict, count)
+        SELECT time_ms / 60000, severity, verdict, COUNT(*) FROM events GROUP BY 1, 2, 3;
+
+    CREATE TABLE callers (                  -- the minute of the latest event of each, for the same
+        client TEXT NOT NULL PRIMARY KEY,
+        minute INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO callers (client, minute)
+        SELECT client, MAX(time_ms) / 60000 FROM events WHERE client <> 'unknown' GROUP BY client;
+    CREATE INDEX callers_minute ON callers (minute);
+
+    DROP INDEX events_time;
+    CREATE INDEX events_time ON events (time_ms);
+
+    DROP INDEX incidents_last;
+    CREATE INDEX incidents_list ON incidents (last_ms, id, severity, state, category, model, score);
+    DROP INDEX incidents_key;
+    DROP INDEX incidents_client;
+    CREATE INDEX incidents_key ON incidents (client, model, category, id);
+    DROP INDEX incidents_template;
+    CREATE INDEX incidents_template ON incidents (template, id) WHERE template <> 0;
+    ",
 ];
