@@ -10,7 +10,7 @@ use crate::notice;
 /// How long a statement waits for a lock of the other side.
 pub(in crate::store) const BUSY: Duration = Duration::from_secs(5);
 /// Memory for pages of the database: the inner pages of its indexes.
-const CACHE_KIB: i64 = 16 * 1024;
+const CACHE_KIB: i64 = 8 * 1024;
 /// Pages after which SQLite moves the write-ahead log into the database by itself: 32 MiB. The pages that
 /// many groups change are moved once.
 const AUTOCHECKPOINT_PAGES: i64 = 8192;
