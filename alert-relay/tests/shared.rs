@@ -59,10 +59,19 @@ async fn relays_share_events_incidents_and_mails() {
         .map(|n| {
             tokio::spawn(async move {
                 let events = some_events(n);
-                // Each batch to both at once, as a sender does that had no answer in time.
-                let (a, b) = tokio::join!(post(first, &events), post(second, &events));
-                assert_eq!((a.status, b.status), (202, 202), "{a:?} {b:?}");
-                a.json()["accepted"].as_u64().unwrap() + b.json()["accepted"].as_u64().unwrap()
+                // Most batches to both at once, as a sender does that had no answer in time; of these one relay may be the
+                // first with all, so each gets some alone.
+                let to: &[_] = match n % 10 {
+                    0 => &[first],
+                    1 => &[second],
+                    _ => &[first, second],
+                };
+                let answers = futures_util::future::join_all(to.iter().map(|at| post(*at, &events))).await;
+                let taken = answers.iter().map(|answer| {
+                    assert_eq!(answer.status, 202, "{answer:?}");
+                    answer.json()["accepted"].as_u64().unwrap()
+                });
+                taken.sum::<u64>()
             })
         })
         .collect();
