@@ -108,7 +108,7 @@ pub fn verify(config: &Config, key_file: &Path, heads: &[String]) -> Result<(Vec
         report.good, report.deleted, report.before
     ));
     if let Some(head) = logfile::head(&config.log) {
-        lines.push(format!("head {head}"));
+        lines.push(format!("head {}", head.text));
     }
     Ok((lines, well))
 }

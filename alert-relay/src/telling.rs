@@ -1,6 +1,7 @@
 //! From incidents to messages in the outbox: hands on what is due, composes what groups have to tell, reminds, escalates,
 //! tells how things stand, and sums up in digests. All decisions are made in the store's transactions, so several relays may be at it.
 
+mod heads;
 mod standing;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +14,6 @@ use crate::{
     clock::now_ms,
     config::{Config, Database, Target},
     incident::Incident,
-    logfile,
     route::Period,
     store::{self, AlertGroup, ESCALATION, NewNotification, OVERFLOW, Store, StoreError, StoredEvent, Told},
 };
@@ -35,6 +35,7 @@ const MAX_CLIENT_CHARS: usize = 60;
 pub(crate) struct Teller {
     /// When digests were last thought of, Unix milliseconds.
     looked_ms: AtomicU64,
+    heads: heads::Heads,
 }
 
 /// What one message needs.
@@ -51,8 +52,8 @@ struct Material {
 
 impl Teller {
     /// One that has told nothing yet.
-    pub(crate) const fn new() -> Self {
-        Self { looked_ms: AtomicU64::new(0) }
+    pub(crate) fn new() -> Self {
+        Self { looked_ms: AtomicU64::new(0), heads: heads::Heads::default() }
     }
 
     /// Everything that is due.
@@ -69,7 +70,8 @@ impl Teller {
         standing::tell(config, store, now).await?;
         if now.saturating_sub(self.looked_ms.load(Ordering::Relaxed)) >= 1000 {
             self.looked_ms.store(now, Ordering::Relaxed);
-            digests(config, store, now).await?;
+            self.heads.tell(config, store, now).await?;
+            digests(config, store, &self.heads, now).await?;
         }
         Ok(())
     }
@@ -218,7 +220,7 @@ fn notification(config: &Config, letter: &Letter, receiver: &str, about: Option<
     }
 }
 
-async fn digests(config: &Config, store: &Store, now: u64) -> Result<(), StoreError> {
+async fn digests(config: &Config, store: &Store, heads: &heads::Heads, now: u64) -> Result<(), StoreError> {
     let policy = &config.alerts.policy;
     for Period { name, number, from_ms: from, until_ms: until, .. } in policy.digest.periods(now) {
         let asked = policy.digest_receivers().to_vec();
@@ -236,12 +238,10 @@ async fn digests(config: &Config, store: &Store, now: u64) -> Result<(), StoreEr
             })
             .await?;
         let Some(found) = found else { continue };
-        // Each relay has a log of its own; this is about that of the one which makes the digest.
-        let head = logfile::head(&config.log);
-        let relay = match &config.database {
-            Database::Sqlite(_) => "",
-            Database::Postgres(shared) => &shared.relay,
-        };
+        // Each relay has a log of its own.
+        heads.tell_now(config, store, now).await?;
+        let since = now.saturating_sub(heads::NAMED_FOR_MS);
+        let stood = store.read(move |db| store::log_heads(db, since)).await?;
         let notifications = found
             .iter()
             .filter(|(_, accounts, waiting)| !accounts.is_empty() || *waiting > 0)
@@ -253,7 +253,8 @@ async fn digests(config: &Config, store: &Store, now: u64) -> Result<(), StoreEr
                     until_ms: until,
                     accounts,
                     waiting: *waiting,
-                    head: head.as_deref().map(|head| (relay, head)),
+                    heads: &stood,
+                    several: matches!(config.database, Database::Postgres(_)),
                 };
                 let letter = digest.letter(&config.public_url, &config.mail.message_id_domain);
                 notification(config, &letter, receiver, None)

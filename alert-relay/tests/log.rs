@@ -13,7 +13,9 @@ use std::fs;
 use common::{
     Scratch,
     client::{get, metric, post},
-    event, files, ids_of, start, until,
+    event, files, ids_of, now_ms,
+    smtp::{Smtp, heads},
+    start, until,
 };
 use serde_json::{Value, json};
 
@@ -237,6 +239,62 @@ async fn a_sealed_log_stays_whole_through_crashes_and_tells_of_every_change() {
     let name = path.file_name().unwrap().to_str().unwrap();
     let (well, says) = verify();
     assert!(!well && says.contains(&format!("{name}:1: the line was changed")), "{says}");
+}
+
+/// Whoever takes lines away at the end and puts the chain's state back to where it was then is found out by a mail alone.
+#[tokio::test]
+async fn the_head_in_a_digest_mail_tells_of_a_log_that_was_put_back() {
+    let (scratch, smtp) = (Scratch::new(), Smtp::start().await);
+    let minute = now_ms() / 60_000 % 1440;
+    let digest = format!("[digest]\ndaily = \"{:02}:{:02}\"\n", minute / 60, minute % 60);
+    let more = format!("{}{digest}", smtp.toml(&["ops@example.org"], ""));
+    let text = common::toml(&scratch, &more).replace("[log]\n", "[log]\nchain_file = \"log.chain\"\n");
+    fs::write(scratch.join("relay.toml"), &text).unwrap();
+    let start = async || {
+        let path = scratch.join("relay.toml");
+        let source = alert_relay::config::Source { file: Some(&path), env: &|_| None };
+        alert_relay::Relay::start(alert_relay::config::Config::load(&source).unwrap()).await.unwrap()
+    };
+    let (_, key) = by_hand(&scratch, &["log-key"]);
+    fs::write(scratch.join("key"), &key).unwrap();
+    let key_file = scratch.join("key").display().to_string();
+    let relay = start().await;
+    store(&relay, 4).await;
+    until("the day begins", || scratch.count("SELECT COUNT(*) FROM meta WHERE key = 'digest:daily'") == 1)
+        .await;
+    relay.shut_down().await;
+    let log = files(&scratch.join("logs")).remove(0);
+    let before = [&log, &scratch.join("log.chain")].map(|path| (path.clone(), fs::read(path).unwrap()));
+    let relay = start().await;
+    store(&relay, 6).await;
+    relay.shut_down().await;
+    // As if the day had begun yesterday.
+    scratch.db.run("UPDATE meta SET value = value - 1 WHERE key = 'digest:daily'");
+    scratch.db.run("UPDATE accounts SET hour = hour - 2");
+    let relay = start().await;
+    let digest = || smtp.received().into_iter().find(|mail| mail.data.contains("Subject: Security digest"));
+    until("the digest", || digest().is_some()).await;
+    relay.shut_down().await;
+    let heads = heads(&digest().unwrap().data);
+    let [(whose, head)] = &heads[..] else { panic!("{heads:?}") };
+    assert!(whose.starts_with("The log") && head.starts_with("10:"), "{whose} {head}");
+    let verify = |more: &[&str]| by_hand(&scratch, &[&["verify", &key_file], more].concat());
+    let (well, says) = verify(&["--head", head]);
+    assert!(well && says.contains("10 lines sealed and right"), "{says}");
+    for (path, content) in before {
+        fs::write(path, content).unwrap();
+    }
+    let (well, says) = verify(&[]);
+    assert!(well && says.contains("4 lines sealed and right"), "nothing in the log itself tells: {says}");
+    let (well, says) = verify(&["--head", head]);
+    let name = log.file_name().unwrap().to_str().unwrap();
+    let missing = format!("lines number 4 to 9 are missing, after {name}:4, up to the end");
+    assert!(!well && says.contains(&missing), "{says}");
+    // The relay itself does not tell of the lesser head either.
+    let relay = start().await;
+    tokio::time::sleep(std::time::Duration::from_millis(700)).await;
+    relay.shut_down().await;
+    assert_eq!(scratch.text("SELECT head FROM log_heads"), *head);
 }
 
 #[tokio::test]

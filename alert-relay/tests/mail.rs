@@ -18,7 +18,7 @@ use common::{
     Scratch,
     client::{get, post},
     event, files,
-    smtp::{Encryption, Fault, Smtp, Stage},
+    smtp::{Encryption, Fault, Smtp, Stage, plain},
     start, until,
 };
 use rcgen::{CertifiedKey, generate_simple_self_signed};
@@ -461,30 +461,6 @@ async fn hostile_events_make_harmless_mail() {
     assert!(html.contains("<table") && !html.contains("<img"));
     assert!(!data.contains("\r\nMAIL FROM"));
     assert_eq!(smtp.reached(Stage::Mail), 1);
-}
-
-/// The text part, as a person reads it.
-fn plain(data: &str) -> String {
-    let part = data.split("Content-Type: text/plain").nth(1).unwrap();
-    let (part, _) = part.split_once("Content-Type: text/html").unwrap();
-    let body = part.split_once("\r\n\r\n").unwrap().1.replace("=\r\n", "");
-    let mut bytes = Vec::new();
-    let mut rest = body.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let code =
-            (*first == b'=').then(|| u8::from_str_radix(std::str::from_utf8(&after[..2]).unwrap(), 16));
-        match code {
-            Some(byte) => {
-                bytes.push(byte.unwrap());
-                rest = &after[2..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8(bytes).unwrap()
 }
 
 #[tokio::test]

@@ -16,7 +16,13 @@ use alert_relay::{
     Relay,
     config::{Config, Source},
 };
-use common::{Scratch, client::post, event, files, ids_of, smtp::Smtp, start, toml, until};
+use common::{
+    Scratch,
+    client::post,
+    event, files, ids_of, now_ms,
+    smtp::{Smtp, heads},
+    start, toml, until,
+};
 use serde_json::{Value, json};
 
 /// Another relay on the same database, with a log of its own.
@@ -262,4 +268,80 @@ async fn relays_that_acknowledge_tell_and_escalate_at_once_agree() {
     let last = "SELECT COUNT(*) FROM notifications AS n WHERE receiver = 'day' AND is_state = 0 AND NOT EXISTS \
                 (SELECT 1 FROM notifications AS later WHERE later.incident = n.incident AND later.sequence > n.sequence)";
     assert_eq!(scratch.count(last), 0);
+}
+
+/// Each relay's log can be cut off by whoever has its machine; the digest is made by any of them, and tells of all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a PostgreSQL server: cargo xtask test brings one"]
+async fn a_digest_names_the_heads_of_all_relays_and_each_holds_its_log_to_it() {
+    let (scratch, smtp) = (Scratch::new(), Smtp::start().await);
+    let minute = now_ms() / 60_000 % 1440;
+    let digest = format!("[digest]\ndaily = \"{:02}:{:02}\"\n", minute / 60, minute % 60);
+    let more = format!("{}{digest}", smtp.toml(&["ops@example.org"], ""));
+    let names = ["one", "two"];
+    let file = |name: &str| scratch.join(&format!("{name}.toml"));
+    for name in names {
+        let text = toml(&scratch, &more)
+            .replace("name = \"one\"", &format!("name = \"{name}\""))
+            .replace("path = \"logs\"", &format!("path = \"logs-{name}\"\nchain_file = \"{name}.chain\""));
+        fs::write(file(name), text).unwrap();
+    }
+    let load = |name: &str| Config::load(&Source { file: Some(&file(name)), env: &|_| None }).unwrap();
+    for name in names {
+        fs::write(
+            scratch.join(&format!("{name}.key")),
+            alert_relay::maintenance::log_key(&load(name)).unwrap(),
+        )
+        .unwrap();
+    }
+    let run = async |events: usize| {
+        for name in names {
+            let relay = Relay::start(load(name)).await.unwrap();
+            let batch: Vec<Value> = (0..events).map(|_| event("203.0.113.1", "high")).collect();
+            assert_eq!(post(relay.address(), &batch).await.status, 202);
+            let begun = "SELECT COUNT(*) FROM meta WHERE key = 'digest:daily'";
+            until("the day begins", || scratch.count(begun) == 1).await;
+            relay.shut_down().await;
+        }
+    };
+    run(3).await;
+    let log = files(&scratch.join("logs-two")).remove(0);
+    let before = [log, scratch.join("two.chain")].map(|path| (path.clone(), fs::read(path).unwrap()));
+    run(5).await;
+    // One alone makes the digest; the other has told where its log stands and is gone.
+    let two = Relay::start(load("two")).await.unwrap();
+    until("it is told", || {
+        scratch.count("SELECT COUNT(*) FROM log_heads WHERE relay = 'two' AND sequence = 8") == 1
+    })
+    .await;
+    two.shut_down().await;
+    scratch.db.run("UPDATE meta SET value = value - 1 WHERE key = 'digest:daily'");
+    scratch.db.run("UPDATE accounts SET hour = hour - 2");
+    let one = Relay::start(load("one")).await.unwrap();
+    let digest = || smtp.received().into_iter().find(|mail| mail.data.contains("Subject: Security digest"));
+    until("the digest", || digest().is_some()).await;
+    one.shut_down().await;
+    let heads = heads(&digest().unwrap().data);
+    let verify = |name: &str, (whose, head): &(String, String)| {
+        assert!(
+            whose.starts_with(&format!("The log of {name} stood here")) && head.starts_with("8:"),
+            "{whose} {head}"
+        );
+        let key = scratch.join(&format!("{name}.key"));
+        alert_relay::maintenance::verify(&load(name), &key, std::slice::from_ref(head)).unwrap()
+    };
+    assert_eq!(heads.len(), 2, "{heads:?}");
+    for (name, head) in names.iter().zip(&heads) {
+        let (says, well) = verify(name, head);
+        assert!(well, "{says:?}");
+    }
+    for (path, content) in before {
+        fs::write(path, content).unwrap();
+    }
+    assert!(verify("one", &heads[0]).1);
+    let (says, well) = verify("two", &heads[1]);
+    assert!(
+        !well && says[0].starts_with("lines number 3 to 7 are missing, after security_demo_"),
+        "{says:?}"
+    );
 }

@@ -8,7 +8,7 @@ use super::{
     Kind, Letter, Report,
     clean::{clean, escape},
 };
-use crate::clock::Civil;
+use crate::{clock::Civil, store::LogHead};
 
 /// What stands in a digest.
 #[derive(Clone, Debug)]
@@ -25,8 +25,10 @@ pub(crate) struct Digest<'a> {
     pub(crate) accounts: &'a [(String, String, u64)],
     /// Events that wait to be told now.
     pub(crate) waiting: u64,
-    /// Whose log (the relay's name, empty where there is one relay) stood where when this was written.
-    pub(crate) head: Option<(&'a str, &'a str)>,
+    /// Where the relays' logs stood.
+    pub(crate) heads: &'a [LogHead],
+    /// Whether there may be several relays.
+    pub(crate) several: bool,
 }
 
 /// What an outcome means.
@@ -73,10 +75,14 @@ impl Digest<'_> {
         let link = format!("{public_url}/v1/summary");
         let _ = write!(text, "\nThe numbers of now: {link}\n");
         let _ = write!(html, "</table><p>The numbers of now: {}</p>", escape(&link));
-        if let Some((relay, head)) = self.head {
-            let whose = if relay.is_empty() { String::new() } else { format!(" of {}", clean(relay, 100)) };
-            let says = format!("The log{whose} stood here, for `alert-relay verify KEYFILE --head`:");
-            let _ = write!(text, "\n{says}\n{head}\n");
+        if !self.heads.is_empty() {
+            let _ = write!(text, "\nFor `alert-relay verify KEYFILE --head`:\n");
+            html.push_str("<p>For <code>alert-relay verify KEYFILE --head</code>:</p>");
+        }
+        for LogHead { relay, head, at_ms } in self.heads {
+            let whose = if self.several { format!(" of {}", clean(relay, 100)) } else { String::new() };
+            let says = format!("The log{whose} stood here on {}:", Civil::of(*at_ms).human());
+            let _ = write!(text, "{says}\n{head}\n");
             let _ = write!(html, "<p>{}<br><code>{}</code></p>", escape(&says), escape(head));
         }
         html.push_str("</body></html>");
@@ -102,7 +108,12 @@ mod tests {
 
     #[test]
     fn a_digest_carries_where_the_log_stood_and_whose_it_is() {
-        let digest = |head| {
+        let head = |relay: &str| LogHead {
+            relay: relay.to_owned(),
+            head: "31:00ff".to_owned(),
+            at_ms: crate::testing::MOMENT,
+        };
+        let digest = |heads: &[LogHead], several| {
             let accounts = [("told".to_owned(), "jailbreak".to_owned(), 3)];
             Digest {
                 name: "daily",
@@ -111,22 +122,30 @@ mod tests {
                 until_ms: 1,
                 accounts: &accounts,
                 waiting: 0,
-                head,
+                heads,
+                several,
             }
             .letter("https://x", "d")
         };
-        let one = digest(Some(("", "31:00ff")));
-        assert!(one.text.contains("The log stood here") && one.text.contains("\n31:00ff\n"), "{}", one.text);
+        let one = digest(&[head("relay")], false);
+        assert!(
+            one.text.contains("The log stood here on ") && one.text.contains("\n31:00ff\n"),
+            "{}",
+            one.text
+        );
         assert!(
             one.html.contains("<code>31:00ff</code>") && one.html.ends_with("</body></html>"),
             "{}",
             one.html
         );
-        let many = digest(Some(("relay <2>", "31:00ff")));
+        let many = digest(&[head("relay <2>"), head("three")], true);
         assert!(
             many.text.contains("The log of relay <2> stood here") && many.html.contains("relay &lt;2&gt;")
         );
-        let none = digest(None);
+        assert!(
+            many.text.contains("The log of three stood here") && many.text.matches("31:00ff").count() == 2
+        );
+        let none = digest(&[], true);
         assert!(!none.text.contains("verify") && none.html.ends_with("</body></html>"), "{}", none.text);
     }
 }

@@ -489,10 +489,21 @@ pub(crate) fn begin_chain(path: &Path) -> Result<String, String> {
     Ok(key.to_text())
 }
 
-/// Where the chain stands, `number:seal`: in a mail it proves how many lines there were then. None without a chain.
-pub(crate) fn head(config: &config::Log) -> Option<String> {
+/// Where a chain stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    /// When the chain was begun, Unix milliseconds.
+    pub(crate) begun_ms: u64,
+    /// How many lines it has sealed.
+    pub(crate) sequence: u64,
+    /// `number:seal`: in a mail it proves how many lines there were then.
+    pub(crate) text: String,
+}
+
+/// Where the chain stands. None without a chain.
+pub(crate) fn head(config: &config::Log) -> Option<Head> {
     let state = chain::state(config.chain_file.as_deref()?).ok()??;
-    Some(state.key.head(state.next))
+    Some(Head { begun_ms: state.since_ms, sequence: state.next, text: state.key.head(state.next) })
 }
 
 /// Checks a log against its first key and heads from mails.

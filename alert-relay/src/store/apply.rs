@@ -15,7 +15,7 @@ use super::{
     db::{Db, DbError},
     decisions,
     events::{self, NewEvent, Storing},
-    groups,
+    groups, heads,
     incidents::{self, Steady},
     outbox,
     recent::Recent,
@@ -58,6 +58,8 @@ pub(super) enum Done {
     Silenced(Option<u64>),
     Pruned(u64),
     Leased(bool),
+    /// How far the chain of the log is known to have been.
+    Headed(u64),
     Probed,
 }
 
@@ -177,6 +179,7 @@ impl<'a> Group<'a> {
             Command::Lease { name, until_ms, .. } => {
                 Done::Leased(retention::take_lease(db, name, relay, now_ms, *until_ms)?)
             }
+            Command::Head { head, .. } => Done::Headed(heads::save(db, relay, head, now_ms)?),
             Command::Probe { .. } => {
                 save_number(db, &format!("probe:{relay}"), clock::now_ms().max(now_ms))?;
                 Done::Probed
@@ -553,6 +556,7 @@ fn rank(command: &Command) -> u8 {
         Command::Index { .. }
         | Command::Prune { .. }
         | Command::Lease { .. }
+        | Command::Head { .. }
         | Command::Probe { .. }
         | Command::Stop { .. } => 3,
     }

@@ -151,6 +151,8 @@ pub(crate) enum Command {
     Prune { class: Class, before_ms: u64, limit: usize, reply: Reply<u64> },
     /// Take work that one relay does for all. Answers whether it is ours.
     Lease { name: &'static str, until_ms: u64, reply: Reply<bool> },
+    /// Keep where the relay's log stands. Answers how far its chain is known to have been.
+    Head { head: logfile::Head, reply: Reply<u64> },
     /// Write something, to see whether that works.
     Probe { reply: Reply<()> },
     /// Finish what is queued and end.
@@ -192,6 +194,7 @@ impl Command {
             (Self::Change { reply, .. }, Done::Changed(changed)) => drop(reply.send(Ok(changed))),
             (Self::Index { reply, .. }, Done::Indexed(rows)) => drop(reply.send(Ok(rows))),
             (Self::Prune { reply, .. }, Done::Pruned(rows)) => drop(reply.send(Ok(rows))),
+            (Self::Head { reply, .. }, Done::Headed(sequence)) => drop(reply.send(Ok(sequence))),
             (Self::Lease { reply, .. }, Done::Leased(taken)) => drop(reply.send(Ok(taken))),
             (Self::Probe { reply }, Done::Probed) => drop(reply.send(Ok(()))),
             (command, _) => command.failed(&StoreError::Failed("not done".to_owned())),
@@ -211,6 +214,7 @@ impl Command {
             }
             Self::Prune { reply, .. }
             | Self::Index { reply, .. }
+            | Self::Head { reply, .. }
             | Self::HandOn { reply, .. }
             | Self::Timers { reply } => {
                 drop(reply.send(Err(error.clone())));

@@ -26,6 +26,7 @@ mod decisions;
 mod events;
 mod examine;
 mod groups;
+mod heads;
 mod incidents;
 mod lock;
 mod outbox;
@@ -251,6 +252,14 @@ impl Store {
         self.ask(|reply| Command::Lease { name, until_ms, reply }).await
     }
 
+    /// Keeps where this relay's log stands; how far its chain is known to have been.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub(crate) async fn head(&self, head: logfile::Head) -> Result<u64, StoreError> {
+        self.ask(|reply| Command::Head { head, reply }).await
+    }
+
     /// Whether writing works.
     ///
     /// # Errors
@@ -325,6 +334,7 @@ pub(crate) use groups::{
     due_states, incidents_of as group_incidents, members as group_members, next_state, standing,
     timers_are_due, waiting,
 };
+pub(crate) use heads::{LogHead, log_heads};
 pub(crate) use incidents::{
     Relation, due as due_incidents, events_of, get as get_incident, hours_of, quiet as quiet_incidents,
     related, timeline_of, turned as turned_incidents,

@@ -97,6 +97,7 @@ fn prune_incidents(db: &Db, before_ms: u64, limit: usize) -> Result<u64, DbError
     db.execute_each("DELETE FROM group_members WHERE incident = ?1", &rows)?;
     db.execute("DELETE FROM campaigns WHERE last_ms < ?1", &[before_ms.into()])?;
     db.execute("DELETE FROM silences WHERE until_ms < ?1", &[before_ms.into()])?;
+    db.execute("DELETE FROM log_heads WHERE at_ms < ?1", &[before_ms.into()])?;
     db.execute_each("DELETE FROM incidents WHERE id = ?1", &rows)?;
     Ok(ids.len() as u64)
 }

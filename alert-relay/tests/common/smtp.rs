@@ -311,3 +311,40 @@ async fn read_message(stream: &mut BufReader<Box<dyn Stream>>) -> Result<String,
     data.truncate(data.len() - 3);
     Ok(String::from_utf8(data).map_err(|_| Gone)?.replace("\r\n..", "\r\n."))
 }
+
+/// The text part, as a person reads it.
+pub(crate) fn plain(data: &str) -> String {
+    let part = data.split("Content-Type: text/plain").nth(1).unwrap();
+    let (part, _) = part.split_once("Content-Type: text/html").unwrap();
+    let body = part.split_once("\r\n\r\n").unwrap().1.replace("=\r\n", "");
+    let mut bytes = Vec::new();
+    let mut rest = body.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let code =
+            (*first == b'=').then(|| u8::from_str_radix(std::str::from_utf8(&after[..2]).unwrap(), 16));
+        match code {
+            Some(byte) => {
+                bytes.push(byte.unwrap());
+                rest = &after[2..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8(bytes).unwrap()
+}
+
+/// The heads of logs in the text of a digest, each with the line that says whose it is.
+pub(crate) fn heads(data: &str) -> Vec<(String, String)> {
+    let text = plain(data);
+    let is_head = |line: &&str| {
+        line.split_once(':').is_some_and(|(number, seal)| {
+            number.parse::<u64>().is_ok() && seal.len() == 32 && seal.bytes().all(|b| b.is_ascii_hexdigit())
+        })
+    };
+    let lines: Vec<&str> = text.lines().collect();
+    let pairs = lines.windows(2).filter(|pair| is_head(&pair[1]));
+    pairs.map(|pair| (pair[0].to_owned(), pair[1].to_owned())).collect()
+}

@@ -327,4 +327,15 @@ pub(super) const MIGRATIONS: &[&str] = &[
     DROP INDEX incidents_template;
     CREATE INDEX incidents_template ON incidents (template, id) WHERE template <> 0;
     ",
+    // 10: where the log of each relay stands.
+    "
+    CREATE TABLE log_heads (
+        relay TEXT NOT NULL,
+        begun_ms BIGINT NOT NULL,      -- when the chain was begun
+        sequence BIGINT NOT NULL,      -- lines it has sealed
+        head TEXT NOT NULL,
+        at_ms BIGINT NOT NULL,
+        PRIMARY KEY (relay, begun_ms)
+    );
+    ",
 ];

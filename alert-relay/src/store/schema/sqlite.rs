@@ -326,4 +326,15 @@ pub(super) const MIGRATIONS: &[&str] = &[
     DROP INDEX incidents_template;
     CREATE INDEX incidents_template ON incidents (template, id) WHERE template <> 0;
     ",
+    // 12: where the log of each relay stands.
+    "
+    CREATE TABLE log_heads (
+        relay TEXT NOT NULL,
+        begun_ms INTEGER NOT NULL,     -- when the chain was begun
+        sequence INTEGER NOT NULL,     -- lines it has sealed
+        head TEXT NOT NULL,
+        at_ms INTEGER NOT NULL,
+        PRIMARY KEY (relay, begun_ms)
+    ) STRICT, WITHOUT ROWID;
+    ",
 ];
