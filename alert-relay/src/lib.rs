@@ -120,12 +120,17 @@ impl Relay {
             outbox::Dispatcher::new(Arc::clone(&config), store.clone(), channels, Arc::clone(&metrics), wake);
         let keeping = tokio::spawn(keeping::run(Arc::clone(&config), store.clone(), stopped.clone()));
         let tending = tokio::spawn(tending::run(Arc::clone(&config), store.clone(), stopped.clone()));
-        let shared = api::Shared::new(Arc::clone(&config), store.clone(), metrics, Arc::clone(&kept.quotas));
+        let shared = api::Shared::new(
+            Arc::clone(&config),
+            store.clone(),
+            Arc::clone(&metrics),
+            Arc::clone(&kept.quotas),
+        );
         let router = api::router(shared);
         announce(&config, address);
         Ok(Self {
             address,
-            server: tokio::spawn(server::serve(listener, tls, router, stopped.clone())),
+            server: tokio::spawn(server::serve(listener, tls, router, metrics, stopped.clone())),
             dispatcher: tokio::spawn(dispatcher.run(stopped.clone())),
             keeping,
             tending,

@@ -84,6 +84,8 @@ pub(crate) struct Metrics {
     pub(crate) log_errors: Counter,
     /// Batches of senders that bring more than they may.
     pub(crate) over_quota: Counter,
+    /// Connections of addresses that have all that one may have.
+    pub(crate) refused_connections: Counter,
     /// Since when lines of the incident log cannot be written, Unix milliseconds; 0 while they can.
     log_failing_since: AtomicU64,
     /// Attempts to deliver, by channel and outcome.
@@ -225,6 +227,11 @@ impl Metrics {
             ("rejected_total", "Malformed events", &self.rejected),
             ("dropped_total", "Events that senders had to drop", &self.dropped),
             ("over_quota_total", "Batches of senders over their quota", &self.over_quota),
+            (
+                "refused_connections_total",
+                "Connections refused to addresses that had all they may have",
+                &self.refused_connections,
+            ),
             ("incidents_total", "Incidents opened", &self.opened),
             ("commits_total", "Transactions committed", &self.commits),
             ("commit_events_total", "Events in batches that were committed", &self.group_events),

@@ -1,13 +1,17 @@
-//! Accepts connections: bounded in number, in the time a request's head may take, and drained at the end.
+//! Accepts connections: bounded in number, in all and for each address, in the time a request's head may take, and drained
+//! at the end.
+
+mod places;
 
 use std::{
+    convert::Infallible,
     net::SocketAddr,
     pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use axum::{Extension, Router};
@@ -27,7 +31,8 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
-use crate::{notice, patience::Patience, quota::Sender, tls::Acceptor};
+use self::places::{Answer, Busy, Places, Seat};
+use crate::{metrics::Metrics, notice, patience::Patience, quota::Sender, tls::Acceptor};
 
 /// Connections at once; each may hold a batch in memory.
 const MAX_CONNECTIONS: usize = 256;
@@ -42,6 +47,11 @@ const MAX_HEAD_BYTES: usize = 64 * 1024;
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long the end waits for the first request of a connection that was accepted.
 const FIRST_REQUEST: Duration = Duration::from_millis(500);
+/// What somebody is told whose address has all the connections that one may have, where that can be told.
+const REFUSAL: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+/// Between two times that the operator is told of it.
+const TELL_EVERY: Duration = Duration::from_secs(60);
 /// Longest time the end waits for requests under way.
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -69,8 +79,10 @@ pub(crate) async fn serve(
     listener: TcpListener,
     tls: Option<Arc<Acceptor>>,
     router: Router,
+    metrics: Arc<Metrics>,
     mut stop: watch::Receiver<bool>,
 ) {
+    let (places, mut told) = (Places::new(MAX_CONNECTIONS), None);
     let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD_BYTES);
@@ -92,23 +104,35 @@ pub(crate) async fn serve(
                 continue;
             }
         };
+        let Some(taken) = places.take(peer.ip()) else {
+            metrics.refused_connections.add(1);
+            refuse(&stream, tls.is_some(), peer, &mut told);
+            continue;
+        };
         let _ = stream.set_nodelay(true);
         let stream = Patience::new(stream, WRITE_TIMEOUT);
         let (server, router, stopped) = (server.clone(), router.clone(), stop.clone());
         let address = Sender::Address(peer.ip().to_canonical());
         let tls = tls.clone();
         tokio::spawn(async move {
+            let seat = Arc::clone(&taken.seat);
             // Whatever a client does to its connection is its own affair.
-            match tls {
-                None => converse(&server, stream, router.layer(Extension(address)), stopped).await,
-                Some(tls) => {
-                    let handshake = tokio::time::timeout(HANDSHAKE, tls.current().accept(stream));
-                    let Ok(Ok(stream)) = handshake.await else { return };
-                    let sender = shown_certificate(&stream).unwrap_or(address);
-                    converse(&server, stream, router.layer(Extension(sender)), stopped).await;
+            let serving = async {
+                match tls {
+                    None => converse(&server, stream, router.layer(Extension(address)), &seat, stopped).await,
+                    Some(tls) => {
+                        let handshake = tokio::time::timeout(HANDSHAKE, tls.current().accept(stream));
+                        let Ok(Ok(stream)) = handshake.await else { return };
+                        let sender = shown_certificate(&stream).unwrap_or(address);
+                        converse(&server, stream, router.layer(Extension(sender)), &seat, stopped).await;
+                    }
                 }
+            };
+            tokio::select! {
+                () = serving => {}
+                () = seat.leave.notified() => {}
             }
-            drop(permit);
+            drop((permit, taken));
         });
     }
     drop(listener);
@@ -125,15 +149,17 @@ async fn converse(
     server: &http1::Builder,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     router: Router,
+    seat: &Arc<Seat>,
     mut stop: watch::Receiver<bool>,
 ) {
     let (begun, service) = (Arc::new(Notify::new()), TowerToHyperService::new(router));
     let (heard, asked) = (Arc::clone(&begun), Arc::new(AtomicBool::new(false)));
-    let known = Arc::clone(&asked);
+    let (known, seat) = (Arc::clone(&asked), Arc::clone(seat));
     let service = service_fn(move |request| {
         known.store(true, Ordering::Relaxed);
         begun.notify_one();
-        service.call(request)
+        let (busy, answer) = (Busy::begin(&seat), service.call(request));
+        async move { Ok::<_, Infallible>(answer.await?.map(|body| Answer { body, _busy: busy })) }
     });
     let mut connection = pin!(server.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
@@ -149,6 +175,21 @@ async fn converse(
     }
     connection.as_mut().graceful_shutdown();
     let _ = connection.await;
+}
+
+/// Turns a connection away. Under TLS nothing can be said before a handshake, which is what there is no place for.
+fn refuse(stream: &TcpStream, is_tls: bool, peer: SocketAddr, told: &mut Option<Instant>) {
+    if !is_tls {
+        // A new connection has room for so little; if not, its end says enough.
+        let _ = stream.try_write(REFUSAL);
+    }
+    if told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
+        *told = Some(Instant::now());
+        notice::warning!(
+            "http: {} has all the connections that one address may have; further ones are refused",
+            peer.ip()
+        );
+    }
 }
 
 /// Who showed a certificate of our authority; rustls has checked it.

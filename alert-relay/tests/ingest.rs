@@ -354,3 +354,42 @@ async fn slow_and_broken_requests_do_no_harm() {
     drop(slow);
     relay.shut_down().await;
 }
+
+/// A connection from another address of this machine.
+async fn connect_from(source: &str, to: std::net::SocketAddr) -> tokio::net::TcpStream {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind(format!("{source}:0").parse().unwrap()).unwrap();
+    socket.connect(to).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_holds_all_the_connections_they_can_get_keeps_nobody_else_away() {
+    const HEALTH: &[u8] = b"GET /readyz HTTP/1.1\r\nhost: relay\r\nconnection: close\r\n\r\n";
+    let half_a_head = &b"POST /v1/events HTTP/1.1\r\nhost:"[..];
+    let half_a_body = b"POST /v1/events HTTP/1.1\r\nhost: relay\r\ncontent-length: 100\r\n\r\n{";
+    for (held, own) in [(half_a_head, 200), (half_a_body, 503)] {
+        let scratch = Scratch::new();
+        let relay = start(&scratch, "").await;
+        let address = relay.address();
+        let mut slow = Vec::new();
+        for _ in 0..270 {
+            let mut stream = connect_from("127.0.0.2", address).await;
+            // Those above the number are refused, some before they have written.
+            let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, held).await;
+            slow.push(stream);
+        }
+        let asking = async {
+            let ready = client::exchange(address, HEALTH).await.unwrap();
+            assert_eq!(ready.status, 200, "{ready:?}");
+            assert_eq!(post(address, &[event("203.0.113.1", "high")]).await.status, 202);
+            // They themselves, where nothing of theirs is being answered: their oldest connection makes room.
+            let theirs = client::exchange_on(connect_from("127.0.0.2", address).await, HEALTH).await;
+            assert_eq!(theirs.map_or(503, |answer| answer.status), own);
+        };
+        tokio::time::timeout(Duration::from_secs(8), asking).await.expect("others are served meanwhile");
+        let refused = client::metric(address, "modelgate_relay_refused_connections_total").await;
+        assert_eq!(refused > 100.0, own == 503, "{refused}");
+        drop(slow);
+        relay.shut_down().await;
+    }
+}

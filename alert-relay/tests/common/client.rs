@@ -32,7 +32,11 @@ impl Answer {
 
 /// Sends bytes and reads until the other side closes.
 pub(crate) async fn exchange(address: SocketAddr, request: &[u8]) -> Option<Answer> {
-    let mut stream = TcpStream::connect(address).await.ok()?;
+    exchange_on(TcpStream::connect(address).await.ok()?, request).await
+}
+
+/// The same on a connection that is there.
+pub(crate) async fn exchange_on(mut stream: TcpStream, request: &[u8]) -> Option<Answer> {
     stream.write_all(request).await.ok()?;
     let mut bytes = Vec::new();
     let read = stream.read_to_end(&mut bytes);
