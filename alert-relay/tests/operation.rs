@@ -304,3 +304,68 @@ async fn counts_and_quotas_outlast_a_configuration_read_anew() {
     assert!(process.child.try_wait().unwrap().is_none());
     assert_eq!(process.terminate(), Some(0));
 }
+
+/// What fails is the commit of a batch and not the little one that asks whether writing works.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_relay_that_had_to_refuse_events_is_not_ready_until_it_can_store_them() {
+    let scratch = Scratch::new();
+    let relay = common::start(&scratch, "").await;
+    let address = relay.address();
+    let refused = [event("203.0.113.1", "high"), event("203.0.113.1", "high")];
+    assert_eq!(get(address, "/readyz").await.status, 200);
+    scratch.db.run("ALTER TABLE callers RENAME TO callers_away");
+    assert_eq!(post(address, &refused).await.status, 503);
+    for _ in 0..3 {
+        let ready = get(address, "/readyz").await;
+        assert_eq!((ready.status, &ready.json()["status"]), (503, &"unavailable".into()), "{ready:?}");
+        assert!(ready.json()["store"].as_str().unwrap().contains("callers"), "it says why: {ready:?}");
+        tokio::time::sleep(std::time::Duration::from_millis(600)).await;
+    }
+    scratch.db.run("ALTER TABLE callers_away RENAME TO callers");
+    common::client::until_status(address, "/readyz", 200).await;
+    // It is ready because these are stored; their sender has not heard of that and sends them again.
+    assert_eq!(scratch.count("SELECT COUNT(*) FROM events"), 2);
+    assert_eq!(post(address, &refused).await.json()["duplicates"], 2);
+    // Somebody else's batch shows the same.
+    scratch.db.run("ALTER TABLE callers RENAME TO callers_away");
+    assert_eq!(post(address, &[event("203.0.113.1", "high")]).await.status, 503);
+    scratch.db.run("ALTER TABLE callers_away RENAME TO callers");
+    assert_eq!(post(address, &refused.map(|_| event("203.0.113.2", "high"))).await.status, 202);
+    assert_eq!(get(address, "/readyz").await.status, 200);
+    relay.shut_down().await;
+}
+
+/// A disk that is nearly full: the last bytes do for little things, and batches get 503.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_a_disk_that_is_nearly_full_a_relay_is_not_ready_and_with_room_again_it_is() {
+    let scratch = Scratch::new();
+    if !matches!(scratch.db, common::database::Database::Sqlite(_)) {
+        return; // A server has its own disk.
+    }
+    let process = Process::with_small_files(&scratch, 1 << 20).await;
+    let address = process.address;
+    let large = || (0..100).map(|_| event("203.0.113.1", "high")).collect::<Vec<_>>();
+    let (mut acknowledged, mut refused) = (0, 0);
+    // The write-ahead log is emptied into the database until that is full too.
+    while refused < 4 {
+        match post(address, &large()).await.status {
+            202 => (acknowledged, refused) = (acknowledged + 100, 0),
+            503 => refused += 1,
+            other => panic!("{other}: {}", said(&scratch)),
+        }
+        assert!(acknowledged < 10_000, "the limit does not limit");
+        tokio::time::sleep(std::time::Duration::from_millis(400 * refused)).await;
+    }
+    for _ in 0..3 {
+        let ready = get(address, "/readyz").await;
+        assert_eq!(ready.status, 503, "{ready:?} {}", said(&scratch));
+        tokio::time::sleep(std::time::Duration::from_millis(700)).await;
+    }
+    assert_eq!(get(address, "/healthz").await.status, 200, "a restart would not help");
+    process.limit_files(None);
+    common::client::until_status(address, "/readyz", 200).await;
+    assert_eq!(post(address, &large()).await.status, 202);
+    assert_eq!(process.terminate(), Some(0));
+    let stored = scratch.count("SELECT COUNT(*) FROM events");
+    assert!(stored >= acknowledged + 200, "what was refused, and what came after: {stored}");
+}

@@ -167,6 +167,14 @@ impl Command {
         }
     }
 
+    /// Takes the events that it brings out of it.
+    pub(super) fn take_events(&mut self) -> Vec<Incoming> {
+        match self {
+            Self::Ingest { events, .. } => std::mem::take(events),
+            _ => Vec::new(),
+        }
+    }
+
     /// Answers who waits, after the commit, with what was done; what the log has to write goes into `entries`.
     pub(super) fn succeeded(self, done: Done, received_ms: u64, entries: &mut Vec<logfile::Entry>) {
         match (self, done) {

@@ -33,6 +33,7 @@ mod outbox;
 mod read;
 mod readers;
 mod recent;
+mod refused;
 mod retention;
 mod schema;
 mod search;

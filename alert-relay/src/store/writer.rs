@@ -21,6 +21,7 @@ use super::{
     decisions,
     events::Storing,
     recent::Recent,
+    refused::Refused,
 };
 use crate::{clock, config::Alerts, logfile, metrics::Metrics, notice};
 
@@ -85,6 +86,7 @@ pub(super) fn start(setup: Setup) -> Result<(Started, SyncSender<Command>), Stri
         checkpointed: Instant::now(),
         dirty: false,
         told: None,
+        refused: None,
         setup,
     };
     std::thread::Builder::new()
@@ -152,6 +154,8 @@ struct Writer {
     dirty: bool,
     /// When a failure was last told of.
     told: Option<Instant>,
+    /// A batch that could not be stored, until such a one can.
+    refused: Option<Refused>,
     setup: Setup,
 }
 
@@ -194,6 +198,9 @@ impl Writer {
                 next = self.commands.try_recv().ok();
             }
         }
+        if self.refused.is_some() && group.iter().any(|command| matches!(command, Command::Probe { .. })) {
+            group = self.probe_refused(group);
+        }
         if !group.is_empty() {
             self.commit(group, events);
         }
@@ -211,6 +218,9 @@ impl Writer {
                 self.saved_cursor = cursor;
                 self.dirty = true;
                 self.backfill.committed();
+                if self.refused.as_ref().is_some_and(|refused| refused.is_less_than(&commands)) {
+                    self.refused = None;
+                }
                 let metrics = &self.setup.metrics;
                 metrics.commits.add(1);
                 metrics.commit_seconds.observe(begun.elapsed());
@@ -238,8 +248,12 @@ impl Writer {
                     }
                     return;
                 }
-                for command in commands {
-                    command.failed(&StoreError::Failed(e.to_string()));
+                let error = StoreError::Failed(e.to_string());
+                for mut command in commands {
+                    if !e.is_about_data() && self.refused.is_none() {
+                        self.refused = Refused::of(command.take_events(), error.clone());
+                    }
+                    command.failed(&error);
                 }
                 if self.db.is_none() {
                     // The commit may have succeeded all the same: what it stored is in the database, if so.
@@ -248,6 +262,20 @@ impl Writer {
                 }
             }
         }
+    }
+
+    /// Answers who asks whether events can be stored where some could not: by storing them. What else there is to do.
+    fn probe_refused(&mut self, group: Vec<Command>) -> Vec<Command> {
+        if let Some(refused) = self.refused.take_if(|refused| refused.is_due()) {
+            let (command, events) = refused.again();
+            self.commit(vec![command], events);
+        }
+        let Some(refused) = &self.refused else { return group };
+        let (probes, others) =
+            group.into_iter().partition(|command| matches!(command, Command::Probe { .. }));
+        let probes: Vec<Command> = probes;
+        probes.into_iter().for_each(|probe| probe.failed(&refused.error));
+        others
     }
 
     /// A full disk fails every group: that is told now and then, and counted each time.

@@ -77,6 +77,20 @@ pub(crate) async fn get(address: SocketAddr, path: &str) -> Answer {
     request(address, "GET", path, &[], b"").await
 }
 
+/// Asks until the status is this one, for half a minute at the most.
+pub(crate) async fn until_status(address: SocketAddr, path: &str, status: u16) {
+    let mut last = None;
+    for _ in 0..300 {
+        let answer = get(address, path).await;
+        if answer.status == status {
+            return;
+        }
+        last = Some(answer);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("never {status}: {last:?}");
+}
+
 /// The headers of a signed batch.
 pub(crate) struct Signed {
     pub(crate) id: String,

@@ -45,6 +45,36 @@ impl Process {
         process
     }
 
+    /// Starts one that is told that a file cannot grow beyond so many bytes, and waits until it is ready.
+    pub(crate) async fn with_small_files(scratch: &Scratch, bytes: u64) -> Self {
+        let mut process = Self::ready(scratch).await;
+        let address = process.address;
+        process.kill();
+        let log = fs::File::create(scratch.join("relay.err")).unwrap();
+        // Ignored signals stay ignored behind exec; the write then fails as on a full disk.
+        let child = Command::new("sh")
+            .args(["-c", "trap '' XFSZ; exec \"$0\" --config \"$1\"", env!("CARGO_BIN_EXE_alert-relay")])
+            .arg(scratch.join("relay.toml"))
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        process = Self { child, address };
+        process.until_ready(scratch).await;
+        process.limit_files(Some(bytes));
+        process
+    }
+
+    /// Limits how long its files may get; none, and they may again.
+    pub(crate) fn limit_files(&self, bytes: Option<u64>) {
+        let limit = bytes.map_or_else(|| "unlimited".to_owned(), |bytes| bytes.to_string());
+        let set = Command::new("prlimit")
+            .args(["--pid", &self.child.id().to_string(), &format!("--fsize={limit}:")])
+            .status()
+            .unwrap();
+        assert!(set.success());
+    }
+
     /// Waits until it is ready.
     pub(crate) async fn until_ready(&mut self, scratch: &Scratch) {
         for _ in 0..1500 {
