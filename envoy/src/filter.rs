@@ -123,7 +123,14 @@ impl Filter {
 
     /// A context is to end. `false`: a root context that has something left to do, and tells the host when it has not.
     pub(crate) fn done(&self, host: &dyn Host, id: u32) -> bool {
-        self.plugin(id).is_none_or(|plugin| plugin.retire(host))
+        let Some(plugin) = self.plugin(id) else { return true };
+        let is_done = plugin.retire(host);
+        if plugin.is_vm_over() {
+            // Some that were replaced earlier may still wait for answers that will not come any more.
+            let roots = self.roots.try_borrow().map(|roots| roots.values().flatten().cloned().collect());
+            roots.unwrap_or_else(|_| Vec::new()).iter().for_each(|plugin| plugin.bequeath(host));
+        }
+        is_done
     }
 
     /// A stream is over.
@@ -242,6 +249,32 @@ mod tests {
         assert!(host.lines.borrow().iter().any(|line| line.contains("reset_other")));
         (0..5000).for_each(|stream| filter.look_after(stream, u64::MAX));
         assert_eq!(filter.overdue.borrow().len(), MAX_OVERDUE);
+    }
+
+    #[test]
+    fn a_vm_that_ends_leaves_also_what_an_earlier_configuration_waits_for() {
+        let (host, filter) = (host(), Filter::new());
+        *host.configuration.borrow_mut() = br#"{"model":{"name":"demo"},"mode":"monitor"}"#.to_vec();
+        let other = Filter::new();
+        other.create(1, 0);
+        assert!(other.configure(&host, 1, POLICY.len()));
+        other.tick(&host, 1);
+        crate::vms::forget();
+        for root in [1, 2] {
+            filter.create(root, 0);
+            assert!(filter.configure(&host, root, POLICY.len()));
+        }
+        host.set_headers(Side::Request, &[(":method", b"CONNECT"), (":authority", b"a:1")]);
+        filter.create(3, 1);
+        filter.request_headers(&host, 3, true);
+        filter.log(&host, 3);
+        filter.delete(3);
+        assert!(!filter.done(&host, 1), "its event is under way");
+        assert_eq!(host.calls.borrow().len(), 1);
+        assert!(filter.done(&host, 2));
+        other.tick(&host, 1);
+        let calls = host.calls.borrow();
+        assert_eq!((calls.len(), &calls[0]), (2, &calls[1]));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use core::net::{IpAddr, SocketAddr};
 
-use crate::{address::without_port, headers, headers::HeaderMap, vms};
+use crate::{address::without_port, estate, headers, headers::HeaderMap, vms};
 
 /// A header map that is taken gives back the bytes it was made of; lookups find the first of a name.
 pub fn headers(data: &[u8]) {
@@ -37,9 +37,15 @@ pub fn roll(data: &[u8]) {
     );
 }
 
+/// Batches that a VM left, any bytes, are written as they were read.
+pub fn estate(data: &[u8]) {
+    let written = estate::rewritten(data);
+    assert!(data.starts_with(&written));
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{address, headers, roll};
+    use super::{address, estate, headers, roll};
 
     #[test]
     fn what_holds_for_every_header_map_address_and_roll_holds_for_some() {
@@ -47,6 +53,7 @@ mod tests {
         for end in 0..=map.len() {
             headers(&map[..end]);
             roll(&map.repeat(3)[..end * 3]);
+            estate(&map[..end]);
         }
         for text in
             ["", ":", "[", "]", "[]:1", "[::1%1]:80", "1.2.3.4:", ":80", "[::1]x", "a:b:c", "[fe80::1%7]:1"]

@@ -13,6 +13,7 @@
 #[cfg(target_family = "wasm")]
 mod abi;
 mod address;
+mod estate;
 mod feed;
 mod filter;
 #[cfg(any(test, feature = "fuzz"))]
@@ -28,5 +29,6 @@ mod outlet;
 mod plugin;
 mod port;
 mod random;
+mod shared;
 mod stream;
 mod vms;

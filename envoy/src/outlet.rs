@@ -1,12 +1,15 @@
 //! The way of events out of the VM: the guard's reporter on one side, callouts of the root context on the other.
 
+use std::iter;
+
 use guard::wire::{Batch, Event};
 use guard::{CalloutId, Moment, Reporter};
 
 use crate::{
+    estate::Estate,
     metrics::{Count, Metrics},
     port::{Call, CallToken, Host, Level},
-    vms::BEAT_MS,
+    vms::{self, BEAT_MS},
 };
 
 /// How long an urgent event waits for the root context's turn. A stream must not make the callout itself: the answer
@@ -28,6 +31,7 @@ pub(crate) enum Outlet {
 #[derive(Debug)]
 pub(crate) struct Relay {
     target: Target,
+    estate: Estate,
     reporter: Reporter,
     under_way: Vec<(CallToken, CalloutId)>,
     /// Whether the tick was brought forward.
@@ -62,10 +66,15 @@ impl Target {
 }
 
 impl Outlet {
-    /// An outlet to a relay.
-    pub(crate) fn to_relay(target: Target, reporter: Reporter) -> Self {
+    /// An outlet to a relay; while a plugin is being configured.
+    pub(crate) fn to_relay(host: &dyn Host, target: Target, reporter: Reporter) -> Self {
+        let estate = Estate::of(&target.cluster, &target.path);
+        if let Err(refused) = estate.seed(host) {
+            host.log(Level::Warn, &format!("events of VMs that end may be lost: {refused}"));
+        }
         Self::Relay(Box::new(Relay {
             target,
+            estate,
             reporter,
             under_way: Vec::new(),
             hurried: false,
@@ -80,10 +89,21 @@ impl Outlet {
     pub(crate) fn take(&mut self, host: &dyn Host, metrics: &Metrics, event: Event) {
         match self {
             Self::Relay(relay) => relay.take(host, metrics, event),
-            Self::Log => {
-                let json = Batch::new(0, vec![event]).to_json();
-                host.log(Level::Warn, &format!("event: {}", String::from_utf8_lossy(&json)));
-            }
+            Self::Log => write(host, &Batch::new(0, vec![event]).to_json()),
+        }
+    }
+
+    /// The VM goes on: takes over what one that ended has left. In the root context's tick.
+    pub(crate) fn inherit(&mut self, host: &dyn Host, now_ms: u64) {
+        if let Self::Relay(relay) = self {
+            relay.inherit(host, now_ms);
+        }
+    }
+
+    /// The VM ends: leaves what has not arrived to one that goes on.
+    pub(crate) fn bequeath(&mut self, host: &dyn Host, metrics: &Metrics) {
+        if let Self::Relay(relay) = self {
+            relay.bequeath(host, metrics);
         }
     }
 
@@ -143,6 +163,37 @@ impl Relay {
     fn calm_down(&mut self, host: &dyn Host) {
         if self.hurried && host.tick_every(self.target.tick_ms()).is_ok() {
             self.hurried = false;
+        }
+    }
+
+    fn inherit(&mut self, host: &dyn Host, now_ms: u64) {
+        if !self.reporter.can_adopt(now_ms) {
+            return;
+        }
+        let Some(sealed) = self.estate.take(host) else { return };
+        if self.reporter.adopt(sealed) {
+            self.urgent = true;
+        } else {
+            host.log(Level::Warn, "a batch of events in the shared data has another key's seal");
+        }
+    }
+
+    fn bequeath(&mut self, host: &dyn Host, metrics: &Metrics) {
+        let mut left = self.reporter.leave();
+        if vms::is_anyone_left(host) {
+            left.retain(|sealed| !self.estate.leave(host, sealed));
+        } else {
+            left.extend(iter::from_fn(|| self.estate.take(host)));
+        }
+        self.under_way.clear();
+        let lost = left.iter().map(|sealed| u64::from(sealed.events)).sum::<u64>();
+        if lost > 0 {
+            host.log(
+                Level::Error,
+                &format!("{lost} events are in this log alone: no VM is there to send them"),
+            );
+            left.iter().for_each(|sealed| write(host, &sealed.body));
+            metrics.add(host, Count::EventDropped, lost);
         }
     }
 
@@ -222,6 +273,11 @@ impl Relay {
         metrics.add(host, Count::EventDropped, dropped.saturating_sub(self.dropped));
         (self.delivered, self.dropped) = (delivered, dropped);
     }
+}
+
+/// Writes a batch to the host's log.
+fn write(host: &dyn Host, json: &[u8]) {
+    host.log(Level::Warn, &format!("event: {}", String::from_utf8_lossy(json)));
 }
 
 #[cfg(test)]
@@ -374,10 +430,10 @@ mod tests {
     }
 
     #[test]
-    fn a_replaced_plugin_leaves_when_its_events_have_arrived() {
+    fn a_plugin_that_is_replaced_within_its_vm_leaves_when_its_events_have_arrived() {
         let mock = Mock::new();
+        let _goes_on = Plugin::configure(&mock, POLICY).unwrap();
         let plugin = Plugin::configure(&mock, POLICY).unwrap();
-        assert!(plugin.retire(&mock), "nothing to wait for");
         plugin.report(&mock, event(1, Severity::Low));
         assert!(!plugin.retire(&mock));
         assert_eq!((sent(&mock), mock.dones.get()), (vec![(1, 0)], 0));
@@ -389,6 +445,7 @@ mod tests {
     #[test]
     fn a_replaced_plugin_does_not_wait_for_ever() {
         let mock = Mock::new();
+        let _goes_on = Plugin::configure(&mock, POLICY).unwrap();
         let plugin = Plugin::configure(&mock, POLICY).unwrap();
         plugin.report(&mock, event(1, Severity::Low));
         assert!(!plugin.retire(&mock));
@@ -397,5 +454,68 @@ mod tests {
         mock.broken.borrow_mut().push("call");
         plugin.tick(&mock);
         assert_eq!((mock.dones.get(), mock.counted("events_dropped")), (1, 1));
+    }
+
+    /// A VM of its own, with a configuration that has had a tick.
+    fn in_another_vm(mock: &Mock) -> Plugin {
+        vms::forget();
+        let plugin = Plugin::configure(mock, POLICY).unwrap();
+        plugin.tick(mock);
+        plugin
+    }
+
+    #[test]
+    fn what_a_vm_that_ends_still_holds_another_delivers() {
+        let mock = Mock::new();
+        let (old, new) = (in_another_vm(&mock), in_another_vm(&mock));
+        old.report(&mock, event(1, Severity::Low));
+        mock.now_ms.set(mock.now_ms.get() + 1000);
+        old.tick(&mock);
+        old.report(&mock, event(2, Severity::Low));
+        assert_eq!(sent(&mock), [(1, 0)]);
+        assert!(old.retire(&mock));
+        assert_eq!(sent(&mock), [(1, 0)], "Envoy would cancel it");
+        for (token, ticks) in [(2, 1), (3, 1)] {
+            (0..ticks).for_each(|_| new.tick(&mock));
+            answer(&mock, &new, token, Some(202));
+        }
+        new.tick(&mock);
+        assert_eq!(sent(&mock), [(1, 0); 3]);
+        assert_eq!((mock.counted("events_delivered"), mock.counted("events_dropped")), (2, 0));
+        assert!(new.retire(&mock));
+        assert_eq!(mock.counted("events_dropped"), 0);
+    }
+
+    #[test]
+    fn the_last_vm_writes_to_the_log_what_nobody_will_send() {
+        let mock = Mock::new();
+        let (one, last) = (in_another_vm(&mock), in_another_vm(&mock));
+        one.report(&mock, event(1, Severity::Low));
+        last.report(&mock, event(2, Severity::Low));
+        assert!(one.retire(&mock));
+        assert_eq!(mock.counted("events_dropped"), 0);
+        assert!(last.retire(&mock));
+        assert_eq!(mock.counted("events_dropped"), 2);
+        let lines = mock.lines.borrow();
+        assert!(lines.iter().any(|line| line.starts_with("Error 2 events are in this log alone")));
+        for number in [1, 2] {
+            let id = event(number, Severity::Low).id.to_string();
+            assert!(lines.iter().any(|line| line.starts_with("Warn event: {") && line.contains(&id)));
+        }
+    }
+
+    #[test]
+    fn a_batch_under_another_key_is_not_sent() {
+        let mut mock = Mock::new();
+        let (old, new) = (in_another_vm(&mock), in_another_vm(&mock));
+        old.report(&mock, event(1, Severity::Low));
+        assert!(old.retire(&mock));
+        mock.variables
+            .insert("MODELGATE_WEBHOOK_KEY", "whsec_YW5vdGhlciBrZXkgdGhhdCBpcyBub3Qgb3Vycw==".into());
+        let other = in_another_vm(&mock);
+        other.tick(&mock);
+        new.tick(&mock);
+        assert_eq!(sent(&mock), []);
+        assert!(mock.lines.borrow().iter().any(|line| line.contains("another key's seal")));
     }
 }

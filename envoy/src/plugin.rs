@@ -135,7 +135,7 @@ impl Plugin {
         host.tick_every(target.tick_ms()).map_err(Unusable::Host)?;
         let outlet = match key {
             _ if target.cluster.is_empty() => Outlet::Log,
-            Some(key) => Outlet::to_relay(target, Reporter::new(key, capacity)),
+            Some(key) => Outlet::to_relay(host, target, Reporter::new(key, capacity)),
             None => {
                 host.log(
                     Level::Warn,
@@ -235,6 +235,9 @@ impl Plugin {
             feed.tick(host, &self.moment(host));
         }
         if let Ok(mut outlet) = self.outlet.try_borrow_mut() {
+            if !is_retiring {
+                outlet.inherit(host, self.moment(host).unix_ms);
+            }
             outlet.tick(host, &self.metrics, is_retiring, || self.moment(host));
         }
         self.leave(host);
@@ -285,6 +288,10 @@ impl Plugin {
         }
         // Whatever becomes of the events, from now on the host may end the VM at any moment, and rightly so.
         self.vm.leave(host);
+        if self.vm.is_over() {
+            self.bequeath(host);
+            return true;
+        }
         self.retiring_since_ms.set(Some(self.moment(host).unix_ms));
         if let Ok(mut outlet) = self.outlet.try_borrow_mut() {
             outlet.tick(host, &self.metrics, true, || self.moment(host));
@@ -294,6 +301,18 @@ impl Plugin {
             return true;
         }
         false
+    }
+
+    /// Whether the VM has no configuration any more that goes on.
+    pub(crate) fn is_vm_over(&self) -> bool {
+        self.vm.is_over()
+    }
+
+    /// The VM ends, and with it whatever this configuration waits for.
+    pub(crate) fn bequeath(&self, host: &dyn Host) {
+        if let Ok(mut outlet) = self.outlet.try_borrow_mut() {
+            outlet.bequeath(host, &self.metrics);
+        }
     }
 
     /// Lets the host take a retired plugin down once its events are away.

@@ -18,7 +18,10 @@ use std::{
     rc::Rc,
 };
 
-use crate::port::{Host, Refused, ShareError};
+use crate::{
+    port::{Host, Refused},
+    shared,
+};
 
 /// The key of the roll.
 const KEY: &str = "modelgate/vms/1";
@@ -29,8 +32,6 @@ pub(crate) const BEAT_MS: u32 = 1_000;
 const PATIENCE_MS: u64 = 10_000;
 /// More VMs than this are not watched: 64 worker threads with four different modules.
 const MAX_VMS: usize = 256;
-/// How often a compare and swap is tried; then the next tick does it.
-const ATTEMPTS: usize = 16;
 const NUMBER: usize = 8;
 pub(crate) const ENTRY: usize = 4 * NUMBER;
 
@@ -74,15 +75,20 @@ pub(crate) fn this() -> Rc<Vm> {
     THIS.with(|vm| vm.try_borrow().map(|vm| Rc::clone(&vm)).unwrap_or_default())
 }
 
-/// Makes the roll if there is none; while a plugin is being configured, since of two first insertions the later wins.
+/// Has the thread's next configurations live in another VM.
+#[cfg(test)]
+pub(crate) fn forget() {
+    THIS.with(|vm| vm.take());
+}
+
+/// Makes the roll if there is none; while a plugin is being configured.
 pub(crate) fn seed(host: &dyn Host) -> Result<(), Refused> {
-    if host.shared(KEY)?.is_some() {
-        return Ok(());
-    }
-    match host.share(KEY, &[], 0) {
-        Ok(()) | Err(ShareError::Conflict) => Ok(()),
-        Err(ShareError::Refused(refused)) => Err(refused),
-    }
+    shared::seed(host, KEY)
+}
+
+/// Whether any VM is on the roll.
+pub(crate) fn is_anyone_left(host: &dyn Host) -> bool {
+    matches!(host.shared(KEY), Ok(Some((bytes, _))) if !read(&bytes).is_empty())
 }
 
 impl Vm {
@@ -100,6 +106,11 @@ impl Vm {
         }
     }
 
+    /// Whether its last configuration has ended.
+    pub(crate) fn is_over(&self) -> bool {
+        self.roots.get() == 0
+    }
+
     /// A request is there. `true` for the first one: then the VM has to sign at once.
     pub(crate) fn serve(&self) -> bool {
         let is_first = !self.serves.replace(true);
@@ -111,7 +122,7 @@ impl Vm {
 
     /// Signs the roll if that is due. `fresh` is the number of a VM that has none yet.
     pub(crate) fn sign(&self, host: &dyn Host, now_ms: u64, memory: u64, fresh: u64) -> Option<Watch> {
-        if self.roots.get() == 0 {
+        if self.is_over() {
             return None;
         }
         let since_ms = now_ms.abs_diff(self.signed_ms.get());
@@ -142,17 +153,12 @@ impl Vm {
 
 /// Changes the roll; `false` if the host has none or others are always faster.
 fn change(host: &dyn Host, mut edit: impl FnMut(&mut Vec<Entry>)) -> bool {
-    for _ in 0..ATTEMPTS {
-        let Ok(Some((bytes, version))) = host.shared(KEY) else { return false };
-        let mut roll = read(&bytes);
+    shared::change(host, KEY, |bytes| {
+        let mut roll = read(bytes);
         edit(&mut roll);
-        match host.share(KEY, &write(&roll), version) {
-            Ok(()) => return true,
-            Err(ShareError::Conflict) => {}
-            Err(ShareError::Refused(_)) => return false,
-        }
-    }
-    false
+        Some((write(&roll), ()))
+    })
+    .is_some()
 }
 
 fn read(bytes: &[u8]) -> Vec<Entry> {

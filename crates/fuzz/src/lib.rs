@@ -202,6 +202,7 @@ fn host(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     envoy::fuzz::headers(data);
     envoy::fuzz::roll(data);
+    envoy::fuzz::estate(data);
     envoy::fuzz::address(&text);
     edge::fuzz::headers(&text);
 }

@@ -45,7 +45,7 @@ pub use ledger::{Answer, Ask, Conflict, NoStore, SLOTS, Store, Version, give_bac
 pub use notice::Notice;
 pub use reason::Judged;
 pub use reply::Reply;
-pub use reporter::{Callout, CalloutId, Reporter, signed};
+pub use reporter::{Callout, CalloutId, Reporter, Sealed, signed};
 
 pub use detect::Role;
 pub use policy;

@@ -33,12 +33,39 @@ pub struct Callout {
     pub headers: Vec<(&'static str, String)>,
 }
 
+/// A batch that one reporter leaves to another with the same key, by a road that others may write on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sealed {
+    /// The batch in JSON.
+    pub body: Vec<u8>,
+    /// How many events are in it.
+    pub events: u32,
+    /// What shows that a holder of the key made it.
+    pub seal: String,
+}
+
+/// The id under which a batch is sealed. No message to the relay: its moment would be that of 1970.
+const SEAL: &str = "modelgate/sealed";
+
+impl Sealed {
+    fn new(key: &Key, batch: &Batch) -> Self {
+        let (body, events) = (batch.to_json(), u32::try_from(batch.events.len()).unwrap_or(u32::MAX));
+        Self { seal: key.sign(SEAL, events.into(), &body), body, events }
+    }
+
+    fn is_of(&self, key: &Key) -> bool {
+        self.seal == key.sign(SEAL, self.events.into(), &self.body)
+    }
+}
+
 /// The queue of events. One for each VM or isolate.
 #[derive(Debug)]
 pub struct Reporter {
     key: Key,
     capacity: usize,
     queue: VecDeque<Event>,
+    /// What another reporter left.
+    adopted: Vec<Sealed>,
     in_flight: Vec<InFlight>,
     next_id: u32,
     /// No callout before this moment.
@@ -54,18 +81,34 @@ pub struct Reporter {
 #[derive(Debug)]
 struct InFlight {
     id: CalloutId,
-    events: Vec<Event>,
-    dropped: u64,
+    load: Load,
+}
+
+/// What a callout carries.
+#[derive(Debug)]
+enum Load {
+    Own { events: Vec<Event>, dropped: u64 },
+    Adopted(Sealed),
+}
+
+impl Load {
+    fn events(&self) -> u64 {
+        match self {
+            Self::Own { events, .. } => events.len() as u64,
+            Self::Adopted(sealed) => sealed.events.into(),
+        }
+    }
 }
 
 impl Reporter {
-    /// A reporter that signs with `key` and holds at most `capacity` events, those under way included.
+    /// A reporter that signs with `key` and holds at most `capacity` events of its own, those under way included.
     #[must_use]
     pub fn new(key: Key, capacity: usize) -> Self {
         Self {
             key,
             capacity: capacity.max(1),
             queue: VecDeque::new(),
+            adopted: Vec::new(),
             in_flight: Vec::new(),
             next_id: 0,
             paused_until_ms: 0,
@@ -94,7 +137,7 @@ impl Reporter {
 
     /// Drops what is over the capacity: the oldest ordinary event, or the oldest if all are urgent.
     fn shrink(&mut self) {
-        while self.queued() > self.capacity && !self.queue.is_empty() {
+        while self.own() > self.capacity && !self.queue.is_empty() {
             let victim = if self.urgent < self.queue.len() {
                 self.queue.iter().position(|e| !e.is_urgent())
             } else {
@@ -109,18 +152,59 @@ impl Reporter {
     /// The next callout, if there is something to send and the relay is not being left in peace. Urgent events go
     /// first.
     pub fn next_callout(&mut self, moment: &Moment) -> Option<Callout> {
-        let nothing_new = self.queue.is_empty() && (self.dropped == self.told || !self.in_flight.is_empty());
-        if nothing_new || moment.unix_ms < self.paused_until_ms || self.in_flight.len() >= MAX_IN_FLIGHT {
+        if moment.unix_ms < self.paused_until_ms || self.in_flight.len() >= MAX_IN_FLIGHT {
             return None;
         }
-        let batch = self.take_batch();
+        let nothing_new = self.queue.is_empty() && (self.dropped == self.told || !self.in_flight.is_empty());
+        let (body, load) = if nothing_new {
+            let sealed = self.adopted.pop()?;
+            (sealed.body.clone(), Load::Adopted(sealed))
+        } else {
+            let batch = self.take_batch();
+            self.told += batch.dropped;
+            (batch.to_json(), Load::Own { events: batch.events, dropped: batch.dropped })
+        };
         let id = CalloutId(self.next_id);
         self.next_id = self.next_id.wrapping_add(1);
-        let body = batch.to_json();
         let headers = signed(&self.key, &body, moment);
-        self.told += batch.dropped;
-        self.in_flight.push(InFlight { id, events: batch.events, dropped: batch.dropped });
+        self.in_flight.push(InFlight { id, load });
         Some(Callout { id, body, headers })
+    }
+
+    /// Whether [`Self::adopt`] would be of use: nothing adopted waits, and the relay is not being left in peace.
+    #[must_use]
+    pub const fn can_adopt(&self, now_ms: u64) -> bool {
+        self.adopted.is_empty() && now_ms >= self.paused_until_ms
+    }
+
+    /// Takes over what another reporter left. `false`: it was not made with this reporter's key.
+    pub fn adopt(&mut self, sealed: Sealed) -> bool {
+        let is_ours = sealed.is_of(&self.key);
+        if is_ours {
+            self.adopted.push(sealed);
+        }
+        is_ours
+    }
+
+    /// Hands out all that was not acknowledged yet, callouts under way included, for another reporter to take over. The
+    /// relay takes an event twice without harm.
+    pub fn leave(&mut self) -> Vec<Sealed> {
+        let mut left = core::mem::take(&mut self.adopted);
+        for InFlight { load, .. } in core::mem::take(&mut self.in_flight) {
+            left.push(match load {
+                Load::Own { events, dropped } => Sealed::new(&self.key, &Batch::new(dropped, events)),
+                Load::Adopted(sealed) => sealed,
+            });
+        }
+        while !self.queue.is_empty() || self.dropped != self.told {
+            let batch = self.take_batch();
+            if batch.events.is_empty() && batch.dropped == 0 {
+                break;
+            }
+            self.told += batch.dropped;
+            left.push(Sealed::new(&self.key, &batch));
+        }
+        left
     }
 
     fn take_batch(&mut self) -> Batch {
@@ -153,34 +237,50 @@ impl Reporter {
     /// its events go back to the queue and the relay is left in peace for a while, twice as long each time.
     pub fn settle(&mut self, id: CalloutId, status: Option<u16>, now_ms: u64) {
         let Some(at) = self.in_flight.iter().position(|callout| callout.id == id) else { return };
-        let InFlight { events, dropped, .. } = self.in_flight.swap_remove(at);
-        match status {
-            Some(200..=299) => {
-                self.delivered += events.len() as u64;
-                self.pause_ms = 0;
-                self.paused_until_ms = 0;
-            }
-            Some(400 | 413 | 422) => {
-                self.told -= dropped;
-                self.dropped += events.len() as u64;
-            }
-            _ => {
-                self.told -= dropped;
+        let InFlight { load, .. } = self.in_flight.swap_remove(at);
+        let is_accepted = matches!(status, Some(200..=299));
+        if is_accepted {
+            self.delivered += load.events();
+            self.pause_ms = 0;
+            self.paused_until_ms = 0;
+            return;
+        }
+        if let Load::Own { dropped, .. } = &load {
+            self.told -= dropped;
+        }
+        if matches!(status, Some(400 | 413 | 422)) {
+            self.dropped += load.events();
+            return;
+        }
+        match load {
+            Load::Own { events, .. } => {
                 for event in events.into_iter().rev() {
                     self.urgent += usize::from(event.is_urgent());
                     self.queue.push_front(event);
                 }
                 self.shrink();
-                self.pause_ms = (self.pause_ms * 2).clamp(FIRST_PAUSE_MS, MAX_PAUSE_MS);
-                self.paused_until_ms = now_ms.saturating_add(self.pause_ms);
             }
+            Load::Adopted(sealed) => self.adopted.push(sealed),
         }
+        self.pause_ms = (self.pause_ms * 2).clamp(FIRST_PAUSE_MS, MAX_PAUSE_MS);
+        self.paused_until_ms = now_ms.saturating_add(self.pause_ms);
     }
 
     /// Events waiting or under way.
     #[must_use]
     pub fn queued(&self) -> usize {
-        self.queue.len() + self.in_flight.iter().map(|callout| callout.events.len()).sum::<usize>()
+        let waiting = self.adopted.iter().map(|sealed| u64::from(sealed.events)).sum::<u64>();
+        let under_way = self.in_flight.iter().map(|callout| callout.load.events()).sum::<u64>();
+        self.queue.len() + usize::try_from(waiting + under_way).unwrap_or(usize::MAX)
+    }
+
+    /// The part of them that is this reporter's own.
+    fn own(&self) -> usize {
+        let under_way = self.in_flight.iter().map(|callout| match &callout.load {
+            Load::Own { events, .. } => events.len(),
+            Load::Adopted(_) => 0,
+        });
+        self.queue.len() + under_way.sum::<usize>()
     }
 
     /// Events dropped since the start, because the queue was full or the relay refused them.

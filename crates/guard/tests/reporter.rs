@@ -157,3 +157,55 @@ fn an_answer_that_comes_twice_counts_once() {
     reporter.settle(callout.id, None, 1);
     assert_eq!((reporter.queued(), reporter.delivered()), (0, 1));
 }
+
+#[test]
+fn what_one_reporter_leaves_another_delivers() {
+    let mut old = Reporter::new(key(), 10);
+    old.lose(2);
+    (2..6).for_each(|number| assert!(!old.push(event(number, Severity::Low))));
+    let under_way = old.next_callout(&at(1)).unwrap();
+    old.push(event(7, Severity::Low));
+    let left = old.leave();
+    assert_eq!(left.iter().map(|sealed| sealed.events).collect::<Vec<_>>(), [4, 1]);
+    assert_eq!((left[0].body.as_slice(), old.queued()), (under_way.body.as_slice(), 0));
+    assert_eq!(old.leave(), []);
+    // The answer that comes all the same is to nothing.
+    old.settle(under_way.id, Some(202), 2);
+    assert_eq!(old.delivered(), 0);
+
+    let mut new = Reporter::new(key(), 1);
+    let mut now = 10;
+    for (sealed, expected) in left.into_iter().zip([(2, ids(2..6)), (0, ids([7]))]) {
+        assert!(new.can_adopt(now) && new.adopt(sealed) && !new.can_adopt(now));
+        // It takes no room from the reporter's own, which go first.
+        new.push(event(8, Severity::Low));
+        let [own, failed] = [(); 2].map(|()| new.next_callout(&at(now)).unwrap());
+        assert_eq!([&own, &failed].map(batch), [(0, ids([8])), expected.clone()]);
+        new.settle(own.id, Some(202), now);
+        new.settle(failed.id, Some(503), now);
+        assert!(new.next_callout(&at(now)).is_none());
+        now += 60_000;
+        assert!(!new.can_adopt(now), "it still holds one");
+        let again = new.next_callout(&at(now)).unwrap();
+        assert_eq!(batch(&again), expected);
+        new.settle(again.id, Some(202), now);
+    }
+    assert_eq!((new.queued(), new.delivered(), new.dropped()), (0, 7, 0));
+    assert!(new.can_adopt(now) && new.leave().is_empty());
+}
+
+#[test]
+fn what_the_key_did_not_seal_is_not_sent() {
+    let mut old = Reporter::new(key(), 4);
+    old.push(event(1, Severity::Low));
+    let sealed = old.leave().remove(0);
+    let mut new = Reporter::new(key(), 4);
+    let mut forged = sealed.clone();
+    forged.body[20] ^= 1;
+    assert!(!new.adopt(forged));
+    assert!(!new.adopt(modelgate_guard::Sealed { events: 9, ..sealed.clone() }));
+    let other = Key::parse("whsec_YW5vdGhlciBrZXkgdGhhdCBpcyBub3Qgb3Vycw==").unwrap();
+    assert!(!Reporter::new(other, 4).adopt(sealed.clone()));
+    assert!(new.next_callout(&at(1)).is_none());
+    assert!(new.adopt(sealed));
+}

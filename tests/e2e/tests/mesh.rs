@@ -223,7 +223,6 @@ fn an_upgrade_of_the_filter_is_not_taken_for_a_crash() -> Result<()> {
 }
 
 #[test]
-#[ignore = "fails in more runs than not: the last callout of a VM that ends is cancelled now and then, and its events are lost"]
 fn what_a_replaced_filter_still_holds_arrives() -> Result<()> {
     let (stack, waiting) = upgraded("upgrade-waiting")?;
     let event = modelgate_e2e::stored(&stack, waiting)?;
