@@ -161,7 +161,7 @@ impl<'a> Group<'a> {
                 Done::Claimed(outbox::claim(db, relay, *channel, *now_ms, *lease_ms, *limit)?)
             }
             Command::Settle { id, outcome, .. } => {
-                outbox::settle(db, *id, outcome, now_ms)?;
+                outbox::settle(db, relay, *id, outcome, now_ms)?;
                 Done::Settled
             }
             Command::Decide { decision, .. } => {

@@ -62,9 +62,10 @@ fn one_by_one(db: &Db, storing: Storing<'_>, events: &[NewEvent<'_>]) -> Result<
     let mut stored = Vec::with_capacity(events.len());
     for event in events {
         let new = db.execute(
-            "INSERT OR IGNORE INTO events \
+            // Only the same id makes a duplicate. A number that is taken is a fault: the event is not there.
+            "INSERT INTO events \
              (seq, id, received_ms, time_ms, severity, verdict, client, incident, body, relay, address) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (id) DO NOTHING",
             &[
                 next.into(),
                 event.id.into(),

@@ -48,6 +48,10 @@ pub(crate) enum Outcome {
     },
 }
 
+/// Nobody is at a message at the moment `?1`. No lease is for two hours (see `outbox`): one that seems to be is of a relay
+/// whose clock was ahead.
+pub(super) const FREE: &str = "(lease_ms <= ?1 OR lease_ms > ?1 + 7200000)";
+
 /// Takes what is due by one channel, oldest first. Nobody else gets it until the lease has run out.
 pub(super) fn claim(
     db: &Db,
@@ -70,7 +74,7 @@ pub(super) fn claim(
     let sql = format!(
         "SELECT outbox.id, message, recipient, attempts, outbox.created_ms, channel, outbox.receiver \
          FROM outbox JOIN notifications ON notifications.id = notification \
-         WHERE state = 'pending' AND due_ms <= ?1 AND lease_ms <= ?1 AND channel = ?3 AND {order} \
+         WHERE state = 'pending' AND due_ms <= ?1 AND {FREE} AND channel = ?3 AND {order} \
          ORDER BY due_ms LIMIT ?2{apart}"
     );
     let claimed = db.query(&sql, &[now_ms.into(), limit.into(), channel.as_str().into()], |row| {
@@ -96,19 +100,27 @@ pub(super) fn void_leases(db: &Db, holder: &str) -> Result<(), DbError> {
     db.execute(sql, &[holder.into()]).map(drop)
 }
 
-/// Notes how sending one went.
-pub(super) fn settle(db: &Db, id: i64, outcome: &Outcome, now_ms: u64) -> Result<(), DbError> {
+/// Notes how sending one went. That it was taken counts whoever says so; that it was not only from who has it: whoever
+/// took longer than the lease does not speak for the one that is at it now.
+pub(super) fn settle(db: &Db, holder: &str, id: i64, outcome: &Outcome, now_ms: u64) -> Result<(), DbError> {
     let (state, due_ms, settled_ms, error, receipt) = match outcome {
         Outcome::Sent { receipt } => ("sent", None, Some(now_ms), None, Some(receipt)),
         Outcome::Retry { at_ms, error } => ("pending", Some(*at_ms), None, Some(error), None),
         Outcome::Parked { error } => ("parked", None, Some(now_ms), Some(error), None),
     };
-    db.execute(
-        "UPDATE outbox SET state = ?2, attempts = attempts + 1, due_ms = COALESCE(?3, due_ms), lease_ms = 0, \
-         settled_ms = ?4, error = ?5, receipt = ?6 WHERE id = ?1 AND state = 'pending'",
-        &[id.into(), state.into(), due_ms.into(), settled_ms.into(), error.into(), receipt.into()],
-    )
-    .map(drop)
+    let sql = "UPDATE outbox SET state = ?2, attempts = attempts + 1, due_ms = COALESCE(?3, due_ms), lease_ms = 0, \
+         settled_ms = ?4, error = ?5, receipt = ?6 \
+         WHERE id = ?1 AND ((?2 = 'sent' AND state <> 'sent') OR (state = 'pending' AND holder = ?7))";
+    let values = [
+        id.into(),
+        state.into(),
+        due_ms.into(),
+        settled_ms.into(),
+        error.into(),
+        receipt.into(),
+        holder.into(),
+    ];
+    db.execute(sql, &values).map(drop)
 }
 
 /// What counts for the hourly limit, and what waits for what.

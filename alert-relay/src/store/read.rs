@@ -215,8 +215,10 @@ pub(crate) fn outbox_state(db: &Db) -> Result<OutboxState, DbError> {
 
 /// The channels that have a message which may be sent now.
 pub(crate) fn due_channels(db: &Db, now_ms: u64) -> Result<Vec<Channel>, DbError> {
-    let sql =
-        "SELECT DISTINCT channel FROM outbox WHERE state = 'pending' AND due_ms <= ?1 AND lease_ms <= ?1";
-    let words = db.query(sql, &[now_ms.into()], |row| row.text(0))?;
+    let sql = format!(
+        "SELECT DISTINCT channel FROM outbox WHERE state = 'pending' AND due_ms <= ?1 AND {}",
+        super::outbox::FREE
+    );
+    let words = db.query(&sql, &[now_ms.into()], |row| row.text(0))?;
     Ok(words.iter().filter_map(|word| Channel::parse(word)).collect())
 }

@@ -27,10 +27,11 @@ impl Class {
 const fn old(class: Class) -> &'static str {
     match class {
         Class::Events => "SELECT seq FROM events WHERE time_ms < ?1 ORDER BY time_ms LIMIT ?2",
-        // One that still has something to tell is not old, whatever its clock says.
+        // One that still has something to tell, by itself or in a group, is not old, whatever its clock says.
         Class::Incidents => {
-            "SELECT id FROM incidents WHERE last_ms < ?1 AND updated_ms < ?1 AND due_ms IS NULL \
-             ORDER BY last_ms LIMIT ?2"
+            "SELECT id FROM incidents WHERE last_ms < ?1 AND updated_ms < ?1 AND due_ms IS NULL AND NOT EXISTS \
+             (SELECT 1 FROM group_members JOIN alert_groups ON alert_groups.id = alert_group \
+             WHERE incident = incidents.id AND alert_groups.due_ms IS NOT NULL) ORDER BY last_ms LIMIT ?2"
         }
         // A notification goes with the last of its mails; those that still wait keep it.
         Class::Mails => {
@@ -45,9 +46,21 @@ const fn old(class: Class) -> &'static str {
     }
 }
 
+/// Counts that there may be without any by rule.
+const COUNTS: [&str; 2] = [
+    "SELECT 1 FROM categories WHERE minute < CAST(?1 AS BIGINT) / 60000 LIMIT ?2",
+    "SELECT 1 FROM accounts WHERE hour < CAST(?1 AS BIGINT) / 3600000 LIMIT ?2",
+];
+
 /// Whether there is something to delete. A question costs no commit.
 pub(crate) fn is_due(db: &Db, class: Class, before_ms: u64) -> Result<bool, DbError> {
-    Ok(db.query_opt(old(class), &[before_ms.into(), 1_u64.into()], |_| Ok(()))?.is_some())
+    let others = if class == Class::Metrics { &COUNTS[..] } else { &[] };
+    for sql in std::iter::once(old(class)).chain(others.iter().copied()) {
+        if db.query_opt(sql, &[before_ms.into(), 1_u64.into()], |_| Ok(()))?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Deletes at most `limit` rows of a class from before a moment (or the minute of the last of them); how many. None:
@@ -66,10 +79,10 @@ pub(super) fn prune(db: &Db, class: Class, before_ms: u64, limit: usize) -> Resu
 
 /// All counts of a minute or an hour go together.
 fn prune_counts(db: &Db, before_ms: u64, limit: usize) -> Result<u64, DbError> {
-    db.execute("DELETE FROM categories WHERE minute < ?1", &[(before_ms / 60_000).into()])?;
-    db.execute("DELETE FROM accounts WHERE hour < ?1", &[(before_ms / 3_600_000).into()])?;
+    let others = db.execute("DELETE FROM categories WHERE minute < ?1", &[(before_ms / 60_000).into()])?
+        + db.execute("DELETE FROM accounts WHERE hour < ?1", &[(before_ms / 3_600_000).into()])?;
     let sql = format!("DELETE FROM threats WHERE minute IN ({})", old(Class::Metrics));
-    db.execute(&sql, &[before_ms.into(), limit.into()])
+    Ok(others + db.execute(&sql, &[before_ms.into(), limit.into()])?)
 }
 
 /// Events go with their words.
@@ -111,7 +124,11 @@ fn prune_mails(db: &Db, before_ms: u64, limit: usize) -> Result<u64, DbError> {
     Ok(ids.len() as u64)
 }
 
-/// Takes work that one relay does for all, for a time. False if another one has it.
+/// Further than this the clocks of two relays are not apart.
+const APART_MS: u64 = 3_600_000;
+
+/// Takes work that one relay does for all, for a time. False if another one has it: for much longer than it is ever
+/// taken only one whose clock was ahead can seem to.
 pub(super) fn take_lease(
     db: &Db,
     name: &str,
@@ -121,8 +138,14 @@ pub(super) fn take_lease(
 ) -> Result<bool, DbError> {
     let taken = db.execute(
         "INSERT INTO leases (name, holder, until_ms) VALUES (?1, ?2, ?3) ON CONFLICT (name) DO UPDATE \
-         SET holder = ?2, until_ms = ?3 WHERE leases.holder = ?2 OR leases.until_ms <= ?4",
-        &[name.into(), holder.into(), until_ms.into(), now_ms.into()],
+         SET holder = ?2, until_ms = ?3 WHERE leases.holder = ?2 OR leases.until_ms <= ?4 OR leases.until_ms > ?5",
+        &[
+            name.into(),
+            holder.into(),
+            until_ms.into(),
+            now_ms.into(),
+            until_ms.saturating_add(APART_MS).into(),
+        ],
     )?;
     Ok(taken > 0)
 }

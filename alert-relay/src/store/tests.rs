@@ -13,6 +13,8 @@ use crate::{
     testing::{MOMENT, alerts, event},
 };
 
+mod care;
+
 /// An empty database: in memory, or a schema of its own on the server that the environment names, which goes with it.
 struct Fresh {
     db: Db,
@@ -248,14 +250,14 @@ fn a_mail_is_settled_once() {
     commit(&db, vec![mail], MOMENT + 5000);
     let claimed = outbox::claim(&db, "one", Channel::Email, MOMENT + 6000, 1000, 1).unwrap().remove(0);
     let retry = Outcome::Retry { at_ms: MOMENT + 9000, error: "450".to_owned() };
-    outbox::settle(&db, claimed.id, &retry, MOMENT + 6100).unwrap();
+    outbox::settle(&db, "one", claimed.id, &retry, MOMENT + 6100).unwrap();
     let again = outbox::claim(&db, "one", Channel::Email, MOMENT + 9000, 1000, 10).unwrap();
     let again = again.iter().find(|other| other.id == claimed.id).expect("due again");
     assert_eq!((again.attempts, again.created_ms), (1, MOMENT + 5000));
-    outbox::settle(&db, claimed.id, &Outcome::Sent { receipt: "250 taken".to_owned() }, MOMENT + 9100)
+    outbox::settle(&db, "one", claimed.id, &Outcome::Sent { receipt: "250 taken".to_owned() }, MOMENT + 9100)
         .unwrap();
     // A late word about an earlier try does not bring it back.
-    outbox::settle(&db, claimed.id, &retry, MOMENT + 9200).unwrap();
+    outbox::settle(&db, "one", claimed.id, &retry, MOMENT + 9200).unwrap();
     let sql = "SELECT state FROM outbox WHERE id = ?1";
     let state = db.query_one(sql, &[claimed.id.into()], |row| row.text(0)).unwrap();
     assert_eq!(state, "sent");

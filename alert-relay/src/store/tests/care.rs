@@ -1,0 +1,100 @@
+//! What must not be lost, held up or kept for ever: numbers that are taken, leases, what is old.
+
+use super::*;
+
+/// Puts one mail into the outbox, and has it claimed by `one`, for a second.
+fn claimed(db: &Db) -> Claimed {
+    commit(db, vec![ingest(vec![event(1)]).0], MOMENT);
+    let (mail, _told) = enqueue(db, MOMENT);
+    commit(db, vec![mail], MOMENT + 5000);
+    outbox::claim(db, "one", Channel::Email, MOMENT + 6000, 1000, 1).unwrap().remove(0)
+}
+
+fn state_of(db: &Db, id: i64) -> String {
+    db.query_one("SELECT state FROM outbox WHERE id = ?1", &[id.into()], |row| row.text(0)).unwrap()
+}
+
+#[test]
+fn an_event_whose_number_is_taken_is_no_duplicate() {
+    let db = database();
+    commit(&db, vec![ingest(vec![event(1)]).0], MOMENT);
+    let (command, _answer) = ingest(vec![event(2)]);
+    db.begin_writing().unwrap();
+    let storing = Storing { relay: "one", now_ms: MOMENT, next_seq: 1, kept_ms: 90 * 86_400_000 };
+    let done = Group::new(&db, &alerts(), storing).run(&[command]);
+    match db.dialect() {
+        db::Dialect::Sqlite => assert!(done.is_err(), "said to be there, and is not: {done:?}"),
+        // A server gives its own numbers.
+        db::Dialect::Postgres => assert!(done.is_ok()),
+    }
+}
+
+#[test]
+fn who_took_longer_than_its_lease_does_not_speak_for_who_has_the_mail_now() {
+    let db = database();
+    let mail = claimed(&db);
+    let later = MOMENT + 7000;
+    let again = outbox::claim(&db, "two", Channel::Email, later, 60_000, 10).unwrap();
+    assert!(again.iter().any(|other| other.id == mail.id), "the lease has run out");
+    for outcome in [
+        Outcome::Retry { at_ms: later, error: "450".to_owned() },
+        Outcome::Parked { error: "550".to_owned() },
+    ] {
+        outbox::settle(&db, "one", mail.id, &outcome, later).unwrap();
+        assert_eq!(state_of(&db, mail.id), "pending");
+        let taken = outbox::claim(&db, "three", Channel::Email, later, 60_000, 10).unwrap();
+        assert!(taken.is_empty(), "two is at it: {taken:?}");
+    }
+    // But what arrived has arrived, whoever sent it.
+    outbox::settle(&db, "two", mail.id, &Outcome::Parked { error: "550".to_owned() }, later).unwrap();
+    outbox::settle(&db, "one", mail.id, &Outcome::Sent { receipt: "250".to_owned() }, later).unwrap();
+    assert_eq!(state_of(&db, mail.id), "sent");
+}
+
+#[test]
+fn a_lease_of_a_relay_whose_clock_was_ahead_holds_nothing_up() {
+    let db = database();
+    let (day, now) = (86_400_000, MOMENT + 6000);
+    assert!(retention::take_lease(&db, "retention", "ahead", now + day, now + day + 60_000).unwrap());
+    assert!(retention::take_lease(&db, "retention", "two", now, now + 60_000).unwrap());
+    assert!(!retention::take_lease(&db, "retention", "three", now, now + 60_000).unwrap());
+    let mail = claimed(&db);
+    db.execute("UPDATE outbox SET lease_ms = ?1, holder = 'ahead'", &[(now + day).into()]).unwrap();
+    assert_eq!(read::due_channels(&db, now).unwrap(), [Channel::Email]);
+    let taken = outbox::claim(&db, "two", Channel::Email, now, 60_000, 10).unwrap();
+    assert!(taken.iter().any(|other| other.id == mail.id));
+    assert!(read::due_channels(&db, now).unwrap().is_empty(), "now they are two's");
+}
+
+#[test]
+fn counts_of_what_no_rule_saw_are_deleted_too() {
+    let db = database();
+    let quiet =
+        Event { findings: Vec::new(), kind: wire::EventKind::RateLimit, severity: Severity::Low, ..event(1) };
+    commit(&db, vec![ingest(vec![quiet]).0], MOMENT);
+    hand_on(&db, MOMENT);
+    let left =
+        |table: &str| db.query_one(&format!("SELECT COUNT(*) FROM {table}"), &[], |row| row.uint(0)).unwrap();
+    assert_eq!((left("threats"), left("categories"), left("accounts")), (0, 1, 1));
+    let old = MOMENT + 7_200_000;
+    assert!(!is_due(&db, Class::Metrics, MOMENT - 7_200_000).unwrap());
+    assert!(is_due(&db, Class::Metrics, old).unwrap());
+    assert_eq!(retention::prune(&db, Class::Metrics, old, 500).unwrap(), 2);
+    assert!(!is_due(&db, Class::Metrics, old).unwrap());
+    assert_eq!((left("categories"), left("accounts")), (0, 0));
+}
+
+#[test]
+fn an_incident_that_its_group_has_still_to_tell_of_is_not_old() {
+    let db = database();
+    commit(&db, vec![ingest(vec![event(1)]).0], MOMENT);
+    hand_on(&db, MOMENT);
+    // A mute window, or the hourly limit: the group waits for longer than incidents are kept.
+    db.execute("UPDATE alert_groups SET due_ms = ?1", &[(MOMENT + 86_400_000).into()]).unwrap();
+    let old = MOMENT + 1000;
+    assert!(!is_due(&db, Class::Incidents, old).unwrap());
+    assert_eq!(retention::prune(&db, Class::Incidents, old, 500).unwrap(), 0);
+    let group = &groups::due(&db, u64::MAX, 10).unwrap()[0];
+    commit(&db, vec![tell(&db, group).0], MOMENT + 86_400_000);
+    assert!(is_due(&db, Class::Incidents, old).unwrap(), "it was told");
+}
