@@ -21,8 +21,8 @@ const MAX_WORD: usize = 64;
 const MAX_ASKED: usize = 16;
 /// So many events later than what is asked for are passed over one by one.
 const FEW: u64 = 20_000;
-/// A server's numbers are given before the commit: so long after it was stored, every smaller number has been seen.
-const SETTLE_MS: u64 = 2000;
+/// Transactions of relays take no longer. Others on the same server may; they are not waited for.
+const LONGEST_TRANSACTION_MS: u64 = 120_000;
 
 /// Lower-case words of letters and digits.
 fn words(text: &str) -> impl Iterator<Item = String> {
@@ -75,21 +75,20 @@ fn text_of(event: &Event) -> String {
 
 /// Adds the words of further events; of how many.
 pub(super) fn index(db: &Db, limit: usize, now_ms: u64) -> Result<u64, DbError> {
-    let (before_ms, insert) = match db.dialect() {
-        Dialect::Sqlite => (u64::MAX, "INSERT INTO events_text (rowid, words) VALUES (?1, ?2)"),
+    let (last, insert) = match db.dialect() {
+        Dialect::Sqlite => (Some(u64::MAX), "INSERT INTO events_text (rowid, words) VALUES (?1, ?2)"),
         Dialect::Postgres => (
-            now_ms.saturating_sub(SETTLE_MS),
+            settled(db, now_ms)?,
             "INSERT INTO events_text (seq, words) VALUES (?1, to_tsvector('simple', ?2)) ON CONFLICT (seq) DO NOTHING",
         ),
     };
+    let Some(last) = last else { return Ok(0) };
     let events = db.query(
         "SELECT seq, received_ms, body FROM events WHERE seq > (SELECT value FROM meta WHERE key = 'searchable') \
-         ORDER BY seq LIMIT ?1",
-        &[limit.into()],
+         AND seq <= ?2 ORDER BY seq LIMIT ?1",
+        &[limit.into(), last.into()],
         event_row,
     )?;
-    let events: Vec<StoredEvent> =
-        events.into_iter().take_while(|stored| stored.received_ms <= before_ms).collect();
     let texts: Vec<(u64, String)> =
         events.iter().map(|stored| (stored.seq, text_of(&stored.event))).collect();
     let rows: Vec<_> = texts.iter().map(|(seq, text)| vec![(*seq).into(), text.into()]).collect();
@@ -98,6 +97,33 @@ pub(super) fn index(db: &Db, limit: usize, now_ms: u64) -> Result<u64, DbError> 
         save_number(db, "searchable", *last)?;
     }
     Ok(texts.len() as u64)
+}
+
+/// The number up to which no further event appears; none while somebody may be about to store one below. A server gives
+/// numbers before the commit, so a smaller one may come later than a greater one. All who could bring one had begun when
+/// the greatest number there was (`search_bound`) was looked up: the transactions below `search_horizon`.
+fn settled(db: &Db, now_ms: u64) -> Result<Option<u64>, DbError> {
+    let (oldest, next, last) = db.query_one(
+        "SELECT pg_snapshot_xmin(now)::text::bigint, pg_snapshot_xmax(now)::text::bigint, \
+         (SELECT COALESCE(MAX(seq), 0) FROM events) FROM pg_current_snapshot() AS now",
+        &[],
+        |row| Ok((row.uint(0)?, row.uint(1)?, row.uint(2)?)),
+    )?;
+    let known = db.query(
+        "SELECT key, value FROM meta WHERE key IN ('searchable', 'search_bound', 'search_horizon', 'search_ms')",
+        &[],
+        |row| Ok((row.text(0)?, row.uint(1)?)),
+    )?;
+    let of = |key: &str| known.iter().find(|(known, _)| known == key).map_or(0, |(_, value)| *value);
+    let (mut bound, mut horizon, mut since_ms) = (of("search_bound"), of("search_horizon"), of("search_ms"));
+    if of("searchable") >= bound {
+        (bound, horizon, since_ms) = (last, next, now_ms);
+        for (key, value) in [("search_bound", bound), ("search_horizon", horizon), ("search_ms", since_ms)] {
+            save_number(db, key, value)?;
+        }
+    }
+    let is_over = oldest >= horizon || now_ms.abs_diff(since_ms) > LONGEST_TRANSACTION_MS;
+    Ok(is_over.then_some(bound))
 }
 
 /// How many events are stored and cannot be searched yet, at most.

@@ -328,7 +328,12 @@ fn a_database_of_an_earlier_relay_is_brought_up_to_date() {
     commit(&db, vec![ingest(vec![another(7)]).0], young);
     let of_old = "SELECT COUNT(*) FROM incidents WHERE client = 'address:203.0.113.1'";
     assert_eq!(db.query_one(of_old, &[], |row| row.int(0)).unwrap(), 2, "the one of long ago is over");
-    assert!(search::index(&db, 10, u64::MAX).unwrap() >= 2, "older events become searchable too");
+    let indexed = (0..500).any(|_| {
+        // On a server not before those who were storing then are done.
+        std::thread::sleep(Duration::from_millis(10));
+        search::index(&db, 10, young).unwrap() >= 2
+    });
+    assert!(indexed, "older events become searchable too");
 }
 
 #[test]

@@ -27,6 +27,7 @@ fn an_event_whose_number_is_taken_is_no_duplicate() {
         // A server gives its own numbers.
         db::Dialect::Postgres => assert!(done.is_ok()),
     }
+    db.roll_back().unwrap();
 }
 
 #[test]
@@ -97,4 +98,44 @@ fn an_incident_that_its_group_has_still_to_tell_of_is_not_old() {
     let group = &groups::due(&db, u64::MAX, 10).unwrap()[0];
     commit(&db, vec![tell(&db, group).0], MOMENT + 86_400_000);
     assert!(is_due(&db, Class::Incidents, old).unwrap(), "it was told");
+}
+
+#[test]
+fn an_event_that_is_stored_late_under_a_smaller_number_is_found_too() {
+    let db = database();
+    // In a file one writes at a time.
+    let Some((server, schema)) = &db.schema else { return };
+    let slow = connect(&format!("{server}?options=-csearch_path%3D{schema}"));
+    // Nothing that the two would wait for each other for.
+    let early = MOMENT - 3_600_000;
+    let first = Event { time_ms: early, severity: Severity::Low, ..event(1) };
+    slow.begin_writing().unwrap();
+    let storing = Storing { relay: "slow", now_ms: early, next_seq: 1, kept_ms: 90 * 86_400_000 };
+    Group::new(&slow, &alerts(), storing).run(&[ingest(vec![first]).0]).unwrap();
+    commit(&db, vec![ingest(vec![event(2)]).0], MOMENT);
+    let index = |now_ms: u64| {
+        db.begin_writing().unwrap();
+        let indexed = search::index(&db, 100, now_ms).unwrap();
+        db.batch("COMMIT").unwrap();
+        indexed
+    };
+    for later in 0..20 {
+        assert_eq!(index(MOMENT + later * 5000), 0, "a smaller number may come");
+    }
+    slow.batch("COMMIT").unwrap();
+    let mut indexed = 0;
+    // Other tests are at it on the same server.
+    for _ in 0..500 {
+        if indexed > 0 {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+        indexed += index(MOMENT + 100_000);
+    }
+    assert_eq!(indexed, 2);
+    // Somebody else's transaction on the server may last for hours.
+    slow.batch("BEGIN; SELECT pg_current_xact_id()").unwrap();
+    commit(&db, vec![ingest(vec![event(3)]).0], MOMENT);
+    assert_eq!(index(MOMENT), 0);
+    assert_eq!(index(MOMENT + 121_000), 1);
 }
