@@ -242,6 +242,25 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn long_questions_of_people_hold_up_nothing_of_the_relays_own() {
+        let relay = relay("questions").await;
+        let (long, soon) = (std::time::Duration::from_secs(4), std::time::Duration::from_secs(2));
+        for _ in 0..8 {
+            let store = relay.store.clone();
+            tokio::spawn(async move {
+                let question = move |_: &store::Db| {
+                    thread::sleep(long);
+                    Ok(())
+                };
+                store.read_for_people(question).await.unwrap();
+            });
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        let own = tokio::time::timeout(soon, relay.store.read(store::outbox_state)).await;
+        assert!(own.is_ok_and(|own| own.is_ok()), "mails, decisions and health wait for somebody's summary");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_part_that_ends_by_itself_is_noticed() {
         let mut whole = relay("whole").await;
         let soon = std::time::Duration::from_millis(300);

@@ -24,7 +24,7 @@ pub(super) async fn list(
     let before = query.number("before", 0, u64::MAX >> 1)?;
     let action = query.text("action").map(str::to_owned);
     let mut page =
-        shared.store.read(move |db| store::audit_page(db, action.as_deref(), before, limit)).await?;
+        shared.store.read_for_people(move |db| store::audit_page(db, action.as_deref(), before, limit)).await?;
     let more = page.len() > limit;
     page.truncate(limit);
     let next = page.last().filter(|_| more).map(|last| last.id.to_string());

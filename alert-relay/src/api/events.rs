@@ -41,7 +41,7 @@ pub(super) async fn list(
         text,
         before: query.number("before", 0, u64::MAX >> 1)?,
     };
-    let mut page = shared.store.read(move |db| store::event_page(db, &filter, limit)).await?;
+    let mut page = shared.store.read_for_people(move |db| store::event_page(db, &filter, limit)).await?;
     let more = page.len() > limit;
     page.truncate(limit);
     let next = page.last().filter(|_| more).map(|last| last.seq.to_string());

@@ -38,7 +38,7 @@ pub(super) async fn list(
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let now = now_ms();
     let filter = filter(&query, now)?;
-    let page = shared.store.read(move |db| store::incident_page(db, &filter, limit)).await?;
+    let page = shared.store.read_for_people(move |db| store::incident_page(db, &filter, limit)).await?;
     let next = page.incidents.last().filter(|_| page.more).map(|last| cursor(last.last_ms, last.id));
     let incidents: Vec<Value> = page.incidents.iter().map(|incident| shape(incident, now)).collect();
     Ok(Json(json!({"incidents": incidents, "next": next})))
@@ -124,7 +124,7 @@ pub(super) async fn load(shared: &Shared, id: &str) -> Result<Found, Problem> {
     let id: EventId = id.parse().map_err(|e| Problem::bad_request(format!("id: {e}")))?;
     shared
         .store
-        .read(move |db| {
+        .read_for_people(move |db| {
             let Some(incident) = store::get_incident(db, id)? else { return Ok(None) };
             let events = store::events_of(db, id, EVENTS)?;
             let mails = store::notifications_of(db, id)?;

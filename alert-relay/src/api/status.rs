@@ -37,7 +37,7 @@ pub(super) async fn summary(
     let hours = query.number("hours", 1, store::MAX_HOURS)?.unwrap_or(HOURS);
     let now = now_ms();
     let since = now.saturating_sub(hours * 3_600_000);
-    let summary = shared.store.read(move |db| store::summary(db, since, now)).await?;
+    let summary = shared.store.read_for_people(move |db| store::summary(db, since, now)).await?;
     let severities = by_severity(&summary.severities);
     let mut verdicts = Map::new();
     for verdict in [Verdict::Allow, Verdict::Flag, Verdict::Mask, Verdict::Throttle, Verdict::Block] {

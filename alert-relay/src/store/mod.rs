@@ -277,7 +277,7 @@ impl Store {
         }
     }
 
-    /// Queries. Keep them short: a long reader makes SQLite's write-ahead log grow.
+    /// Queries of the relay's own, and of filters: short ones, which wait for nobody's long ones.
     ///
     /// # Errors
     /// What the database says.
@@ -285,8 +285,28 @@ impl Store {
         &self,
         query: impl Fn(&Db) -> Result<T, DbError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.read_with(&self.readers.own, query).await
+    }
+
+    /// What people list and count: it may take long, so it has connections apart. Keep it short all the same: a long
+    /// reader makes SQLite's write-ahead log grow.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub(crate) async fn read_for_people<T: Send + 'static>(
+        &self,
+        query: impl Fn(&Db) -> Result<T, DbError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.read_with(&self.readers.people, query).await
+    }
+
+    async fn read_with<T: Send + 'static>(
+        &self,
+        room: &Arc<Semaphore>,
+        query: impl Fn(&Db) -> Result<T, DbError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let permit = Arc::clone(room).acquire_owned().await.map_err(|_| StoreError::Closed)?;
         let readers = Arc::clone(&self.readers);
-        let permit = Arc::clone(&readers.permits).acquire_owned().await.map_err(|_| StoreError::Closed)?;
         tokio::task::spawn_blocking(move || {
             let _permit = permit;
             readers.with(query).map_err(|e| StoreError::Failed(e.to_string()))

@@ -6,19 +6,23 @@ use tokio::sync::Semaphore;
 
 use super::{Db, DbError, Place};
 
-/// Reading connections.
-const READERS: usize = 2;
+/// Connections for what people ask, which may take long.
+const PEOPLE: usize = 2;
+/// Connections for what the relay and the filters need, however much people ask.
+const OWN: usize = 2;
 
 /// Connections that only read.
 pub(super) struct Readers {
     place: Place,
-    pub(super) permits: Arc<Semaphore>,
+    pub(super) people: Arc<Semaphore>,
+    pub(super) own: Arc<Semaphore>,
     idle: Mutex<Vec<Db>>,
 }
 
 impl Readers {
     pub(super) fn new(place: Place) -> Self {
-        Self { place, permits: Arc::new(Semaphore::new(READERS)), idle: Mutex::new(Vec::new()) }
+        let room = |connections| Arc::new(Semaphore::new(connections));
+        Self { place, people: room(PEOPLE), own: room(OWN), idle: Mutex::new(Vec::new()) }
     }
 
     pub(super) fn with<T>(&self, query: impl Fn(&Db) -> Result<T, DbError>) -> Result<T, DbError> {

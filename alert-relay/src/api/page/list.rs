@@ -54,7 +54,7 @@ pub(in crate::api) async fn incidents(
     let given = given.into_iter().filter(|(_, value)| !value.is_empty()).collect();
     let query = Query::check(Operation::IncidentsPage, given)?;
     let filter = filter(&query, now_ms())?;
-    let page = shared.store.read(move |db| store::incident_page(db, &filter, PAGE)).await?;
+    let page = shared.store.read_for_people(move |db| store::incident_page(db, &filter, PAGE)).await?;
     serve("'self'", |nonce| render(&page, &query, nonce))
 }
 
