@@ -8,7 +8,7 @@ use wire::{
 };
 
 use crate::{
-    config::Alerts,
+    config::{Alerts, Config, Source},
     route::{Conditions, Digest, Policy, Route},
 };
 
@@ -29,6 +29,17 @@ pub(crate) fn alerts() -> Alerts {
         automatic_decisions: Vec::new(),
         allowed: Arc::from([]),
     }
+}
+
+/// What a file with these lines configures.
+pub(crate) fn configured(toml: &str) -> Config {
+    let (name, file) = (std::thread::current().name().unwrap_or_default().replace(':', "_"), "relay.toml");
+    let folder = std::env::temp_dir().join(format!("modelgate-configured-{}-{name}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join(file), format!("allow_unsigned = true\n{toml}")).unwrap();
+    let read = Config::load(&Source { file: Some(&folder.join(file)), env: &|_| None });
+    std::fs::remove_dir_all(&folder).unwrap();
+    read.unwrap()
 }
 
 /// All is told to one receiver, each incident by itself.

@@ -23,8 +23,10 @@ pub(super) async fn list(
     let limit = usize::try_from(query.number("limit", 1, MAX_PAGE)?.unwrap_or(PAGE)).unwrap_or(usize::MAX);
     let before = query.number("before", 0, u64::MAX >> 1)?;
     let action = query.text("action").map(str::to_owned);
-    let mut page =
-        shared.store.read_for_people(move |db| store::audit_page(db, action.as_deref(), before, limit)).await?;
+    let mut page = shared
+        .store
+        .read_for_people(move |db| store::audit_page(db, action.as_deref(), before, limit))
+        .await?;
     let more = page.len() > limit;
     page.truncate(limit);
     let next = page.last().filter(|_| more).map(|last| last.id.to_string());

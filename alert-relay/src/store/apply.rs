@@ -85,6 +85,8 @@ pub(super) struct Group<'a> {
     callers: BTreeMap<String, u64>,
     /// What nobody decides against, once it was asked for.
     allowed: Option<Vec<decisions::Allowed>>,
+    /// Room for further decisions.
+    places: decisions::Places,
     /// Whether neighbours were noticed.
     notices: bool,
 }
@@ -105,6 +107,7 @@ impl<'a> Group<'a> {
             minutes: BTreeMap::new(),
             callers: BTreeMap::new(),
             allowed: None,
+            places: decisions::Places::default(),
             notices: false,
         }
     }
@@ -164,9 +167,13 @@ impl<'a> Group<'a> {
                 outbox::settle(db, relay, *id, outcome, now_ms)?;
                 Done::Settled
             }
-            Command::Decide { decision, .. } => {
-                Done::Decided(decisions::decide(db, decision, &self.alerts.allowed, now_ms)?)
-            }
+            Command::Decide { decision, .. } => Done::Decided(decisions::decide(
+                db,
+                decision,
+                &self.alerts.allowed,
+                &mut self.places,
+                now_ms,
+            )?),
             Command::Lift { id, by, .. } => Done::Lifted(decisions::lift(db, *id, by, now_ms)?),
             Command::Change { changes, .. } => {
                 Done::Changed(changes.iter().map(|change| self.change(change)).collect::<Result<_, _>>()?)
@@ -339,7 +346,8 @@ impl<'a> Group<'a> {
             }
             let address = allow::address_of(event).map(|it| it.to_string()).unwrap_or_default();
             let Some(new) = decisions::notice(self.db, new, rule, &address, now_ms)? else { continue };
-            let made = decisions::decide_by_rule(self.db, new, rule, &alerts.allowed, now_ms)?;
+            let made =
+                decisions::decide_by_rule(self.db, new, rule, &alerts.allowed, &mut self.places, now_ms)?;
             if let (Some(new), Some(incident)) = (made, self.incidents.get_mut(&id)) {
                 let subject = new.subject.value();
                 let text = format!("{} {} {subject}", new.action.as_str(), new.subject.scope());

@@ -144,14 +144,24 @@ fn row(row: &Row<'_>) -> Result<StoredDecision, DbError> {
     })
 }
 
+/// About how many further callers may be decided, once a transaction has counted that: a storm from ever new callers
+/// must not count all there are for each.
+#[derive(Debug, Default)]
+pub(super) struct Places(Option<u64>);
+
 /// Makes a decision or an entry of the allow list, in place of what there was about the same. `configured` is what the
 /// configuration allows.
 pub(super) fn decide(
     db: &Db,
     new: &NewDecision,
     configured: &[Subject],
+    places: &mut Places,
     now_ms: u64,
 ) -> Result<Decided, DbError> {
+    let known = || find(db, new.subject.scope(), &new.subject.value());
+    if !new.allows && places.0 == Some(0) && known()?.is_none() {
+        return Ok(Decided::TooMany);
+    }
     // The serial comes first: its row keeps relays that decide at once from each other.
     let serial = next_serial(db)?;
     // Whoever knows of these forgets them by themselves.
@@ -161,7 +171,7 @@ pub(super) fn decide(
     {
         return Ok(Decided::Allowed(why));
     }
-    if is_full(db, new, now_ms)? {
+    if is_full(db, new, known()?, places, now_ms)? {
         return Ok(Decided::TooMany);
     }
     let sql = format!(
@@ -196,16 +206,33 @@ pub(super) fn decide(
     Ok(Decided::Made(Box::new(stored)))
 }
 
-/// Whether there is no room for one more.
-fn is_full(db: &Db, new: &NewDecision, now_ms: u64) -> Result<bool, DbError> {
-    let known = find(db, new.subject.scope(), &new.subject.value())?;
+/// Whether there is no room for one more. If there is, it is taken.
+fn is_full(
+    db: &Db,
+    new: &NewDecision,
+    known: Option<Known>,
+    places: &mut Places,
+    now_ms: u64,
+) -> Result<bool, DbError> {
     if new.allows {
         let sql = "SELECT COUNT(*) FROM decisions WHERE allows = 1 AND until_s > ?1";
         let count = db.query_one(sql, &[(now_ms / 1000).into()], |row| row.uint(0))?;
+        // Whoever was decided about takes the place of that.
+        places.0 = None;
         return Ok(count >= MAX_ALLOWED && !known.is_some_and(|known| known.allows));
     }
-    let count = || db.query_one("SELECT COUNT(*) FROM decisions", &[], |row| row.uint(0));
-    Ok(known.is_none() && count()? >= MAX_DECISIONS)
+    if known.is_some() {
+        return Ok(false);
+    }
+    let left = match places.0 {
+        Some(left) => left,
+        None => {
+            let count = db.query_one("SELECT COUNT(*) FROM decisions", &[], |row| row.uint(0))?;
+            MAX_DECISIONS.saturating_sub(count)
+        }
+    };
+    places.0 = Some(left.saturating_sub(1));
+    Ok(left == 0)
 }
 
 /// Everything that is allowed now.
@@ -264,6 +291,7 @@ pub(super) fn decide_by_rule(
     new: NewDecision,
     rule: &AutomaticDecision,
     configured: &[Subject],
+    places: &mut Places,
     now_ms: u64,
 ) -> Result<Option<NewDecision>, DbError> {
     let (scope, value) = (new.subject.scope(), new.subject.value());
@@ -271,7 +299,11 @@ pub(super) fn decide_by_rule(
     let who = [scope.into(), (&value[..]).into(), (now_ms / 1000).into()];
     let times = db.query_opt(known, &who, |row| row.uint(0))?.unwrap_or(0);
     let new = rule.grown(new, times, now_ms);
-    if !matches!(decide(db, &new, configured, now_ms)?, Decided::Made(_)) {
+    // Before the first of a transaction.
+    if places.0.is_none() {
+        bound(db, "repeats", MAX_REMEMBERED, now_ms)?;
+    }
+    if !matches!(decide(db, &new, configured, places, now_ms)?, Decided::Made(_)) {
         return Ok(None);
     }
     let forget_s = new.until.saturating_add(rule.growth.remember.as_secs());
@@ -280,7 +312,6 @@ pub(super) fn decide_by_rule(
          ON CONFLICT (scope, value) DO UPDATE SET times = ?3, forget_s = ?4",
         &[scope.into(), (&value[..]).into(), times.saturating_add(1).into(), forget_s.into()],
     )?;
-    bound(db, "repeats", MAX_REMEMBERED, now_ms)?;
     Ok(Some(new))
 }
 

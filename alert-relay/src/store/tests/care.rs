@@ -139,3 +139,53 @@ fn an_event_that_is_stored_late_under_a_smaller_number_is_found_too() {
     assert_eq!(index(MOMENT), 0);
     assert_eq!(index(MOMENT + 121_000), 1);
 }
+
+#[test]
+fn a_storm_from_ever_new_callers_takes_the_places_there_are_and_no_more() {
+    let db = database();
+    let numbers = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 99997)";
+    db.batch(&format!(
+        "INSERT INTO decisions (serial, scope, value, action, rate, until_s, reason, automatic, created_ms, told_until_s) \
+         {numbers} SELECT -i, 'user', 'u' || i, 'block', 0, 4000000000, 'r', 0, 0, 4000000000 FROM n"
+    ))
+    .unwrap();
+    let rules = "[[automatic_decisions]]\nevents = 1\naction = \"block\"\n";
+    let alerts = crate::testing::configured(rules).alerts;
+    let decided = |command: Command, next_seq: u64| {
+        db.begin_writing().unwrap();
+        let storing = Storing { relay: "one", now_ms: MOMENT, next_seq, kept_ms: 90 * 86_400_000 };
+        let done = Group::new(&db, &alerts, storing).run(&[command]).unwrap().remove(0);
+        db.batch("COMMIT").unwrap();
+        let count = "SELECT COUNT(*) FROM decisions WHERE scope = 'address'";
+        (db.query_one(count, &[], |row| row.uint(0)).unwrap(), done)
+    };
+    assert_eq!(decided(ingest((1..=2).map(event).collect()).0, 1).0, 2);
+    assert_eq!(decided(ingest((3..=9).map(event).collect()).0, 3).0, 3, "there was one place left");
+    assert_eq!(decided(ingest((10..=20).map(event).collect()).0, 10).0, 3);
+    let serial = "SELECT value FROM meta WHERE key = 'decision_serial'";
+    let serial = db.query_one(serial, &[], |row| row.uint(0)).unwrap();
+    assert!(serial <= 5, "filters look again for each that was not made: {serial}");
+    // Who is decided about already needs no place.
+    let subject = wire::Subject::parse("address", "203.0.113.1").unwrap();
+    let new = |subject, allows| NewDecision {
+        subject,
+        action: if allows { wire::DecisionAction::Lift } else { wire::DecisionAction::Monitor },
+        rate: 0,
+        until: MOMENT / 1000 + 60,
+        reason: "r".to_owned(),
+        incident: None,
+        automatic: false,
+        allows,
+        by: "ann".to_owned(),
+    };
+    let decide = |decision| {
+        let command = Command::Decide { decision: Box::new(decision), reply: oneshot::channel().0 };
+        match decided(command, 100).1 {
+            Done::Decided(decided) => decided,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(matches!(decide(new(subject, false)), Decided::Made(_)));
+    let another = wire::Subject::parse("address", "203.0.113.99").unwrap();
+    assert!(matches!(decide(new(another, false)), Decided::TooMany));
+}
