@@ -365,10 +365,39 @@ async fn a_configured_token_guards_every_read() {
 async fn another_sites_page_cannot_send_test_alerts() {
     let scratch = Scratch::new();
     let relay = start(&scratch, "").await;
-    let headers = [("sec-fetch-site", "cross-site")];
-    let answer = request(relay.address(), "POST", "/v1/alerts/test", &headers, b"").await;
-    assert_eq!(answer.status, 403);
+    for (name, value, status) in [
+        ("sec-fetch-site", "cross-site", 403),
+        // Another program under the same domain.
+        ("sec-fetch-site", "same-site", 403),
+        ("sec-fetch-site", "same-origin", 202),
+        ("sec-fetch-site", "none", 202),
+        // Browsers say no more where the connection is plain HTTP to another machine.
+        ("origin", "http://evil.example", 403),
+        ("origin", "null", 403),
+        ("origin", "https://relay.example.org.evil.example", 403),
+        ("origin", "https://relay.example", 403),
+        ("origin", "https://relay.example.org", 202),
+        // The host that is asked.
+        ("origin", "http://relay", 202),
+    ] {
+        let answer = request(relay.address(), "POST", "/v1/alerts/test", &[(name, value)], b"").await;
+        assert_eq!(answer.status, status, "{name}: {value}");
+    }
     relay.shut_down().await;
+}
+
+#[test]
+fn whoever_reads_a_body_says_what_may_be_wrong_with_it() {
+    let document = alert_relay::openapi();
+    let operations = document["paths"].as_object().unwrap().values().flat_map(|it| it.as_object().unwrap());
+    let with_body: Vec<_> =
+        operations.filter(|(_, operation)| operation["requestBody"].is_object()).collect();
+    assert_eq!(with_body.len(), 7);
+    for (_, operation) in with_body {
+        for status in ["400", "408", "413"] {
+            assert!(operation["responses"][status].is_object(), "{}: {status}", operation["operationId"]);
+        }
+    }
 }
 
 #[tokio::test]

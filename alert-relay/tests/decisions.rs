@@ -363,6 +363,19 @@ async fn nobody_reads_or_decides_without_signature_or_token() {
 }
 
 #[tokio::test]
+async fn without_a_key_no_signature_stands_for_the_token() {
+    let scratch = Scratch::new();
+    let unsigned = "allow_unsigned = true # no webhook_keys\napi_token = \"a-token-of-decent-length\"\n";
+    let relay = start(&scratch, unsigned).await;
+    let signed = Signed::new(KEY, b"/v1/decisions", now_ms() / 1000);
+    let answer = request(relay.address(), "GET", "/v1/decisions", &signed.headers(), b"").await;
+    assert_eq!(answer.status, 401, "{answer:?}");
+    let token = ("authorization", "Bearer a-token-of-decent-length");
+    assert_eq!(request(relay.address(), "GET", "/v1/decisions", &[token], b"").await.status, 200);
+    relay.shut_down().await;
+}
+
+#[tokio::test]
 async fn what_is_no_decision_is_refused_with_a_reason() {
     let scratch = Scratch::new();
     let relay = start(&scratch, "").await;

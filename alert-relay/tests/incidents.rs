@@ -209,6 +209,7 @@ async fn events_are_found_by_caller_time_words_category_and_severity() {
     for (query, count) in [
         ("", 7),
         ("?address=203.0.113.1", 6),
+        ("?address=::ffff:203.0.113.1", 6),
         ("?address=203.0.113.1&hours=24", 5),
         ("?severity=high", 6),
         ("?severity=critical", 1),

@@ -205,8 +205,8 @@ fn handler(operation: Operation) -> MethodRouter<Shared> {
 
 /// Lets through who shows the token: `Authorization: Bearer`, or as the password of `Basic` for browsers.
 async fn require_token(State(shared): State<Shared>, request: Request, next: Next) -> Response {
-    if request.headers().get("sec-fetch-site").is_some_and(|site| site == "cross-site")
-        && request.method() != axum::http::Method::GET
+    if request.method() != axum::http::Method::GET
+        && is_from_elsewhere(request.headers(), &shared.config.public_url)
     {
         return Problem::new(StatusCode::FORBIDDEN, "not from another site".to_owned()).into_response();
     }
@@ -219,6 +219,22 @@ async fn require_token(State(shared): State<Shared>, request: Request, next: Nex
     headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"modelgate\""));
     headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"modelgate\""));
     response
+}
+
+/// Whether a browser says that the page of another site asks, be it a neighbour under the same domain: the token that it
+/// remembers goes along. What is no browser says neither. (Fetch Metadata; where it is not sent, over plain HTTP from afar,
+/// `Origin` of RFC 6454.)
+fn is_from_elsewhere(headers: &HeaderMap, public_url: &str) -> bool {
+    if let Some(site) = headers.get("sec-fetch-site") {
+        return site != "same-origin" && site != "none";
+    }
+    let Some(origin) = headers.get(header::ORIGIN) else { return false };
+    let origin = origin.to_str().unwrap_or_default();
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let is_asked = origin.split_once("://").is_some_and(|(_, authority)| host == Some(authority));
+    let is_public =
+        public_url.strip_prefix(origin).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    !(is_asked || is_public)
 }
 
 /// Whether a request shows the token, or none is needed.

@@ -69,7 +69,7 @@ impl Query {
     pub(super) fn address(&self, name: &str) -> Option<String> {
         let text = self.text(name)?;
         let address = text.parse::<std::net::IpAddr>();
-        Some(address.map_or_else(|_| text.to_owned(), |address| address.to_string()))
+        Some(address.map_or_else(|_| text.to_owned(), |address| address.to_canonical().to_string()))
     }
 
     /// An id.

@@ -1,6 +1,8 @@
 //! What is offered about decisions and silences.
 
-use super::{Access, Answer, BAD_QUERY, JSON, Parameter, Spec, UNAUTHORISED, UNAVAILABLE, answer, problem};
+use super::{
+    Access, Answer, BAD_QUERY, JSON, Parameter, SLOW, Spec, UNAUTHORISED, UNAVAILABLE, answer, problem,
+};
 
 pub(super) const DECISIONS: Spec = Spec {
     id: "listDecisions",
@@ -44,6 +46,7 @@ pub(super) const DECIDE: Spec = Spec {
             409,
             "It meets what is allowed, as the detail says, or there are 100,000 decisions or 1000 allowed",
         ),
+        SLOW,
         problem(413, "Longer than 16 KiB"),
         problem(415, "Not JSON"),
         UNAUTHORISED,
@@ -90,6 +93,7 @@ pub(super) const SILENCE: Spec = Spec {
         problem(400, "Not a silence; the detail says why"),
         problem(403, "Asked for by another site's page"),
         problem(409, "There are 1000 silences"),
+        SLOW,
         problem(413, "Longer than 16 KiB"),
         problem(415, "Not JSON"),
         UNAUTHORISED,

@@ -1,6 +1,6 @@
 //! What is offered about events, and about who changed what.
 
-use super::{Access, BAD_QUERY, Parameter, Spec, UNAUTHORISED, UNAVAILABLE, answer, problem};
+use super::{Access, BAD_QUERY, Parameter, SLOW, Spec, UNAUTHORISED, UNAVAILABLE, answer, problem};
 
 pub(super) const EVENTS: Spec = Spec {
     id: "postEvents",
@@ -13,7 +13,7 @@ pub(super) const EVENTS: Spec = Spec {
         answer(202, "Stored; malformed events are named one by one", "Stored"),
         problem(400, "Not a batch"),
         problem(401, "The signature does not fit"),
-        problem(408, "The body took too long"),
+        SLOW,
         problem(413, "Longer than 1 MiB"),
         problem(429, "The queue is full; come again after Retry-After"),
         UNAVAILABLE,

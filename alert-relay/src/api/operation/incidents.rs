@@ -1,6 +1,6 @@
 //! What is offered about incidents.
 
-use super::{Access, Answer, BAD_QUERY, Parameter, Spec, UNAUTHORISED, UNAVAILABLE, answer, problem};
+use super::{Access, Answer, BAD_QUERY, Parameter, SLOW, Spec, UNAUTHORISED, UNAVAILABLE, answer, problem};
 
 /// What may be asked of a list.
 const LIMIT: Parameter = Parameter {
@@ -109,11 +109,12 @@ pub(super) const INCIDENT_PAGE: Spec = Spec {
 };
 
 /// The answers to whatever changes an incident.
-const CHANGED: [Answer; 8] = [
+const CHANGED: [Answer; 9] = [
     answer(200, "As it stands now; `changed` says whether that is new", "ChangedIncident"),
     problem(400, "Not an id, or not a note; the detail says why"),
     problem(403, "Asked for by another site's page"),
     problem(404, "No such incident"),
+    SLOW,
     problem(413, "Longer than 16 KiB"),
     problem(415, "Not JSON"),
     UNAUTHORISED,

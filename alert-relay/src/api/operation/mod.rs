@@ -91,6 +91,8 @@ const fn problem(status: u16, description: &'static str) -> Answer {
 const UNAUTHORISED: Answer = problem(401, "The API token is missing or wrong");
 const BAD_QUERY: Answer = problem(400, "A query parameter is unknown or out of range; the detail names it");
 const UNAVAILABLE: Answer = problem(503, "The store does not answer; try again");
+const SLOW: Answer = problem(408, "The body took too long");
+
 impl Operation {
     /// Every operation there is.
     pub(super) const ALL: [Self; 25] = [
