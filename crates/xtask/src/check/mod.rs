@@ -55,20 +55,16 @@ const CHECKS: [Check; 18] = [
         postgres::with(paths, postgres::Sync::Off, &mut commands)
     }),
     ("relay and a mail server", |paths| {
-        let mut tests = build::cargo(paths);
-        tests.args([
-            "test",
-            "--locked",
-            "--quiet",
-            "-p",
-            "alert-relay",
-            "--test",
-            "delivery",
-            "--",
-            "--ignored",
-        ]);
-        let tests = tests.env("ALERT_RELAY_TEST_MAIL", setup::mail_server(paths)?);
-        step::shown("alert-relay's mails through a whole mail server", tests.env("PYTHON", paths.python()))
+        let server = setup::mail_server(paths)?;
+        let tests = || {
+            let mut tests = build::cargo(paths);
+            tests.args(["test", "--locked", "--quiet", "-p", "alert-relay"]);
+            tests.args(["--test", "delivery", "--", "--ignored"]);
+            tests.env("ALERT_RELAY_TEST_MAIL", &server).env("PYTHON", paths.python());
+            tests
+        };
+        step::shown("alert-relay's mails through a whole mail server", &mut tests())?;
+        postgres::with(paths, postgres::Sync::Off, &mut [tests()])
     }),
     ("build", build::all),
     ("test filters", build::test_filters),
