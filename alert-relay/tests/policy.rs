@@ -372,6 +372,104 @@ async fn a_silence_that_ends_leaves_what_it_kept_to_the_digest_and_the_next_even
     assert_eq!(fates(&scratch, "default"), [("silenced".to_owned(), 1), ("told".to_owned(), 1)]);
 }
 
+async fn silence(relay: &Relay, matcher: &str) {
+    let body = json!({"match": [matcher], "reason": "known", "seconds": 3600, "by": "bob"}).to_string();
+    let headers = [("content-type", "application/json")];
+    let made = request(relay.address(), "POST", "/v1/silences", &headers, body.as_bytes()).await;
+    assert_eq!(made.status, 201, "{made:?}");
+}
+
+#[tokio::test]
+async fn a_silence_holds_what_waits_to_be_told_already() {
+    let (scratch, smtp) = (Scratch::new(), Smtp::start().await);
+    let alerts = "[alerts]\ngroup_wait = \"1500ms\"\ngroup_interval = \"1500ms\"\ngroup_by = [\"model\"]\n";
+    let relay = start(&scratch, &format!("{alerts}{}", smtp.toml(&["ops@example.org"], ""))).await;
+    let address = relay.address();
+    let of = |model: &str, n: u8| {
+        let mut event = event(&format!("203.0.113.{n}"), "high");
+        event["model"] = json!(model);
+        event
+    };
+    // The worst of a group, another of it, and a group that is silenced whole.
+    post(address, &[of("demo", 1), of("demo", 1), of("demo", 2), of("iris", 3)]).await;
+    let waiting = "SELECT COALESCE(CAST(SUM(pending) AS BIGINT), 0) FROM alert_groups";
+    until("all waits", || scratch.count(waiting) == 4).await;
+    silence(&relay, "client=address:203.0.113.1").await;
+    silence(&relay, "model=iris").await;
+    until("what is left is told", || smtp.received().len() == 1).await;
+    until("nothing waits", || scratch.count(waiting) == 0).await;
+    let mail = smtp.received().remove(0);
+    let text = common::smtp::plain(&mail.data);
+    assert!(text.contains("203.0.113.2") && !text.contains("203.0.113.1\n"), "{text}");
+    assert!(!text.contains("stands for"), "it is about one incident: {text}");
+    assert_eq!(fates(&scratch, "default"), [("silenced".to_owned(), 3), ("told".to_owned(), 1)]);
+    // More of a group that was told of.
+    post(address, &[of("demo", 2), of("demo", 1)]).await;
+    until("it waits", || scratch.count(waiting) == 1).await;
+    silence(&relay, "client=address:203.0.113.2").await;
+    until("nothing waits", || scratch.count(waiting) == 0).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    relay.shut_down().await;
+    assert_eq!(smtp.received().len(), 1);
+    assert_eq!(fates(&scratch, "default"), [("silenced".to_owned(), 5), ("told".to_owned(), 1)]);
+}
+
+#[tokio::test]
+async fn nobody_is_reminded_of_what_is_silenced_and_nobody_else_told() {
+    let (scratch, smtp) = (Scratch::new(), Smtp::start().await);
+    let alerts = "repeat_interval = \"900ms\"\nescalate_after = \"900ms\"\nescalate_to = \"night\"\n\
+                  receivers = [\"default\"]\n";
+    let relay = relay(&scratch, &smtp, alerts, NIGHT).await;
+    post(relay.address(), &[event("203.0.113.1", "high")]).await;
+    until("it is told", || smtp.received().len() == 1).await;
+    silence(&relay, "client=address:203.0.113.1").await;
+    until("both wait for their turn", || {
+        let later = i64::try_from(now_ms()).unwrap() + 30_000;
+        scratch.count(&format!("SELECT COUNT(*) FROM alert_groups WHERE due_ms > {later}")) == 2
+    })
+    .await;
+    assert_eq!(smtp.received().len(), 1);
+    scratch.db.run("UPDATE silences SET until_ms = 1");
+    scratch.db.run("UPDATE alert_groups SET due_ms = 1");
+    until("the silence is over", || to(&smtp, "ops@") >= 2 && to(&smtp, "night@") == 1).await;
+    relay.shut_down().await;
+}
+
+#[tokio::test]
+async fn a_mute_window_that_begins_meanwhile_holds_what_waits_and_what_was_above_the_limit() {
+    let (scratch, smtp) = (Scratch::new(), Smtp::start().await);
+    let few = "max_per_hour = 4\n";
+    let first = relay(&scratch, &smtp, few, "[[routes]]\nmatch = [\"model=~model-.*\"]\n").await;
+    post(first.address(), &unlike("high", 0, 4)).await;
+    let held = "SELECT COUNT(*) FROM alert_groups WHERE place = 'overflow' AND pending = 1";
+    until("one is above the limit", || scratch.count(held) == 1).await;
+    until("the others are told", || smtp.received().len() == 3).await;
+    // More of what was told, due soon.
+    let interval = "[alerts]\ngroup_wait = \"2s\"\ngroup_interval = \"2s\"\n";
+    first.shut_down().await;
+    age(&scratch, 3_600_000);
+    let wait = |mute: &str| {
+        let mail = smtp.toml(&["ops@example.org"], "");
+        let window = "[[mute_windows]]\nname = \"always\"\nfrom = \"00:00\"\nto = \"00:00\"\n";
+        let route = format!("[[routes]]\nmatch = [\"model=~model-.*\"]\n{mute}");
+        format!("{interval}{few}{mail}{window}{route}")
+    };
+    // It would be told now; it is not, as its route is mute. The root is not.
+    let second = start(&scratch, &wait("mute = [\"always\"]\n")).await;
+    post(second.address(), &unlike("high", 10, 1)).await;
+    let later = "SELECT COUNT(*) FROM alert_groups WHERE pending = 1 AND due_ms > ";
+    until("both wait for midnight", || {
+        scratch.count(&format!("{later}{}", i64::try_from(now_ms()).unwrap() + 3000)) == 2
+    })
+    .await;
+    second.shut_down().await;
+    assert_eq!(smtp.received().len(), 3);
+    scratch.db.run("UPDATE alert_groups SET due_ms = 1 WHERE pending > 0");
+    let third = start(&scratch, &wait("")).await;
+    until("the window is over", || smtp.received().len() == 5).await;
+    third.shut_down().await;
+}
+
 /// As if all of it had been so much earlier.
 fn age(scratch: &Scratch, ms: u64) {
     for change in [

@@ -149,9 +149,19 @@ impl Route {
     pub(crate) fn muted_until(&self, now_ms: u64) -> Option<u64> {
         self.mute.iter().filter_map(|window| window.ends(now_ms)).max()
     }
+
+    /// Whether this route or one below it is mute now.
+    pub(crate) fn mutes(&self, now_ms: u64) -> bool {
+        self.muted_until(now_ms).is_some() || self.routes.iter().any(|route| route.mutes(now_ms))
+    }
 }
 
 impl Policy {
+    /// Whether the configuration has a silence that lasts.
+    pub(crate) fn has_silences(&self, now_ms: u64) -> bool {
+        self.silences.iter().any(|silence| (silence.from_ms..silence.until_ms).contains(&now_ms))
+    }
+
     /// Whether a silence of the configuration holds for something.
     pub(crate) fn is_silenced(&self, labels: &Labels, now_ms: u64) -> bool {
         self.silences.iter().any(|silence| {

@@ -20,7 +20,7 @@ use crate::{
 /// What nobody is told of is counted so often.
 const UNTOLD_EVERY_MS: u64 = 5000;
 /// The labels of an incident.
-fn labels(incident: &Incident) -> Labels {
+pub(super) fn labels(incident: &Incident) -> Labels {
     let mut labels = Labels::default();
     labels.add("category", incident.key.category.as_str());
     labels.add("severity", incident.severity.as_str());
@@ -170,13 +170,15 @@ impl Group<'_> {
         let mut group = known.unwrap_or_else(|| AlertGroup::new(receiver, place, key, incident, now_ms));
         group.take(incident, events, route, now_ms);
         group.save(db)?;
-        self.add_member(incident.id, group.id)?;
+        self.add_member(incident.id, &group, events)?;
         Ok(group.due_ms.unwrap_or(now_ms))
     }
 
-    fn add_member(&self, incident: EventId, group: EventId) -> Result<(), DbError> {
-        let sql = "INSERT INTO group_members (incident, alert_group) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
-        self.db.execute(sql, &[incident.into(), group.into()]).map(drop)
+    fn add_member(&self, incident: EventId, group: &AlertGroup, events: u64) -> Result<(), DbError> {
+        let sql = "INSERT INTO group_members (incident, alert_group, pending, since) VALUES (?1, ?2, ?3, ?4) \
+                   ON CONFLICT (incident, alert_group) DO UPDATE SET pending = group_members.pending + ?3";
+        let values = [incident.into(), group.id.into(), events.into(), group.sequence.into()];
+        self.db.execute(sql, &values).map(drop)
     }
 
     /// Incidents that may keep others from being told.

@@ -5,7 +5,12 @@ use std::collections::BTreeMap;
 use wire::Category;
 
 use super::{
-    super::{Told, apply::Group, db::DbError, incidents},
+    super::{
+        Told,
+        apply::Group,
+        db::{Db, DbError},
+        incidents,
+    },
     AlertGroup, ESCALATION, OVERFLOW,
     accounts::Fate,
     find, get, retire,
@@ -23,6 +28,10 @@ impl Group<'_> {
         if let Some(end) = route.muted_until(now_ms) {
             group.due_ms = Some(end);
             group.save(db)?;
+            return Ok(None);
+        }
+        if self.hold_silenced(&mut group)? || self.hold_muted(&mut group)? {
+            // Its message is composed anew, if there still is one.
             return Ok(None);
         }
         let most = self.most(&group, Self::is_critical(&group))?;
@@ -57,11 +66,14 @@ impl Group<'_> {
         over.due_ms = Some(over.due_ms.unwrap_or(room_ms));
         over.save(db)?;
         db.execute(
-            "INSERT INTO group_members (incident, alert_group) \
-             SELECT incident, alert_groups.id FROM group_members JOIN alert_groups ON alert_groups.id = ?2 \
-             WHERE alert_group = ?1 ON CONFLICT DO NOTHING",
+            "INSERT INTO group_members (incident, alert_group, pending, since) \
+             SELECT incident, alert_groups.id, group_members.pending, alert_groups.sequence \
+             FROM group_members JOIN alert_groups ON alert_groups.id = ?2 \
+             WHERE alert_group = ?1 AND group_members.pending > 0 \
+             ON CONFLICT (incident, alert_group) DO UPDATE SET pending = group_members.pending + excluded.pending",
             &[group.id.into(), over.id.into()],
         )?;
+        none_waits(db, &group)?;
         let key = (group.receiver.clone(), Fate::Suppressed, category);
         self.account(BTreeMap::from([(key, group.pending)]))?;
         (group.pending, group.due_ms) = (0, None);
@@ -100,6 +112,12 @@ impl Group<'_> {
         }
         self.state_after_events(&mut group)?;
         group.save(db)?;
+        none_waits(db, &group)?;
+        if group.pending > 0 {
+            // What came while the message was made. Whose it is was not kept; the message will be about this one.
+            let sql = "UPDATE group_members SET pending = ?3 WHERE alert_group = ?1 AND incident = ?2";
+            db.execute(sql, &[group.id.into(), group.lead.into(), group.pending.into()])?;
+        }
         if let Some(lead) = self.load(told.lead)? {
             lead.notify.sequence += 1;
             let text = format!("message {} to {} ({targets} targets)", group.sequence, group.receiver);
@@ -107,4 +125,10 @@ impl Group<'_> {
         }
         Ok(())
     }
+}
+
+/// Notes that no event of a group's incidents waits any more.
+fn none_waits(db: &Db, group: &AlertGroup) -> Result<(), DbError> {
+    let sql = "UPDATE group_members SET pending = 0 WHERE alert_group = ?1 AND pending > 0";
+    db.execute(sql, &[group.id.into()]).map(drop)
 }

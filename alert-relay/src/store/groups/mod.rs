@@ -12,6 +12,7 @@
 mod accounts;
 mod campaign;
 mod handing;
+mod held;
 mod limit;
 mod messages;
 mod standing;

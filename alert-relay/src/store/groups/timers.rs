@@ -55,8 +55,9 @@ impl Group<'_> {
         further.due_ms = Some(now_ms);
         further.save(db)?;
         db.execute(
-            "INSERT INTO group_members (incident, alert_group) \
-             SELECT incident, alert_groups.id FROM group_members JOIN alert_groups ON alert_groups.id = ?2 \
+            "INSERT INTO group_members (incident, alert_group, since) \
+             SELECT incident, alert_groups.id, alert_groups.sequence \
+             FROM group_members JOIN alert_groups ON alert_groups.id = ?2 \
              WHERE alert_group = ?1 ON CONFLICT DO NOTHING",
             &[group.id.into(), further.id.into()],
         )?;

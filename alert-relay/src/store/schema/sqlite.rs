@@ -337,4 +337,13 @@ pub(super) const MIGRATIONS: &[&str] = &[
         PRIMARY KEY (relay, begun_ms)
     ) STRICT, WITHOUT ROWID;
     ",
+    // 13: whose events wait in a group, so that what is silenced meanwhile can be kept back.
+    "
+    -- Events that the group's next message tells of, and how many it had made when the incident came to it.
+    ALTER TABLE group_members ADD COLUMN pending INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE group_members ADD COLUMN since INTEGER NOT NULL DEFAULT 0;
+    UPDATE group_members SET pending =
+        (SELECT alert_groups.pending FROM alert_groups WHERE alert_groups.id = alert_group)
+        WHERE EXISTS (SELECT 1 FROM alert_groups WHERE alert_groups.id = alert_group AND alert_groups.lead = incident);
+    ",
 ];
