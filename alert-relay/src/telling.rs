@@ -2,6 +2,7 @@
 //! tells how things stand, and sums up in digests. All decisions are made in the store's transactions, so several relays may be at it.
 
 mod heads;
+mod missed;
 mod standing;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -70,6 +71,7 @@ impl Teller {
         standing::tell(config, store, now).await?;
         if now.saturating_sub(self.looked_ms.load(Ordering::Relaxed)) >= 1000 {
             self.looked_ms.store(now, Ordering::Relaxed);
+            missed::tell(config, store, now).await?;
             self.heads.tell(config, store, now).await?;
             digests(config, store, &self.heads, now).await?;
         }

@@ -601,6 +601,54 @@ async fn what_gathers_while_mail_is_away_does_not_arrive_all_at_once() {
     assert_eq!(waiting, 90 - 12, "the rest is one message, when there is room");
 }
 
+/// Mail alone is away: the other channel goes on, and mail catches up within its limit.
+#[tokio::test]
+async fn each_channel_has_the_limit_for_itself_and_tells_what_it_missed() {
+    let scratch = Scratch::new();
+    let smtp = Smtp::start().await;
+    let web = common::http::Web::start(|_, _| common::http::reply("200 OK", "", "ok")).await;
+    let alerts = "[alerts]\ngroup_wait = \"0s\"\ngroup_interval = \"10ms\"\ngroup_by = [\"model\"]\nmax_per_hour = 4\n\
+                  repeat_interval = \"0s\"\n";
+    let both = format!(
+        "[[receivers]]\nname = \"soc\"\nemail = [\"soc@example.org\"]\n[[receivers.slack]]\nurl = {:?}\n",
+        web.url("/")
+    );
+    let mail = smtp.toml(&[], "").replace("recipients = []\n", "");
+    let away = mail.replace("port = ", "port = 1 # ");
+    let first = start(&scratch, &format!("{alerts}{away}{both}")).await;
+    for hour in 1..=3 {
+        post(first.address(), &unlike("critical", hour * 10, 5)).await;
+        until("the other channel has its share", || web.posted().len() == 4 * hour).await;
+        until("the rest is above the limit", || {
+            scratch.count("SELECT COUNT(*) FROM incidents WHERE due_ms IS NOT NULL") == 0
+                && scratch.count(
+                    "SELECT COUNT(*) FROM alert_groups WHERE due_ms IS NOT NULL AND place <> 'overflow'",
+                ) == 0
+        })
+        .await;
+        age(&scratch, 3_600_002);
+    }
+    // What was above the limit in the last hour.
+    until("the other channel has that too", || web.posted().len() == 13).await;
+    first.shut_down().await;
+    assert_eq!(scratch.count("SELECT COUNT(*) FROM outbox WHERE state = 'pending'"), 4, "all of them mails");
+    let second = start(&scratch, &format!("{alerts}{mail}{both}")).await;
+    until("what waited", || smtp.received().len() == 4).await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert_eq!(smtp.received().len(), 4, "an hour's mails in an hour");
+    age(&scratch, 3_600_002);
+    until("what it missed", || smtp.received().len() == 5).await;
+    post(second.address(), &unlike("critical", 90, 1)).await;
+    until("and what is new", || smtp.received().len() == 6).await;
+    second.shut_down().await;
+    let mail = smtp.received().remove(4);
+    assert_eq!(mail.header("Subject"), Some("Modelgate relay: 9 messages were not sent by email"));
+    assert!(common::smtp::plain(&mail.data).contains("/incidents"), "{}", mail.data);
+    assert_eq!(web.posted().len(), 14, "the other channel has missed nothing");
+    assert_eq!(scratch.count("SELECT COUNT(*) FROM missed"), 0);
+    assert_eq!(fates(&scratch, "soc").iter().map(|(_, count)| count).sum::<i64>(), 16);
+}
+
 /// A storm: at most twelve mails an hour, and every event is accounted for.
 async fn storm(events: usize, addresses: usize) {
     let (scratch, smtp) = (Scratch::new(), Smtp::start().await);

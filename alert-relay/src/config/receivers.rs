@@ -12,7 +12,7 @@ const MAX_RECEIVERS: usize = 64;
 const MAX_NAME: usize = 64;
 
 /// A way to tell somebody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Channel {
     /// A mail.
     Email,

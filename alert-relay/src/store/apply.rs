@@ -158,6 +158,9 @@ impl<'a> Group<'a> {
             Command::Digest { name, period, notifications, .. } => {
                 Done::Enqueued(self.digest(name, *period, notifications)?)
             }
+            Command::MakeUp { missed, notification, .. } => {
+                Done::Enqueued(self.make_up(missed, notification)?)
+            }
             Command::Silence { silence, .. } => Done::Silenced(silences::make(db, silence, now_ms)?),
             Command::Unsilence { id, by, .. } => Done::Lifted(silences::end(db, *id, by, now_ms)?),
             Command::Claim { channel, now_ms, lease_ms, limit, .. } => {
@@ -384,18 +387,20 @@ impl<'a> Group<'a> {
             self.told_state(group, state)?;
             return Ok(true);
         }
-        let Some(group) = self.admit(told)? else { return Ok(false) };
-        outbox::insert(self.db, notification, outbox::Sort::Other, now_ms)?;
-        self.told(group, told, notification.targets.len())?;
+        let Some((group, open)) = self.admit(told, &notification.targets)? else { return Ok(false) };
+        let targets = self.insert_by(notification, &open)?;
+        self.told(group, told, targets)?;
         Ok(true)
     }
 
     /// Puts the digests of a time into the outbox, once, when there is room for all of them.
     fn digest(&self, name: &str, period: u64, notifications: &[NewNotification]) -> Result<bool, DbError> {
         let most = self.alerts.policy.root.max_per_hour;
+        let mut open = Vec::new();
         for notification in notifications {
-            if self.full_until(&notification.receiver, most)?.is_some() {
-                return Ok(false);
+            match self.room(&notification.receiver, &notification.targets, most)? {
+                groups::Room::By(channels) => open.push(channels),
+                groups::Room::Later(_) => return Ok(false),
             }
         }
         let key = format!("digest:{name}");
@@ -403,8 +408,8 @@ impl<'a> Group<'a> {
              ON CONFLICT (key) DO UPDATE SET value = ?2 WHERE meta.value < ?2";
         let is_new = self.db.execute(sql, &[(&key).into(), period.into()])? > 0;
         if is_new {
-            for notification in notifications {
-                outbox::insert(self.db, notification, outbox::Sort::Other, self.storing.now_ms)?;
+            for (notification, open) in notifications.iter().zip(&open) {
+                self.insert_by(notification, open)?;
             }
         }
         Ok(is_new)
@@ -521,7 +526,7 @@ impl<'a> Keyed<'a> {
                     keyed.buckets.extend(incidents.iter().map(|(_, key)| bucket(key)));
                     keyed.buckets.insert(groups::LOCK);
                 }
-                Command::Timers { .. } | Command::Digest { .. } => {
+                Command::Timers { .. } | Command::Digest { .. } | Command::MakeUp { .. } => {
                     keyed.buckets.insert(groups::LOCK);
                 }
                 Command::Change { changes, .. } => {
@@ -555,6 +560,7 @@ fn rank(command: &Command) -> u8 {
         | Command::HandOn { .. }
         | Command::Timers { .. }
         | Command::Digest { .. }
+        | Command::MakeUp { .. }
         | Command::Enqueue { .. } => 0,
         Command::Decide { .. } | Command::Lift { .. } => 1,
         Command::Claim { .. }

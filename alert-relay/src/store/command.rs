@@ -5,7 +5,7 @@ use std::fmt;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use wire::{Event, EventId, Severity};
 
-use super::{Claimed, Class, Decided, Done, NewDecision, NewSilence, Outcome};
+use super::{Claimed, Class, Decided, Done, Missed, NewDecision, NewSilence, Outcome};
 use crate::{
     config::{Channel, Target},
     incident::{Change, Incident, Key, State},
@@ -33,7 +33,7 @@ pub(crate) struct Stored {
 }
 
 /// A mail to be sent, the same to each recipient.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct NewNotification {
     /// What it tells of, none for a test or a digest.
     pub(crate) about: Option<Told>,
@@ -129,6 +129,8 @@ pub(crate) enum Command {
     Timers { reply: Reply<u64> },
     /// Put the digests of a time into the outbox. Answers whether nobody has.
     Digest { name: &'static str, period: u64, notifications: Vec<NewNotification>, reply: Reply<bool> },
+    /// Put a message about what a channel has missed into the outbox. Answers whether it was still wanted.
+    MakeUp { missed: Missed, notification: NewNotification, reply: Reply<bool> },
     /// Make a silence. Answers with its number, or nothing where there are too many.
     Silence { silence: NewSilence, reply: Reply<Option<u64>> },
     /// End one. Answers whether there was one.
@@ -187,7 +189,10 @@ impl Command {
                     |(Incoming { event, .. }, seq)| Some(logfile::Entry { seq: seq?, received_ms, event }),
                 ));
             }
-            (Self::Enqueue { reply, .. } | Self::Digest { reply, .. }, Done::Enqueued(wanted)) => {
+            (
+                Self::Enqueue { reply, .. } | Self::Digest { reply, .. } | Self::MakeUp { reply, .. },
+                Done::Enqueued(wanted),
+            ) => {
                 drop(reply.send(Ok(wanted)));
             }
             (Self::HandOn { reply, .. } | Self::Timers { reply }, Done::HandedOn(count)) => {
@@ -215,6 +220,7 @@ impl Command {
             Self::Ingest { reply, .. } => drop(reply.send(Err(error.clone()))),
             Self::Enqueue { reply, .. }
             | Self::Digest { reply, .. }
+            | Self::MakeUp { reply, .. }
             | Self::Unsilence { reply, .. }
             | Self::Lift { reply, .. }
             | Self::Lease { reply, .. } => {

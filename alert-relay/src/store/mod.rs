@@ -164,6 +164,18 @@ impl Store {
         self.ask(|reply| Command::Digest { name, period, notifications, reply }).await
     }
 
+    /// Puts a message about what a channel has missed into the outbox. False if that has changed, or there is no room.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub(crate) async fn make_up(
+        &self,
+        missed: Missed,
+        notification: NewNotification,
+    ) -> Result<bool, StoreError> {
+        self.ask(|reply| Command::MakeUp { missed, notification, reply }).await
+    }
+
     /// Makes a silence; its number. `None`: there are too many.
     ///
     /// # Errors
@@ -351,9 +363,9 @@ pub(crate) use db::{Db, DbError, Place};
 pub(crate) use decisions::{Decided, NewDecision, Reader, StoredDecision, decision_page};
 pub(crate) use examine::{Finding, begin_new_life, copy_whole, examine};
 pub(crate) use groups::{
-    AlertGroup, ESCALATION, OVERFLOW, Standing, accounts, digest_is_due, digest_is_first, due as due_groups,
-    due_states, incidents_of as group_incidents, members as group_members, next_state, standing,
-    timers_are_due, waiting,
+    AlertGroup, ESCALATION, Missed, OVERFLOW, Standing, accounts, digest_is_due, digest_is_first,
+    due as due_groups, due_states, incidents_of as group_incidents, members as group_members, missed,
+    next_state, standing, timers_are_due, waiting,
 };
 pub(crate) use heads::{LogHead, log_heads};
 pub(crate) use incidents::{

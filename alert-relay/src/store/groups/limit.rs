@@ -1,19 +1,38 @@
 //! The hourly limit: in any hour a receiver gets so many messages and no more, digests and mails about states among them.
 //!
+//! Each of its channels has that limit for itself: where mail alone is away, the others go on, and what mail has no place for
+//! is counted and told as a number once it is back (see `missed`).
+//!
 //! A message counts from the moment it is put into the outbox until an hour after its last mail was taken, and for as
 //! long as nobody has got it: what gathers while a mail server is away does not arrive all at once when it is back. A
 //! quarter of the places (see [`Group::most`]) is for what is critical, and one is kept for each digest of the next hour.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use wire::Severity;
+
 use super::{
-    super::{apply::Group, db::DbError},
+    super::{
+        apply::Group,
+        db::{DbError, broken},
+    },
     AlertGroup, HOUR_MS,
 };
-use wire::Severity;
+use crate::config::{Channel, Target};
 
 /// One of so many places is kept for what is critical.
 const CRITICAL_PART: u64 = 4;
 /// Looked at again so soon while all places are held by messages that nobody has got yet.
 const SOON_MS: u64 = 60_000;
+
+/// Whether a receiver may get another message now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::store) enum Room {
+    /// By these channels.
+    By(Vec<Channel>),
+    /// By none, until then (Unix milliseconds).
+    Later(u64),
+}
 
 impl Group<'_> {
     /// How many messages a receiver may have got before another one of a group.
@@ -30,7 +49,7 @@ impl Group<'_> {
     }
 
     /// Digests to a receiver that are late or come within the hour.
-    fn digests_ahead(&self, receiver: &str) -> Result<u64, DbError> {
+    pub(super) fn digests_ahead(&self, receiver: &str) -> Result<u64, DbError> {
         let (now_ms, policy) = (self.storing.now_ms, &self.alerts.policy);
         if !policy.digest_receivers().iter().any(|known| known == receiver) {
             return Ok(0);
@@ -44,16 +63,45 @@ impl Group<'_> {
         Ok(ahead)
     }
 
-    /// When there is room for another message to a receiver; none if there is now.
-    pub(in crate::store) fn full_until(&self, receiver: &str, most: u64) -> Result<Option<u64>, DbError> {
+    /// By which of its channels a receiver may get another message.
+    pub(in crate::store) fn room(
+        &self,
+        receiver: &str,
+        targets: &[Target],
+        most: u64,
+    ) -> Result<Room, DbError> {
+        let now_ms = self.storing.now_ms;
+        let counted = self.counted(receiver)?;
+        let (mut open, mut next_ms) = (Vec::new(), None);
+        for channel in channels_of(targets) {
+            let (sent, oldest) = counted.get(&channel).copied().unwrap_or_default();
+            if sent < most {
+                open.push(channel);
+                continue;
+            }
+            let room_ms =
+                oldest.map_or(now_ms.saturating_add(SOON_MS), |oldest| oldest.saturating_add(HOUR_MS + 1));
+            let room_ms = room_ms.max(now_ms.saturating_add(1));
+            next_ms = Some(next_ms.map_or(room_ms, |known: u64| known.min(room_ms)));
+        }
+        Ok(match next_ms.filter(|_| open.is_empty()) {
+            Some(later) => Room::Later(later),
+            None => Room::By(open),
+        })
+    }
+
+    /// How many messages a receiver has got by each channel in the last hour, or waits for, and when the oldest of the former
+    /// went.
+    fn counted(&self, receiver: &str) -> Result<BTreeMap<Channel, (u64, Option<u64>)>, DbError> {
         let now_ms = self.storing.now_ms;
         // What a clock that was put back has dated far ahead does not count.
         let (since, until) = (now_ms.saturating_sub(HOUR_MS), now_ms.saturating_add(HOUR_MS));
-        let (sent, oldest) = self.db.query_one(
-            "SELECT COUNT(*), MIN(last_ms) FROM (\
-                 SELECT CASE WHEN MAX(CASE WHEN outbox.state = 'pending' THEN 0 ELSE 1 END) = 0 THEN NULL \
-                     ELSE MAX(COALESCE(CASE WHEN outbox.state = 'sent' AND outbox.channel = 'email' \
-                     THEN outbox.settled_ms END, notifications.created_ms)) END AS last_ms, \
+        let rows = self.db.query(
+            "SELECT channel, COUNT(*), MIN(last_ms) FROM (\
+                 SELECT outbox.channel AS channel, \
+                     CASE WHEN MAX(CASE WHEN outbox.state = 'pending' THEN 0 ELSE 1 END) = 0 THEN NULL \
+                     ELSE MAX(COALESCE(CASE WHEN outbox.state = 'sent' THEN outbox.settled_ms END, \
+                     notifications.created_ms)) END AS last_ms, \
                      MAX(notifications.created_ms) AS made_ms, \
                      MAX(CASE WHEN outbox.state = 'pending' THEN 0 ELSE 1 END) AS got \
                  FROM notifications JOIN outbox ON outbox.notification = notifications.id \
@@ -61,13 +109,19 @@ impl Group<'_> {
                      SELECT id FROM notifications WHERE receiver = ?1 AND created_ms > ?2 \
                      UNION SELECT notification FROM outbox WHERE receiver = ?1 AND state = 'pending' \
                      UNION SELECT notification FROM outbox WHERE receiver = ?1 AND state = 'sent' AND settled_ms > ?2) \
-                 GROUP BY notifications.id) AS counted \
-             WHERE got = 0 OR (last_ms > ?2 AND last_ms <= ?3) OR (made_ms > ?2 AND made_ms <= ?3)",
+                 GROUP BY notifications.id, outbox.channel) AS counted \
+             WHERE got = 0 OR (last_ms > ?2 AND last_ms <= ?3) OR (made_ms > ?2 AND made_ms <= ?3) GROUP BY channel",
             &[receiver.into(), since.into(), until.into()],
-            |row| Ok((row.uint(0)?, row.opt_uint(1)?)),
+            |row| {
+                let channel = Channel::parse(&row.text(0)?).ok_or_else(|| broken(0, "no channel"))?;
+                Ok((channel, (row.uint(1)?, row.opt_uint(2)?)))
+            },
         )?;
-        let room_ms =
-            oldest.map_or(now_ms.saturating_add(SOON_MS), |oldest| oldest.saturating_add(HOUR_MS + 1));
-        Ok((sent >= most).then_some(room_ms.max(now_ms.saturating_add(1))))
+        Ok(rows.into_iter().collect())
     }
+}
+
+/// The channels of some targets, each once.
+fn channels_of(targets: &[Target]) -> BTreeSet<Channel> {
+    targets.iter().map(|target| target.channel).collect()
 }

@@ -13,12 +13,21 @@ use super::{
     },
     AlertGroup, ESCALATION, OVERFLOW,
     accounts::Fate,
-    find, get, retire,
+    find, get,
+    limit::Room,
+    retire,
 };
-use crate::clock::millis;
+use crate::{
+    clock::millis,
+    config::{Channel, Target},
+};
 impl Group<'_> {
-    /// Whether a group's message may go out now. If not, it is put off, or its events go to the overflow.
-    pub(in crate::store) fn admit(&mut self, told: &Told) -> Result<Option<AlertGroup>, DbError> {
+    /// Whether a group's message may go out now, and by which channels. If not, it is put off, or its events go to the overflow.
+    pub(in crate::store) fn admit(
+        &mut self,
+        told: &Told,
+        targets: &[Target],
+    ) -> Result<Option<(AlertGroup, Vec<Channel>)>, DbError> {
         let (db, now_ms) = (self.db, self.storing.now_ms);
         let wanted = get(db, told.group)?
             .filter(|group| group.sequence == told.sequence && group.due_ms.is_some_and(|due| due <= now_ms));
@@ -35,7 +44,10 @@ impl Group<'_> {
             return Ok(None);
         }
         let most = self.most(&group, Self::is_critical(&group))?;
-        let Some(room_ms) = self.full_until(&group.receiver, most)? else { return Ok(Some(group)) };
+        let room_ms = match self.room(&group.receiver, targets, most)? {
+            Room::By(open) => return Ok(Some((group, open))),
+            Room::Later(room_ms) => room_ms,
+        };
         if group.place == OVERFLOW || group.pending == 0 {
             group.due_ms = Some(room_ms);
             group.save(db)?;

@@ -15,6 +15,7 @@ mod handing;
 mod held;
 mod limit;
 mod messages;
+mod missed;
 mod standing;
 mod timers;
 
@@ -32,6 +33,8 @@ use crate::{
 };
 
 pub(crate) use accounts::{accounts, digest_is_due, digest_is_first, waiting};
+pub(in crate::store) use limit::Room;
+pub(crate) use missed::{Missed, missed};
 pub(crate) use standing::{Standing, due_states, next_state, standing};
 
 /// The lock of all groups, beside those of the incidents.

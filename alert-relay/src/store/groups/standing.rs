@@ -12,7 +12,9 @@ use super::{
         apply::Group,
         db::{Db, DbError, broken},
     },
-    AlertGroup, COLUMNS, HOUR_MS, get, row,
+    AlertGroup, COLUMNS, HOUR_MS, get,
+    limit::Room,
+    row,
 };
 use crate::{
     config::{Channel, Target},
@@ -113,10 +115,13 @@ impl Group<'_> {
             group.save(db)?;
             return Ok(None);
         }
-        let (mut mails, mut room_ms) = (targets.iter().any(|target| target.channel == Channel::Email), None);
-        if mails {
-            room_ms = self.full_until(&group.receiver, self.most(&group, false)?)?;
-            mails = room_ms.is_none();
+        let by_mail: Vec<Target> =
+            targets.iter().filter(|target| target.channel == Channel::Email).cloned().collect();
+        let (mut mails, mut room_ms) = (!by_mail.is_empty(), None);
+        if mails
+            && let Room::Later(later) = self.room(&group.receiver, &by_mail, self.most(&group, false)?)?
+        {
+            (mails, room_ms) = (false, Some(later));
         }
         let others = targets.iter().any(|target| target.channel != Channel::Email);
         if !mails && others {

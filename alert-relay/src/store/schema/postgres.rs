@@ -347,4 +347,16 @@ pub(super) const MIGRATIONS: &[&str] = &[
         (SELECT alert_groups.pending FROM alert_groups WHERE alert_groups.id = alert_group)
         WHERE EXISTS (SELECT 1 FROM alert_groups WHERE alert_groups.id = alert_group AND alert_groups.lead = incident);
     ",
+    // 12: messages that a channel had no place for while others went on.
+    "
+    CREATE TABLE missed (
+        receiver TEXT NOT NULL,
+        channel TEXT NOT NULL,
+        messages BIGINT NOT NULL,
+        events BIGINT NOT NULL,
+        first_ms BIGINT NOT NULL,
+        last_ms BIGINT NOT NULL,
+        PRIMARY KEY (receiver, channel)
+    );
+    ",
 ];
