@@ -63,7 +63,10 @@ fn the_shipped_example_is_good_and_changes_nothing() {
         env: &|name| env.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned()),
     })
     .unwrap();
-    assert_eq!(format!("{config:?}"), format!("{bare:?}"), "every line of it is commented out");
+    let Database::Sqlite(path) = &config.database else { panic!("{:?}", config.database) };
+    let folder = path.ancestors().nth(2).unwrap().display();
+    let beside_nothing = format!("{config:?}").replace(&format!("{folder}/"), "");
+    assert_eq!(beside_nothing, format!("{bare:?}"), "every line of it is commented out");
 }
 
 #[test]
@@ -533,6 +536,49 @@ fn arguments_that_are_no_text_and_readers_that_go_away_are_no_crash() {
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!((output.status.code(), said.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn defaults_are_beside_the_file_as_what_stands_in_it_is() {
+    let scratch = Scratch::new();
+    let (here, file) = (scratch.join("here"), scratch.join("etc/relay.toml"));
+    fs::create_dir_all(&here).unwrap();
+    fs::create_dir_all(scratch.join("etc")).unwrap();
+    let load = |text: &str| {
+        fs::write(&file, format!("{}{text}", key())).unwrap();
+        Config::load(&Source { file: Some(&file), env: &|_| None }).unwrap()
+    };
+    let by_default = load("");
+    let Database::Sqlite(path) = &by_default.database else { panic!("{:?}", by_default.database) };
+    assert_eq!(*path, scratch.join("etc/data/alert-relay.sqlite"));
+    assert_eq!(by_default.log.path, scratch.join("etc/logs"));
+    let written = load("database = \"data/alert-relay.sqlite\"\n[log]\npath = \"logs\"\n");
+    assert_eq!(format!("{written:?}"), format!("{by_default:?}"), "to write a default down changes nothing");
+    // What an earlier relay has left in the working directory is not passed over.
+    load("");
+    let check = |env: &[(&str, &str)]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_alert-relay"));
+        command.args(["--check", "--config"]).arg(&file).env_clear().envs(env.iter().copied());
+        let output = command.current_dir(&here).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    assert_eq!(check(&[]).0, Some(0));
+    fs::create_dir_all(here.join("data")).unwrap();
+    fs::write(here.join("data/alert-relay.sqlite"), "").unwrap();
+    fs::create_dir_all(here.join("logs")).unwrap();
+    let (code, said) = check(&[]);
+    assert_eq!(code, Some(64), "{said}");
+    assert!(
+        said.contains("database: data/alert-relay.sqlite is there") && said.contains("log.path: logs is"),
+        "{said}"
+    );
+    let set = [("RELAY_DATABASE", "data/alert-relay.sqlite"), ("SECURITY_LOG_PATH", "logs")];
+    assert_eq!(check(&set).0, Some(0));
+    let server = [("DATABASE_URL", "postgresql://relay@127.0.0.1/relay"), ("SECURITY_LOG_PATH", "logs")];
+    assert_eq!(check(&server).0, Some(0), "the file is not used");
+    fs::rename(here.join("data"), scratch.join("etc/data")).unwrap();
+    fs::rename(here.join("logs"), scratch.join("etc/logs")).unwrap();
+    assert_eq!(check(&[]).0, Some(0));
 }
 
 /// What is said of a configuration: its errors, and with none its warnings.

@@ -13,14 +13,20 @@ use wire::{Severity, signature::Key};
 use crate::{alert::template::Templates, mail::dkim::Signer, route::Policy};
 
 use super::{
-    Alerts, Config, ConfigErrors, Ingest, Log, LogForm, Mail, Outbox, ServerTls, Smtp, SmtpAuth, Source, Tls,
-    Transport,
+    Alerts, Config, ConfigErrors, Database, Ingest, Log, LogForm, Mail, Outbox, ServerTls, Smtp, SmtpAuth,
+    Source, Tls, Transport,
     duration::Written,
     raw::{self, Raw},
 };
 
 /// Most files of the incident log in one day: model names come from outside.
 const MAX_LOG_FILES_PER_DAY: u32 = 200;
+
+/// The SQLite file.
+const DATABASE: &str = "data/alert-relay.sqlite";
+
+/// The directory of the incident log.
+const LOGS: &str = "logs";
 
 /// Most keys that sign each mail: one of each kind, and their successors.
 const MAX_SIGNERS: usize = 4;
@@ -52,7 +58,7 @@ pub(super) struct Check<'a> {
 impl Check<'_> {
     fn config(&mut self, raw: Raw) -> Option<Config> {
         let listen = self.listen(raw.listen.as_deref());
-        let file = self.path("RELAY_DATABASE", raw.database.as_deref(), "data/alert-relay.sqlite");
+        let file = self.path("RELAY_DATABASE", raw.database.as_deref(), DATABASE);
         let database = self.database(
             file.clone(),
             raw.database_url,
@@ -60,6 +66,9 @@ impl Check<'_> {
             raw.database_ca_file.as_deref(),
             raw.name,
         );
+        if matches!(database, Some(Database::Sqlite(_))) {
+            self.not_elsewhere(("database", "RELAY_DATABASE"), &file, DATABASE);
+        }
         let webhook_keys = self.webhook_keys(
             raw.webhook_keys,
             raw.webhook_keys_file.as_deref(),
@@ -135,12 +144,23 @@ impl Check<'_> {
         })
     }
 
-    /// A path from a variable (as it stands), the file (beside the file) or the default.
+    /// A path from a variable (as it stands), or from the file or the default (beside the file).
     fn path(&self, name: &str, value: Option<&str>, default: &str) -> PathBuf {
-        match (self.source.var(name), value) {
-            (Some(path), _) => PathBuf::from(path),
-            (None, Some(path)) => self.source.beside_file(path),
-            (None, None) => PathBuf::from(default),
+        match self.source.var(name) {
+            Some(path) => PathBuf::from(path),
+            None => self.source.beside_file(value.unwrap_or(default)),
+        }
+    }
+
+    /// That nothing is where earlier relays had it by default, in the working directory: one that began beside the file with
+    /// nothing would seem to have lost all.
+    fn not_elsewhere(&mut self, (key, name): (&str, &str), path: &Path, default: &str) {
+        if path == self.source.beside_file(default) && Path::new(default).exists() && !path.exists() {
+            self.errors.push(format!(
+                "{key}: {default} is there in the working directory, but it is looked for beside the configuration, at {}: \
+                 move it there, or set {key} or {name}",
+                path.display()
+            ));
         }
     }
 
@@ -473,8 +493,10 @@ impl Check<'_> {
         if !keep.is_zero() && keep < Duration::from_secs(86_400) {
             self.errors.push("log.keep: a day or longer, or 0 for ever".to_owned());
         }
+        let path = self.path("SECURITY_LOG_PATH", raw.path.as_deref(), LOGS);
+        self.not_elsewhere(("log.path", "SECURITY_LOG_PATH"), &path, LOGS);
         Log {
-            path: self.path("SECURITY_LOG_PATH", raw.path.as_deref(), "logs"),
+            path,
             max_files_per_day: usize::try_from(raw.max_files_per_day.unwrap_or(MAX_LOG_FILES_PER_DAY))
                 .unwrap_or(usize::MAX),
             max_file_bytes: megabytes.saturating_mul(1_000_000),
