@@ -28,6 +28,7 @@ mod life;
 mod logfile;
 mod mail;
 pub mod maintenance;
+mod manager;
 mod metrics;
 mod notice;
 mod outbox;

@@ -8,6 +8,7 @@ use crate::{
     Kept, Relay,
     channel::Channels,
     config::{Config, ConfigErrors},
+    manager::{self, State},
     notice, server,
 };
 
@@ -26,6 +27,7 @@ pub async fn run(mut config: Config, load: impl Fn() -> Result<Config, ConfigErr
     let mut listener = server::bind(config.listen)?;
     let kept = Kept::default();
     let mut relay = start(&config, &listener, &kept).await?;
+    manager::tell(State::Ready);
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
@@ -45,6 +47,7 @@ pub async fn run(mut config: Config, load: impl Fn() -> Result<Config, ConfigErr
             }
         };
         notice::info!("configuration: read anew");
+        manager::tell(State::Reloading);
         relay.shut_down().await;
         let socket = match socket {
             Some(socket) => socket,
@@ -60,7 +63,9 @@ pub async fn run(mut config: Config, load: impl Fn() -> Result<Config, ConfigErr
                 start(&config, &listener, &kept).await?
             }
         };
+        manager::tell(State::Ready);
     }
+    manager::tell(State::Stopping);
     relay.shut_down().await;
     Ok(())
 }

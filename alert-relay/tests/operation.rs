@@ -8,7 +8,10 @@
 
 mod common;
 
-use std::{collections::BTreeMap, fs, process::Command};
+use std::{
+    collections::BTreeMap, fs, net::TcpListener, os::unix::net::UnixDatagram, process::Command,
+    time::Duration,
+};
 
 use common::{
     Scratch,
@@ -202,6 +205,39 @@ async fn metrics_tell_how_each_channel_does() {
     relay.shut_down().await;
 }
 
+/// systemd's side of `Type=notify`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_service_manager_is_told_when_it_is_ready_and_when_it_ends() {
+    let scratch = Scratch::new();
+    let path = scratch.join("manager.sock");
+    let manager = UnixDatagram::bind(&path).unwrap();
+    manager.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let next = || {
+        let mut message = [0; 64];
+        let length = manager.recv(&mut message).unwrap();
+        String::from_utf8_lossy(&message[..length]).into_owned()
+    };
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let process = Process::spawn_with(&scratch, address, "", &[("NOTIFY_SOCKET", &path)]);
+    assert_eq!(next(), "READY=1");
+    assert_eq!(get(address, "/readyz").await.status, 200, "it is, at once");
+    write(&scratch, &process, "nonsense = 1\n");
+    hang_up(&process);
+    until("the bad one is told of", || said(&scratch).contains("the last good one stays")).await;
+    write(&scratch, &process, "");
+    hang_up(&process);
+    assert_eq!([next(), next()], ["RELOADING=1", "READY=1"]);
+    assert_eq!(process.terminate(), Some(0));
+    assert_eq!(next(), "STOPPING=1");
+    // Whoever has gone away since is no reason not to work.
+    drop(manager);
+    fs::remove_file(&path).unwrap();
+    let mut process = Process::spawn_with(&scratch, address, "", &[("NOTIFY_SOCKET", &path)]);
+    process.until_ready(&scratch).await;
+    until("the operator hears of it", || said(&scratch).contains("NOTIFY_SOCKET cannot be told")).await;
+    process.kill();
+}
+
 /// Sections, and in each the values of a key.
 fn unit(text: &str) -> BTreeMap<String, Vec<(String, String)>> {
     let mut sections: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
@@ -234,7 +270,8 @@ fn the_systemd_unit_is_one_and_gives_the_relay_nothing_it_does_not_need() {
         ("CapabilityBoundingSet", ""),
         ("MemoryDenyWriteExecute", "yes"),
         ("SystemCallFilter", "@system-service"),
-        ("ExecReload", "/bin/kill -HUP $MAINPID"),
+        ("Type", "notify"),
+        ("ExecReload", "/bin/sh -c 'kill -HUP $MAINPID'"),
         ("RestartPreventExitStatus", "64"),
     ] {
         assert!(has(key, value), "{key}={value}");

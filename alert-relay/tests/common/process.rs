@@ -3,6 +3,7 @@
 use std::{
     fs,
     net::{SocketAddr, TcpListener},
+    path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -24,6 +25,16 @@ impl Process {
 
     /// Starts one on this port; what it says is kept.
     pub(crate) fn spawn_at(scratch: &Scratch, address: SocketAddr, more: &str) -> Self {
+        Self::spawn_with(scratch, address, more, &[])
+    }
+
+    /// The same with these variables, and no others.
+    pub(crate) fn spawn_with(
+        scratch: &Scratch,
+        address: SocketAddr,
+        more: &str,
+        variables: &[(&str, &Path)],
+    ) -> Self {
         let path = scratch.join("relay.toml");
         fs::write(&path, toml(scratch, more).replace("127.0.0.1:0", &address.to_string())).unwrap();
         let log = fs::OpenOptions::new().create(true).append(true).open(scratch.join("relay.err")).unwrap();
@@ -31,6 +42,7 @@ impl Process {
             .arg("--config")
             .arg(&path)
             .env_clear()
+            .envs(variables.iter().copied())
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
