@@ -619,8 +619,9 @@ async fn each_channel_has_the_limit_for_itself_and_tells_what_it_missed() {
     for hour in 1..=3 {
         post(first.address(), &unlike("critical", hour * 10, 5)).await;
         until("the other channel has its share", || web.posted().len() == 4 * hour).await;
-        until("the rest is above the limit", || {
-            scratch.count("SELECT COUNT(*) FROM incidents WHERE due_ms IS NOT NULL") == 0
+        until("that is noted, and the rest is above the limit", || {
+            scratch.count("SELECT COUNT(*) FROM outbox WHERE channel = 'slack' AND state = 'pending'") == 0
+                && scratch.count("SELECT COUNT(*) FROM incidents WHERE due_ms IS NOT NULL") == 0
                 && scratch.count(
                     "SELECT COUNT(*) FROM alert_groups WHERE due_ms IS NOT NULL AND place <> 'overflow'",
                 ) == 0
@@ -632,8 +633,11 @@ async fn each_channel_has_the_limit_for_itself_and_tells_what_it_missed() {
     until("the other channel has that too", || web.posted().len() == 13).await;
     first.shut_down().await;
     assert_eq!(scratch.count("SELECT COUNT(*) FROM outbox WHERE state = 'pending'"), 4, "all of them mails");
+    assert_eq!(scratch.count("SELECT messages FROM missed WHERE channel = 'email'"), 9);
     let second = start(&scratch, &format!("{alerts}{mail}{both}")).await;
     until("what waited", || smtp.received().len() == 4).await;
+    let pending = "SELECT COUNT(*) FROM outbox WHERE state = 'pending'";
+    until("that is noted", || scratch.count(pending) == 0).await;
     tokio::time::sleep(Duration::from_millis(1500)).await;
     assert_eq!(smtp.received().len(), 4, "an hour's mails in an hour");
     age(&scratch, 3_600_002);
