@@ -1,11 +1,12 @@
-//! What needs doing when nobody asks: incidents that have been quiet end, stored events become searchable.
+//! What needs doing when nobody asks: incidents that have been quiet end, stored events become searchable, counts are
+//! summed.
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 
 use crate::{
-    clock::{millis, now_ms, steady_ms},
+    clock::{millis, now_ms},
     config::Config,
     incident::Change,
     notice,
@@ -20,6 +21,8 @@ const PAUSE: Duration = Duration::from_millis(5);
 const BUSY_PAUSE: Duration = Duration::from_millis(250);
 /// Events made searchable in one step: some ten milliseconds of the writer's time.
 const EVENTS: usize = 250;
+/// Counts summed in one step.
+const COUNTS: usize = 2000;
 /// Incidents ended in one step.
 const INCIDENTS: usize = 100;
 /// Incidents are looked at so often.
@@ -35,23 +38,23 @@ pub(crate) async fn run(config: Arc<Config>, store: Store, mut stop: watch::Rece
     let mut leased_ms = 0;
     let mut failing = false;
     while !*stop.borrow() {
-        let now = steady_ms();
+        let now = now_ms();
         let mut result = Ok(0);
         if now.saturating_sub(looked_ms) >= millis(INCIDENTS_EVERY) {
             looked_ms = now;
             result = settle_quiet(&config, &store).await;
         }
-        let indexed = match result {
-            Ok(_) => search(&store, &mut leased_ms, now).await,
+        let done = match result {
+            Ok(_) => step(&store, &mut leased_ms, now).await,
             Err(e) => Err(e),
         };
-        let pause = match indexed {
+        let pause = match done {
             // Whoever waits for an acknowledgement comes first.
             Ok(1..) if store.queued_bytes() > 0 => BUSY_PAUSE,
             Ok(1..) => PAUSE,
             _ => EVERY,
         };
-        match indexed {
+        match done {
             Err(StoreError::Closed) => return,
             Err(e) if !failing => {
                 failing = true;
@@ -92,9 +95,11 @@ async fn settle_quiet(config: &Config, store: &Store) -> Result<u64, StoreError>
     }
 }
 
-/// Makes some further events searchable; how many.
-async fn search(store: &Store, leased_ms: &mut u64, now: u64) -> Result<u64, StoreError> {
-    if store.read(store::search_lag).await? == 0 {
+/// Makes some further events searchable and sums some further minutes; how many.
+async fn step(store: &Store, leased_ms: &mut u64, now: u64) -> Result<u64, StoreError> {
+    let (lag, sums) =
+        store.read(move |db| Ok((store::search_lag(db)?, store::sums_are_due(db, now)?))).await?;
+    if lag == 0 && !sums {
         return Ok(0);
     }
     if now.saturating_sub(*leased_ms) >= millis(LEASE_LASTS) / 2 {
@@ -103,5 +108,7 @@ async fn search(store: &Store, leased_ms: &mut u64, now: u64) -> Result<u64, Sto
         }
         *leased_ms = now;
     }
-    store.index(EVENTS).await
+    let summed = if sums { store.sum(COUNTS).await? } else { 0 };
+    let indexed = if lag > 0 { store.index(EVENTS).await? } else { 0 };
+    Ok(indexed + summed)
 }

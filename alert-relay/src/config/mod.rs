@@ -7,7 +7,6 @@ mod check;
 mod database;
 mod decisions;
 mod duration;
-mod mail;
 mod policy;
 mod raw;
 mod receivers;

@@ -19,7 +19,7 @@ use super::{
     incidents::{self, Steady},
     outbox,
     recent::Recent,
-    retention, search, silences,
+    retention, search, silences, sums,
 };
 use crate::{
     allow,
@@ -80,7 +80,7 @@ pub(super) struct Group<'a> {
     threats: BTreeMap<(u64, String), u64>,
     categories: BTreeMap<(u64, &'static str), u64>,
     /// New events by minute, severity code and verdict code.
-    minutes: BTreeMap<(u64, i64, i64), u64>,
+    minutes: BTreeMap<(u64, (i64, i64)), u64>,
     /// The minute of the latest new event of each caller.
     callers: BTreeMap<String, u64>,
     /// What nobody decides against, once it was asked for.
@@ -139,9 +139,10 @@ impl<'a> Group<'a> {
         }
         session
             .select(
-                "SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || ':incidents', bucket)) \
-                 FROM unnest(?1::bigint[]) AS bucket",
-                &[&buckets],
+                "SELECT CASE bucket WHEN ?2 THEN pg_advisory_xact_lock(key) WHEN ?3 THEN pg_advisory_xact_lock_shared(key) \
+                 ELSE pg_advisory_xact_lock(hashtextextended(current_schema() || ':incidents', bucket)) END \
+                 FROM unnest(?1::bigint[]) AS bucket, hashtextextended(current_schema() || ':counts', 0) AS key",
+                &[&buckets, &SUMMING, &COUNTING],
                 |_| Ok(()),
             )
             .map(drop)
@@ -182,6 +183,7 @@ impl<'a> Group<'a> {
                 Done::Changed(changes.iter().map(|change| self.change(change)).collect::<Result<_, _>>()?)
             }
             Command::Index { limit, .. } => Done::Indexed(search::index(db, *limit, now_ms)?),
+            Command::Sum { limit, .. } => Done::Indexed(sums::sum(db, *limit, now_ms)?),
             Command::Prune { class, before_ms, limit, .. } => {
                 self.recent = Recent::default();
                 Done::Pruned(retention::prune(db, *class, *before_ms, *limit)?)
@@ -317,7 +319,7 @@ impl<'a> Group<'a> {
             *self.categories.entry((row.time_ms / 60_000, category)).or_default() += 1;
         }
         let minute = row.time_ms / 60_000;
-        *self.minutes.entry((minute, row.severity, row.verdict)).or_default() += 1;
+        *self.minutes.entry((minute, (row.severity, row.verdict))).or_default() += 1;
         if row.client != incident::UNKNOWN_CLIENT {
             match self.callers.get_mut(&row.client) {
                 Some(latest) => *latest = minute.max(*latest),
@@ -405,7 +407,7 @@ impl<'a> Group<'a> {
         }
         let key = format!("digest:{name}");
         let sql = "INSERT INTO meta (key, value) VALUES (?1, ?2) \
-             ON CONFLICT (key) DO UPDATE SET value = ?2 WHERE meta.value < ?2 OR meta.value > ?2 + 1";
+             ON CONFLICT (key) DO UPDATE SET value = ?2 WHERE meta.value < ?2";
         let is_new = self.db.execute(sql, &[(&key).into(), period.into()])? > 0;
         if is_new {
             for (notification, open) in notifications.iter().zip(&open) {
@@ -457,16 +459,7 @@ impl<'a> Group<'a> {
                 audit::note(self.db, news.at_ms, Actor::Relay, "reopen", &what.to_string())?;
             }
         }
-        let threats: Vec<_> = self
-            .threats
-            .iter()
-            .map(|((minute, rule), count)| vec![(*minute).into(), rule.into(), (*count).into()])
-            .collect();
-        self.db.execute_each(
-            "INSERT INTO threats (minute, rule, count) VALUES (?1, ?2, ?3) \
-             ON CONFLICT (minute, rule) DO UPDATE SET count = threats.count + ?3",
-            &threats,
-        )?;
+        sums::THREATS.add(self.db, &self.threats, |rule| vec![rule.into()])?;
         let categories: Vec<_> = self
             .categories
             .iter()
@@ -477,18 +470,8 @@ impl<'a> Group<'a> {
              ON CONFLICT (minute, category) DO UPDATE SET count = categories.count + ?3",
             &categories,
         )?;
-        let minutes: Vec<_> = self
-            .minutes
-            .iter()
-            .map(|((minute, severity, verdict), count)| {
-                vec![(*minute).into(), (*severity).into(), (*verdict).into(), (*count).into()]
-            })
-            .collect();
-        self.db.execute_each(
-            "INSERT INTO counts (minute, severity, verdict, count) VALUES (?1, ?2, ?3, ?4) \
-             ON CONFLICT (minute, severity, verdict) DO UPDATE SET count = counts.count + ?4",
-            &minutes,
-        )?;
+        sums::EVENTS
+            .add(self.db, &self.minutes, |(severity, verdict)| vec![(*severity).into(), (*verdict).into()])?;
         let callers: Vec<_> =
             self.callers.iter().map(|(client, minute)| vec![client.into(), (*minute).into()]).collect();
         self.db.execute_each(
@@ -498,6 +481,11 @@ impl<'a> Group<'a> {
         )
     }
 }
+
+/// Among the locks: of whoever sums what was counted, alone, and of whoever counts, beside each other. The first to be
+/// taken.
+const SUMMING: i64 = -2;
+const COUNTING: i64 = -1;
 
 /// The events of a group with the incidents they belong to.
 struct Keyed<'a> {
@@ -514,6 +502,7 @@ impl<'a> Keyed<'a> {
         for (at, command) in commands.iter().enumerate() {
             match command {
                 Command::Ingest { events, .. } => {
+                    keyed.buckets.insert(COUNTING);
                     keyed.batches.push((at, events.len()));
                     keyed.events.extend(events.iter().map(|incoming| (incoming, Key::of(&incoming.event))));
                 }
@@ -528,6 +517,9 @@ impl<'a> Keyed<'a> {
                 }
                 Command::Timers { .. } | Command::Digest { .. } | Command::MakeUp { .. } => {
                     keyed.buckets.insert(groups::LOCK);
+                }
+                Command::Sum { .. } => {
+                    keyed.buckets.insert(SUMMING);
                 }
                 Command::Change { changes, .. } => {
                     keyed.buckets.extend(changes.iter().map(|change| bucket(&change.key)));
@@ -569,6 +561,7 @@ fn rank(command: &Command) -> u8 {
         | Command::Unsilence { .. } => 2,
         Command::Index { .. }
         | Command::Prune { .. }
+        | Command::Sum { .. }
         | Command::Lease { .. }
         | Command::Head { .. }
         | Command::Probe { .. }

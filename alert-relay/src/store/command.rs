@@ -149,6 +149,8 @@ pub(crate) enum Command {
     Change { changes: Vec<ChangeOf>, reply: Reply<Vec<Option<Changed>>> },
     /// Make further events searchable. Answers how many.
     Index { limit: usize, reply: Reply<u64> },
+    /// Sum some further minutes. Answers how many.
+    Sum { limit: usize, reply: Reply<u64> },
     /// Delete what is old. Answers how many rows.
     Prune { class: Class, before_ms: u64, limit: usize, reply: Reply<u64> },
     /// Take work that one relay does for all. Answers whether it is ours.
@@ -205,7 +207,9 @@ impl Command {
             (Self::Decide { reply, .. }, Done::Decided(decision)) => drop(reply.send(Ok(decision))),
             (Self::Lift { reply, .. }, Done::Lifted(lifted)) => drop(reply.send(Ok(lifted))),
             (Self::Change { reply, .. }, Done::Changed(changed)) => drop(reply.send(Ok(changed))),
-            (Self::Index { reply, .. }, Done::Indexed(rows)) => drop(reply.send(Ok(rows))),
+            (Self::Index { reply, .. } | Self::Sum { reply, .. }, Done::Indexed(rows)) => {
+                drop(reply.send(Ok(rows)))
+            }
             (Self::Prune { reply, .. }, Done::Pruned(rows)) => drop(reply.send(Ok(rows))),
             (Self::Head { reply, .. }, Done::Headed(sequence)) => drop(reply.send(Ok(sequence))),
             (Self::Lease { reply, .. }, Done::Leased(taken)) => drop(reply.send(Ok(taken))),
@@ -229,6 +233,7 @@ impl Command {
             Self::Prune { reply, .. }
             | Self::Index { reply, .. }
             | Self::Head { reply, .. }
+            | Self::Sum { reply, .. }
             | Self::HandOn { reply, .. }
             | Self::Timers { reply } => {
                 drop(reply.send(Err(error.clone())));

@@ -39,6 +39,7 @@ mod schema;
 mod search;
 mod silences;
 mod summary;
+mod sums;
 mod writer;
 
 use std::{
@@ -248,6 +249,14 @@ impl Store {
         self.ask(|reply| Command::Index { limit, reply }).await
     }
 
+    /// Sums some further minutes of what is counted, about `limit` counts of each kind; how many.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub(crate) async fn sum(&self, limit: usize) -> Result<u64, StoreError> {
+        self.ask(|reply| Command::Sum { limit, reply }).await
+    }
+
     /// Deletes at most `limit` rows of a class from before a moment; how many.
     ///
     /// # Errors
@@ -380,6 +389,7 @@ use readers::Readers;
 pub(crate) use search::{EventFilter, event_page, search_lag};
 pub(crate) use silences::{NewSilence, StoredSilence, silences};
 pub(crate) use summary::{MAX_HOURS, summary};
+pub(crate) use sums::are_due as sums_are_due;
 
 #[cfg(test)]
 mod plans;

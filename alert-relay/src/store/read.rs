@@ -74,17 +74,47 @@ pub(crate) struct IncidentPage {
     pub(crate) more: bool,
 }
 
+/// So many incidents are looked at one by one, all that a filter leaves, in place of the list of all.
+const FEW: usize = 2000;
+
 /// A page of incidents by keyset: as fast at the end as at the beginning.
 pub(crate) fn incident_page(db: &Db, filter: &IncidentFilter, limit: usize) -> Result<IncidentPage, DbError> {
-    let (sql, values) = page_of(db, filter, limit);
+    let (sql, values) = page_of(filter, index_for(db, filter)?, limit);
     let mut found = db.query(&sql, &values, incidents::row)?;
     let more = found.len() > limit;
     found.truncate(limit);
     Ok(IncidentPage { incidents: found, more })
 }
 
-/// The question for a page, and one more.
-pub(super) fn page_of<'f>(db: &Db, filter: &'f IncidentFilter, limit: usize) -> (String, Vec<Value<'f>>) {
+/// The index that answers a filter. SQLite does not weigh by how many rows a model or a state leaves: if they are few, or
+/// none, an index that leads to them is right, else the list, which has most of what is asked for in it.
+pub(super) fn index_for(db: &Db, filter: &IncidentFilter) -> Result<&'static str, DbError> {
+    if db.dialect() == Dialect::Postgres {
+        return Ok("");
+    }
+    let category = filter.category.map(|category| category.as_str());
+    let state = filter.state.map(State::as_str);
+    let ways: [(&str, &str, Option<Value<'_>>); 5] = [
+        ("incidents_key", "client", filter.client.as_ref().map(Value::from)),
+        ("incidents_campaign", "campaign", filter.campaign.map(Value::from)),
+        ("incidents_model", "model", filter.model.as_ref().map(Value::from)),
+        ("incidents_category", "category", category.map(Value::from)),
+        ("incidents_state", "state", state.map(Value::from)),
+    ];
+    for (index, column, value) in ways {
+        let Some(value) = value else { continue };
+        let sql = format!(
+            "SELECT COUNT(*) FROM (SELECT 1 FROM incidents INDEXED BY {index} WHERE {column} = ?1 LIMIT ?2)"
+        );
+        if db.query_one(&sql, &[value, (FEW + 1).into()], |row| row.uint(0))? <= FEW as u64 {
+            return Ok(index);
+        }
+    }
+    Ok("incidents_list")
+}
+
+/// The question for a page, and one more; by an index, or by whichever the database finds best.
+pub(super) fn page_of<'f>(filter: &'f IncidentFilter, index: &str, limit: usize) -> (String, Vec<Value<'f>>) {
     let mut conditions: Vec<String> = Vec::new();
     let mut values: Vec<Value<'f>> = Vec::new();
     let mut hold = |condition: &str, value: Value<'static>| {
@@ -122,14 +152,7 @@ pub(super) fn page_of<'f>(db: &Db, filter: &'f IncidentFilter, limit: usize) -> 
     let condition =
         if conditions.is_empty() { String::new() } else { format!("WHERE {}", conditions.join(" AND ")) };
     values.push((limit + 1).into());
-    // SQLite does not weigh by how many rows a model or a state leaves; the index of the list answers those without
-    // reading the rows.
-    let index = match (db.dialect(), &filter.client, filter.campaign) {
-        (Dialect::Postgres, ..) => "",
-        (Dialect::Sqlite, Some(_), _) => "INDEXED BY incidents_key",
-        (Dialect::Sqlite, None, Some(_)) => "INDEXED BY incidents_campaign",
-        (Dialect::Sqlite, None, None) => "INDEXED BY incidents_list",
-    };
+    let index = if index.is_empty() { String::new() } else { format!("INDEXED BY {index}") };
     let sql = format!(
         "SELECT {} FROM incidents {index} {condition} ORDER BY last_ms DESC, id DESC LIMIT ?{}",
         incidents::columns(),

@@ -1,6 +1,9 @@
 //! Deleting what has been kept long enough, in small steps, so that nobody waits for it.
 
-use super::db::{Db, DbError, Dialect};
+use super::{
+    db::{Db, DbError, Dialect},
+    sums,
+};
 
 /// What is kept for a time of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +84,7 @@ pub(super) fn prune(db: &Db, class: Class, before_ms: u64, limit: usize) -> Resu
 fn prune_counts(db: &Db, before_ms: u64, limit: usize) -> Result<u64, DbError> {
     let others = db.execute("DELETE FROM categories WHERE minute < ?1", &[(before_ms / 60_000).into()])?
         + db.execute("DELETE FROM accounts WHERE hour < ?1", &[(before_ms / 3_600_000).into()])?;
+    sums::THREATS.forget(db, before_ms / 60_000)?;
     let sql = format!("DELETE FROM threats WHERE minute IN ({})", old(Class::Metrics));
     Ok(others + db.execute(&sql, &[before_ms.into(), limit.into()])?)
 }
@@ -97,6 +101,7 @@ fn prune_events(db: &Db, before_ms: u64, limit: usize) -> Result<u64, DbError> {
     db.execute_each("DELETE FROM events WHERE seq = ?1", &rows)?;
     // What the summary knows of them goes with the last of a minute.
     let minute = before_ms / 60_000;
+    sums::EVENTS.forget(db, minute)?;
     db.execute("DELETE FROM counts WHERE minute < ?1", &[minute.into()])?;
     db.execute("DELETE FROM callers WHERE minute < ?1", &[minute.into()])?;
     Ok(seqs.len() as u64)

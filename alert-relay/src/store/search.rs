@@ -19,10 +19,12 @@ const MAX_TEXT: usize = 4096;
 const MAX_WORD: usize = 64;
 /// Most words of a question.
 const MAX_ASKED: usize = 16;
-/// So many events later than what is asked for are passed over one by one.
-const FEW: u64 = 20_000;
 /// Transactions of relays take no longer. Others on the same server may; they are not waited for.
 const LONGEST_TRANSACTION_MS: u64 = 120_000;
+/// Most events of an address that are looked at one by one, for a category or a severity.
+const FEW: usize = 1000;
+/// So many of them at a time.
+const LOOK: usize = 100;
 
 /// Lower-case words of letters and digits.
 fn words(text: &str) -> impl Iterator<Item = String> {
@@ -151,22 +153,15 @@ pub(crate) struct EventFilter {
     pub(crate) category: Option<Category>,
     /// With all these words.
     pub(crate) text: Option<String>,
-    /// Stored before this one.
+    /// After this one in the list.
     pub(crate) before: Option<u64>,
 }
 
 impl EventFilter {
-    /// Whether the index of times has to find the events, and not the order of storing, the latest first: then what is
-    /// asked for is long ago.
-    fn is_long_ago(&self, db: &Db) -> Result<bool, DbError> {
-        let Some(moment) = self.until_ms.or(self.since_ms) else { return Ok(false) };
-        let later = db.query_one(
-            "SELECT COUNT(*) FROM (SELECT 1 FROM events WHERE time_ms >= ?1 LIMIT ?2) AS later",
-            &[moment.into(), FEW.into()],
-            |row| row.uint(0),
-        )?;
-        // Without an end: whether there are enough at all.
-        Ok(if self.until_ms.is_some() { later >= FEW } else { later < FEW })
+    /// Whether an event has the category and the severity that are asked for.
+    fn fits(&self, event: &Event) -> bool {
+        self.category.is_none_or(|category| category_of(event) == category)
+            && self.min_severity.is_none_or(|least| event.severity >= least)
     }
 
     /// The question to the full-text index, in the database's own form; none if nothing is asked of it.
@@ -205,15 +200,66 @@ fn quoted(word: &str, dialect: Dialect) -> String {
     }
 }
 
-/// Events, the latest stored first; one more than `limit` if there are more.
+/// In which order events are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// The latest stored first.
+    Stored,
+    /// The latest decided first: where the time alone says which, so that it finds them however long ago that was.
+    /// Before this moment and [`EventFilter::before`], if the page is not the first.
+    Decided(Option<u64>),
+}
+
+/// A page of events, the latest first; one more than `limit` if there are more.
 pub(crate) fn event_page(db: &Db, filter: &EventFilter, limit: usize) -> Result<Vec<StoredEvent>, DbError> {
     let question = filter.question(db.dialect());
-    let by_time = db.dialect() == Dialect::Sqlite
-        && question.is_none()
+    if let Some(address) = filter.address.as_ref().filter(|_| question.is_some() && filter.text.is_none())
+        && are_few(db, address)?
+    {
+        return one_by_one(db, filter, limit);
+    }
+    let by_time = question.is_none()
         && filter.address.is_none()
-        && filter.is_long_ago(db)?;
-    let (sql, values) = page_of(db.dialect(), filter, question.as_ref(), by_time, limit);
+        && (filter.since_ms.is_some() || filter.until_ms.is_some());
+    let order = match filter.before.filter(|_| by_time) {
+        None if by_time => Order::Decided(None),
+        None => Order::Stored,
+        Some(before) => {
+            let sql = "SELECT time_ms FROM events WHERE seq = ?1";
+            match db.query_opt(sql, &[before.into()], |row| row.uint(0))? {
+                Some(moment) => Order::Decided(Some(moment)),
+                // It was so old that it was deleted meanwhile, and so was all that is older.
+                None => return Ok(Vec::new()),
+            }
+        }
+    };
+    let (sql, values) = page_of(db.dialect(), filter, question.as_ref(), order, limit);
     db.query(&sql, &values, event_row)
+}
+
+/// Whether an address has so few events that looking at each is sooner done than asking the full-text index, which
+/// does not know how few they are.
+fn are_few(db: &Db, address: &str) -> Result<bool, DbError> {
+    let sql = "SELECT COUNT(*) FROM (SELECT 1 FROM events WHERE address = ?1 LIMIT ?2) AS found";
+    let count = db.query_one(sql, &[address.into(), (FEW + 1).into()], |row| row.uint(0))?;
+    Ok(count <= FEW as u64)
+}
+
+/// Events of an address, of a category and a severity.
+fn one_by_one(db: &Db, filter: &EventFilter, limit: usize) -> Result<Vec<StoredEvent>, DbError> {
+    let mut found = Vec::new();
+    let mut rest = filter.clone();
+    loop {
+        let (sql, values) = page_of(db.dialect(), &rest, None, Order::Stored, LOOK - 1);
+        let events = db.query(&sql, &values, event_row)?;
+        let next = (events.len() == LOOK).then(|| events.last().map(|last| last.seq)).flatten();
+        found.extend(events.into_iter().filter(|stored| filter.fits(&stored.event)));
+        if found.len() > limit || next.is_none() {
+            found.truncate(limit + 1);
+            return Ok(found);
+        }
+        rest.before = next;
+    }
 }
 
 /// The statement for a page and one more.
@@ -221,7 +267,7 @@ pub(super) fn page_of<'f>(
     dialect: Dialect,
     filter: &'f EventFilter,
     question: Option<&'f String>,
-    by_time: bool,
+    order: Order,
     limit: usize,
 ) -> (String, Vec<Value<'f>>) {
     let mut values: Vec<Value<'f>> = Vec::new();
@@ -243,9 +289,6 @@ pub(super) fn page_of<'f>(
             }
         };
     }
-    if let Some(before) = filter.before {
-        hold(&format!("{seq} < ?"), before.into());
-    }
     if let Some(address) = &filter.address {
         hold("events.address = ?", address.into());
     }
@@ -255,20 +298,34 @@ pub(super) fn page_of<'f>(
     if let Some(until) = filter.until_ms {
         hold("events.time_ms < ?", until.into());
     }
+    if let Some(before) = filter.before {
+        match order {
+            Order::Decided(Some(moment)) => {
+                values.extend([Value::from(moment), before.into()]);
+                let last = values.len();
+                conditions.push(format!("(events.time_ms, events.seq) < (?{}, ?{last})", last - 1));
+            }
+            _ => {
+                values.push(before.into());
+                conditions.push(format!("{seq} < ?{}", values.len()));
+            }
+        }
+    }
     let condition =
         if conditions.is_empty() { String::new() } else { format!("WHERE {}", conditions.join(" AND ")) };
     values.push((limit + 1).into());
     let most = values.len();
-    let condition = if by_time {
-        // The latest of many, found without reading one of them.
-        format!(
-            "WHERE seq IN (SELECT seq FROM events INDEXED BY events_time {condition} ORDER BY seq DESC LIMIT ?{most})"
-        )
-    } else {
-        condition
+    let order = match order {
+        Order::Stored => format!("{seq} DESC"),
+        Order::Decided(_) => {
+            if dialect == Dialect::Sqlite {
+                from = "events INDEXED BY events_time";
+            }
+            "events.time_ms DESC, events.seq DESC".to_owned()
+        }
     };
     let sql = format!(
-        "SELECT events.seq, events.received_ms, events.body FROM {from} {condition} ORDER BY {seq} DESC LIMIT ?{most}"
+        "SELECT events.seq, events.received_ms, events.body FROM {from} {condition} ORDER BY {order} LIMIT ?{most}"
     );
     (sql, values)
 }

@@ -5,6 +5,7 @@ use wire::{Severity, Verdict};
 use super::{
     codec::{severity_of, verdict_of},
     db::{Db, DbError},
+    sums,
 };
 
 /// The longest time a summary covers: a year.
@@ -34,16 +35,14 @@ pub(crate) struct Summary {
 }
 
 /// Counts everything since `since_ms`, rounded down to a full minute: from what is counted by the minute when events are
-/// stored, so that it takes as long with many events as with few.
+/// stored, and summed later, so that it takes as long with many events as with few.
 /// The trend is against the stretch of the same length before it.
 pub(crate) fn summary(db: &Db, since_ms: u64, now_ms: u64) -> Result<Summary, DbError> {
     let minute = since_ms / 60_000;
     let mut summary = Summary { since_ms: minute * 60_000, ..Summary::default() };
-    let groups = db.query(
-        "SELECT severity, verdict, CAST(SUM(count) AS BIGINT) FROM counts WHERE minute >= ?1 GROUP BY severity, verdict",
-        &[minute.into()],
-        |row| Ok((severity_of(row.int(0)?), verdict_of(row.int(1)?), row.uint(2)?)),
-    )?;
+    let groups = sums::EVENTS.total(db, "severity, verdict", (minute, None), "", |row| {
+        Ok((severity_of(row.int(0)?), verdict_of(row.int(1)?), row.uint(2)?))
+    })?;
     for (severity, verdict, count) in groups {
         summary.total += count;
         if let Some(severity) = severity {
@@ -54,11 +53,9 @@ pub(crate) fn summary(db: &Db, since_ms: u64, now_ms: u64) -> Result<Summary, Db
         }
     }
     let length = (now_ms / 60_000).saturating_sub(minute);
-    let earlier = db.query(
-        "SELECT severity, CAST(SUM(count) AS BIGINT) FROM counts WHERE minute >= ?1 AND minute < ?2 GROUP BY severity",
-        &[minute.saturating_sub(length).into(), minute.into()],
-        |row| Ok((severity_of(row.int(0)?), row.uint(1)?)),
-    )?;
+    let stretch = (minute.saturating_sub(length), Some(minute));
+    let earlier = sums::EVENTS
+        .total(db, "severity", stretch, "", |row| Ok((severity_of(row.int(0)?), row.uint(1)?)))?;
     for (severity, count) in earlier {
         summary.before += count;
         if let Some(severity) = severity {
@@ -67,12 +64,9 @@ pub(crate) fn summary(db: &Db, since_ms: u64, now_ms: u64) -> Result<Summary, Db
     }
     summary.clients =
         db.query_one("SELECT COUNT(*) FROM callers WHERE minute >= ?1", &[minute.into()], |row| row.uint(0))?;
-    summary.threats = db.query(
-        "SELECT rule, CAST(SUM(count) AS BIGINT) AS n FROM threats WHERE minute >= ?1 GROUP BY rule \
-         ORDER BY n DESC, rule LIMIT ?2",
-        &[minute.into(), THREATS.into()],
-        |row| Ok((row.text(0)?, row.uint(1)?)),
-    )?;
+    let first = format!("ORDER BY n DESC, rule LIMIT {THREATS}");
+    summary.threats =
+        sums::THREATS.total(db, "rule", (minute, None), &first, |row| Ok((row.text(0)?, row.uint(1)?)))?;
     Ok(summary)
 }
 

@@ -1,3 +1,6 @@
+mod pages;
+mod sums;
+
 use std::sync::atomic::AtomicU64;
 
 use wire::{Event, Severity};
@@ -109,6 +112,19 @@ fn tell(db: &Db, group: &AlertGroup) -> (Command, oneshot::Receiver<Result<bool,
     };
     let (reply, answer) = oneshot::channel();
     (Command::Enqueue { notification, reply }, answer)
+}
+
+/// Numbers that have nothing to do with each other, the same in each run (Steele, Lea and Flood, "Fast splittable
+/// pseudorandom number generators", 2014).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % end
+    }
 }
 
 /// Runs commands as one group and commits.

@@ -359,4 +359,27 @@ pub(super) const MIGRATIONS: &[&str] = &[
         PRIMARY KEY (receiver, channel)
     );
     ",
+    // 13: what is counted by the minute, summed by the hour and by the day, so that a summary of a month need not read
+    // all of its minutes. The tables are filled step by step while the relay runs.
+    "
+    CREATE TABLE threat_sums (
+        minutes BIGINT NOT NULL,            -- of the period
+        period BIGINT NOT NULL,             -- which one: its first minute divided by that
+        rule TEXT NOT NULL,
+        count BIGINT NOT NULL,
+        PRIMARY KEY (minutes, period, rule)
+    );
+    CREATE TABLE count_sums (
+        minutes BIGINT NOT NULL,
+        period BIGINT NOT NULL,
+        severity BIGINT NOT NULL,
+        verdict BIGINT NOT NULL,
+        count BIGINT NOT NULL,
+        PRIMARY KEY (minutes, period, severity, verdict)
+    );
+    -- What never changes of an incident, or seldom: to find the few of a model, a category or a state.
+    CREATE INDEX incidents_model ON incidents (model);
+    CREATE INDEX incidents_category ON incidents (category);
+    CREATE INDEX incidents_state ON incidents (state);
+    ",
 ];

@@ -358,4 +358,27 @@ pub(super) const MIGRATIONS: &[&str] = &[
         PRIMARY KEY (receiver, channel)
     ) STRICT, WITHOUT ROWID;
     ",
+    // 15: what is counted by the minute, summed by the hour and by the day, so that a summary of a month need not read
+    // all of its minutes. The tables are filled step by step while the relay runs.
+    "
+    CREATE TABLE threat_sums (
+        minutes INTEGER NOT NULL,            -- of the period
+        period INTEGER NOT NULL,             -- which one: its first minute divided by that
+        rule TEXT NOT NULL,
+        count INTEGER NOT NULL,
+        PRIMARY KEY (minutes, period, rule)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE count_sums (
+        minutes INTEGER NOT NULL,
+        period INTEGER NOT NULL,
+        severity INTEGER NOT NULL,
+        verdict INTEGER NOT NULL,
+        count INTEGER NOT NULL,
+        PRIMARY KEY (minutes, period, severity, verdict)
+    ) STRICT, WITHOUT ROWID;
+    -- What never changes of an incident, or seldom: to find the few of a model, a category or a state.
+    CREATE INDEX incidents_model ON incidents (model);
+    CREATE INDEX incidents_category ON incidents (category);
+    CREATE INDEX incidents_state ON incidents (state);
+    ",
 ];

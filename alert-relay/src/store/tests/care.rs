@@ -189,24 +189,3 @@ fn a_storm_from_ever_new_callers_takes_the_places_there_are_and_no_more() {
     let another = wire::Subject::parse("address", "203.0.113.99").unwrap();
     assert!(matches!(decide(new(another, false)), Decided::TooMany));
 }
-
-#[test]
-fn a_digest_of_a_day_to_come_keeps_no_other_from_being_made() {
-    let db = database();
-    let make = |period: u64| {
-        db.begin_writing().unwrap();
-        let storing = Storing { relay: "one", now_ms: MOMENT, next_seq: 1, kept_ms: 90 * 86_400_000 };
-        let reply = oneshot::channel().0;
-        let digest = Command::Digest { name: "daily", period, notifications: Vec::new(), reply };
-        let due = digest_is_due(&db, "daily", period).unwrap();
-        let done = Group::new(&db, &alerts(), storing).run(&[digest]).unwrap().remove(0);
-        db.batch("COMMIT").unwrap();
-        let Done::Enqueued(made) = done else { panic!("{done:?}") };
-        assert_eq!(due, made, "{period}");
-        made
-    };
-    assert!(make(100) && !make(100) && make(101));
-    assert!(!make(100), "another relay's clock may be a little behind");
-    // A clock that was a year ahead, and put back.
-    assert!(make(466) && make(102) && !make(102) && make(103));
-}
