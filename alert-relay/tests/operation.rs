@@ -103,7 +103,13 @@ async fn an_end_waits_for_the_mail_on_its_way() {
 async fn secrets_are_never_said() {
     let scratch = Scratch::new();
     let smtp = Smtp::scripted(|at, _, _| (at == Stage::Auth).then_some(Fault::Reply("535 5.7.8 bad"))).await;
-    let web = Web::start(|_, _| reply("500 Error", "", "away")).await;
+    // It says back whatever it is told.
+    let web = Web::start(|_, posted| {
+        let body = String::from_utf8_lossy(&posted.body);
+        let authorization = posted.header("authorization").unwrap_or_default();
+        reply("500 Error", "", &format!("away: {} {authorization} {body}", posted.line))
+    })
+    .await;
     let key = "whsec_c2VjcmV0LXNlY3JldC1zZWNyZXQtb3V0Z29pbmc=";
     let receivers = format!(
         "[[receivers]]\nname = \"soc\"\n[[receivers.webhook]]\nurl = {:?}\nkey = {key:?}\n\

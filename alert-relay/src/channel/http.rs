@@ -13,7 +13,10 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 
 use super::{Failure, MAX_SAID_CHARS, Receipt, tls::Dialer};
-use crate::{alert::clean::clean, config::Endpoint};
+use crate::{
+    alert::clean::clean,
+    config::{Endpoint, Secret},
+};
 
 /// Bytes read of an answer.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
@@ -37,6 +40,8 @@ pub(super) struct Poster {
     host: HeaderValue,
     path: String,
     authorization: Option<HeaderValue>,
+    /// What is not to be heard of again, should the other side send it back.
+    secrets: Vec<Secret>,
     timeout: Duration,
 }
 
@@ -59,13 +64,26 @@ impl Poster {
             value.set_sensitive(true);
             authorization = Some(value);
         }
+        let path = Some(&endpoint.path).filter(|path| path.expose().len() > 1);
+        // With its scheme, and what stands behind that.
+        let words =
+            endpoint.authorization.iter().flat_map(|secret| secret.expose().split_whitespace().last());
+        let secrets =
+            endpoint.authorization.iter().chain(path).cloned().chain(words.map(Secret::new)).collect();
         Ok(Self {
             dialer,
+            secrets,
             host: HeaderValue::from_str(&host).map_err(|e| e.to_string())?,
             path: endpoint.path.expose().to_owned(),
             authorization,
             timeout: endpoint.timeout,
         })
+    }
+
+    /// With another secret, which is in what is posted.
+    pub(super) fn hiding(mut self, secret: &Secret) -> Self {
+        self.secrets.push(secret.clone());
+        self
     }
 
     /// Longest time a post may take.
@@ -90,7 +108,9 @@ impl Poster {
         body: String,
     ) -> Result<Answer, Failure> {
         match tokio::time::timeout(self.timeout, self.exchange(headers, body)).await {
-            Ok(result) => result.map_err(|said| Failure::temporary(clean(&said, MAX_SAID_CHARS))),
+            Ok(result) => result
+                .map(|answer| Answer { body: without(answer.body, &self.secrets), ..answer })
+                .map_err(|said| Failure::temporary(clean(&said, MAX_SAID_CHARS))),
             Err(_) => Err(Failure::temporary(format!("no answer within {:?}", self.timeout))),
         }
     }
@@ -144,6 +164,16 @@ async fn read(mut body: Incoming) -> Vec<u8> {
         }
     }
     bytes
+}
+
+/// Servers like to repeat what they do not understand, and what they said is kept and shown.
+fn without(body: Vec<u8>, secrets: &[Secret]) -> Vec<u8> {
+    let hide = |text: String, secret: &Secret| text.replace(secret.expose(), "[hidden]");
+    secrets
+        .iter()
+        .filter(|secret| !secret.expose().is_empty())
+        .fold(String::from_utf8_lossy(&body).into_owned(), hide)
+        .into_bytes()
 }
 
 /// `Retry-After`: seconds, or a date (RFC 9110, 10.2.3).

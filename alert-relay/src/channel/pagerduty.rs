@@ -24,7 +24,7 @@ pub(super) struct PagerDuty {
 
 impl PagerDuty {
     pub(super) fn new(endpoint: &Endpoint, routing_key: Secret) -> Result<Self, String> {
-        Ok(Self { poster: Poster::new(endpoint)?, routing_key })
+        Ok(Self { poster: Poster::new(endpoint)?.hiding(&routing_key), routing_key })
     }
 }
 
