@@ -207,6 +207,8 @@ impl Sender {
         let message = serde_json::to_string(&letter).unwrap_or_default();
         let notification = NewNotification { about: None, receiver: String::new(), message, targets };
         if let Err(e) = self.store.enqueue(notification).await {
+            // The next failure raises it.
+            self.alarmed.store(last, Ordering::Relaxed);
             notice::error!("outbox: cannot raise the alarm: {e}");
         }
     }

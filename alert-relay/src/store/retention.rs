@@ -103,7 +103,10 @@ fn prune_events(db: &Db, before_ms: u64, limit: usize) -> Result<u64, DbError> {
     let minute = before_ms / 60_000;
     sums::EVENTS.forget(db, minute)?;
     db.execute("DELETE FROM counts WHERE minute < ?1", &[minute.into()])?;
-    db.execute("DELETE FROM callers WHERE minute < ?1", &[minute.into()])?;
+    // Of these there may be as many as events.
+    let callers = "DELETE FROM callers WHERE client IN \
+                   (SELECT client FROM callers WHERE minute < ?1 ORDER BY minute LIMIT ?2)";
+    db.execute(callers, &[minute.into(), limit.into()])?;
     Ok(seqs.len() as u64)
 }
 

@@ -189,3 +189,21 @@ fn a_storm_from_ever_new_callers_takes_the_places_there_are_and_no_more() {
     let another = wire::Subject::parse("address", "203.0.113.99").unwrap();
     assert!(matches!(decide(new(another, false)), Decided::TooMany));
 }
+
+#[test]
+fn callers_of_long_ago_are_forgotten_in_small_steps() {
+    let db = database();
+    commit(&db, vec![ingest((1..=3).map(event).collect()).0], MOMENT);
+    let numbers = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50)";
+    db.batch(&format!("INSERT INTO callers (client, minute) {numbers} SELECT 'c' || i, i FROM n")).unwrap();
+    let left = || {
+        let sql = "SELECT COUNT(*), COALESCE(MIN(minute), 0) FROM callers";
+        db.query_one(sql, &[], |row| Ok((row.uint(0)?, row.uint(1)?))).unwrap()
+    };
+    let later = MOMENT + 120_000;
+    assert_eq!(retention::prune(&db, Class::Events, later, 20).unwrap(), 3);
+    assert_eq!(left(), (33, 21), "the oldest first, no more than the step has");
+    retention::prune(&db, Class::Events, later, 20).unwrap();
+    retention::prune(&db, Class::Events, later, 20).unwrap();
+    assert_eq!(left(), (0, 0));
+}
