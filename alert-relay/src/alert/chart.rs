@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use wire::Severity;
 
-use super::html::colour;
+use super::{html::colour, text::wrap};
 
 /// Events by hour, the earliest first.
 pub(crate) type Hours = [u64; 24];
@@ -22,7 +22,7 @@ pub(super) fn text(hours: &Hours) -> String {
         let at = usize::try_from((count * 8).div_ceil(most)).unwrap_or(8);
         BLOCKS.get(at).copied().unwrap_or('\u{2588}')
     };
-    format!("{}  {}", hours.iter().map(block).collect::<String>(), says(hours))
+    format!("{}\n{}", hours.iter().map(block).collect::<String>(), wrap(&says(hours), ""))
 }
 
 /// Bars for the HTML part. The colour is set as an attribute too: some clients in the dark leave those alone.
@@ -83,11 +83,11 @@ mod tests {
     #[test]
     fn bars_grow_with_counts_and_words_say_the_same() {
         let mut hours = [0; 24];
-        assert_eq!(text(&hours), format!("{}  No event in the last 24 hours.", ".".repeat(24)));
+        assert_eq!(text(&hours), format!("{}\nNo event in the last 24 hours.\n", ".".repeat(24)));
         (hours[0], hours[22], hours[23]) = (1, 800, 400);
         let line = text(&hours);
-        assert!(line.starts_with("\u{2581}...") && line.contains("\u{2588}\u{2584}  1201 events"), "{line}");
-        assert!(line.ends_with("most (800) an hour before the last."));
+        assert!(line.starts_with("\u{2581}...") && line.contains("\u{2588}\u{2584}\n1201 events"), "{line}");
+        assert!(line.ends_with("most (800) an hour before the\nlast.\n"), "{line}");
         let html = html(&hours, Severity::High);
         assert_eq!(html.matches("bgcolor").count(), 3);
         assert!(html.contains("height=\"48\" bgcolor") && html.contains("height=\"1\" bgcolor"));

@@ -6,7 +6,9 @@ use wire::Severity;
 
 use super::{
     Kind, Letter, Report,
-    clean::{clean, escape},
+    clean::clean,
+    html,
+    text::{self, hang, wrap},
 };
 use crate::{clock::Civil, store::LogHead};
 
@@ -51,41 +53,38 @@ impl Digest<'_> {
         let total: u64 = self.accounts.iter().map(|(.., count)| count).sum();
         let title = format!("Security digest ({})", self.name);
         let lead = format!("{total} events of incidents from {from} to {until}.");
-        let (mut text, mut html) = (format!("{title}\n\n{lead}\n\n"), String::new());
-        // Writing to a string cannot fail.
-        let _ = write!(
-            html,
-            "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title></head><body>\
-             <h1>{title}</h1><p>{}</p><table><tr><th align=\"left\">What became of them</th>\
-             <th align=\"left\">Category</th><th align=\"right\">Events</th></tr>",
-            escape(&lead)
-        );
+        let (mut text, mut body) = (format!("{title}\n\n{}\n", wrap(&lead, "")), String::new());
+        let band = format!("{} DIGEST", self.name.to_uppercase());
+        html::open(&mut body, Severity::Low, &band, &title, &lead);
         let waiting = ("waiting to be told".to_owned(), String::new(), self.waiting);
         let rows = self.accounts.iter().chain((self.waiting > 0).then_some(&waiting));
+        let mut cells: Vec<(String, String)> = Vec::new();
         for (outcome, category, count) in rows {
             let (meaning, category) = (meaning(outcome), category.replace('_', " "));
-            let _ = writeln!(text, "{count:>10}  {category}: {meaning}");
-            let _ = write!(
-                html,
-                "<tr><td>{}</td><td>{}</td><td align=\"right\">{count}</td></tr>",
-                escape(meaning),
-                escape(&category)
-            );
+            let says =
+                if category.is_empty() { meaning.to_owned() } else { format!("{category}: {meaning}") };
+            hang(&mut text, &format!("{count:>10}  "), &says);
+            cells.push((count.to_string(), says));
         }
+        html::table(&mut body, &cells);
         let link = format!("{public_url}/v1/summary");
+        // Writing to a string cannot fail.
         let _ = write!(text, "\nThe numbers of now: {link}\n");
-        let _ = write!(html, "</table><p>The numbers of now: {}</p>", escape(&link));
+        html::note(&mut body, "The numbers of now:", &link);
         if !self.heads.is_empty() {
             let _ = write!(text, "\nFor `alert-relay verify KEYFILE --head`:\n");
-            html.push_str("<p>For <code>alert-relay verify KEYFILE --head</code>:</p>");
+            html::heading(&mut body, "For alert-relay verify KEYFILE --head");
         }
         for LogHead { relay, head, at_ms } in self.heads {
             let whose = if self.several { format!(" of {}", clean(relay, 100)) } else { String::new() };
             let says = format!("The log{whose} stood here on {}:", Civil::of(*at_ms).human());
-            let _ = write!(text, "{says}\n{head}\n");
-            let _ = write!(html, "<p>{}<br><code>{}</code></p>", escape(&says), escape(head));
+            let _ = write!(text, "{}{head}\n", wrap(&says, ""));
+            html::note(&mut body, &says, head);
         }
-        html.push_str("</body></html>");
+        html::close(&mut body);
+        let (footer, list) = ("Sent by Modelgate alert-relay.", format!("{public_url}/incidents"));
+        text::footer(&mut text, footer, &list);
+        let html = html::document(html::Around { title: &title, lead: &lead, footer, list: &list }, &body);
         let id = format!("digest-{}-{}-{}", self.name, self.receiver, self.until_ms);
         Letter {
             subject: format!("Security digest: {total} events ({})", self.name),
@@ -133,11 +132,7 @@ mod tests {
             "{}",
             one.text
         );
-        assert!(
-            one.html.contains("<code>31:00ff</code>") && one.html.ends_with("</body></html>"),
-            "{}",
-            one.html
-        );
+        assert!(one.html.contains(">31:00ff</span>") && one.html.ends_with("</body></html>"), "{}", one.html);
         let many = digest(&[head("relay <2>"), head("three")], true);
         assert!(
             many.text.contains("The log of relay <2> stood here") && many.html.contains("relay &lt;2&gt;")

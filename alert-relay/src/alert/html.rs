@@ -15,7 +15,7 @@ const STYLE: &str = "\
 .name,.value{display:block!important;width:auto!important}.name{padding-bottom:0!important}\
 .value{padding-top:0!important;border:0!important}}\
 @media (prefers-color-scheme:dark){.page{background:#101418!important}.card{background:#1a2027!important;\
-border-color:#303943!important}.ink,.value,h1,h2{color:#e6eaee!important}.soft,.name{color:#9aa7b4!important}\
+color:#e6eaee!important;border-color:#303943!important}.ink,.value,h1,h2{color:#e6eaee!important}.soft,.soft a,.name{color:#9aa7b4!important}\
 .name,.value{border-color:#303943!important}a.button{color:#ffffff!important}.bar{background:#e8697f!important}}";
 
 const FONT: &str = "font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif";
@@ -52,10 +52,23 @@ pub(super) fn render(story: &Story) -> String {
         table(&mut body, request);
     }
     ids(&mut body, story);
-    document(story, &body)
+    let (title, lead, footer, list) = (&story.title, &story.lead, &story.footer, &story.list);
+    document(Around { title, lead, footer, list }, &body)
 }
 
-fn document(story: &Story, body: &str) -> String {
+/// What is around the content of a mail.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Around<'a> {
+    pub(super) title: &'a str,
+    /// What a list of mails shows beside the subject.
+    pub(super) lead: &'a str,
+    pub(super) footer: &'a str,
+    /// Where all incidents are.
+    pub(super) list: &'a str,
+}
+
+/// The whole of a mail; `body` is the rows of its card.
+pub(super) fn document(around: Around<'_>, body: &str) -> String {
     format!(
         "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
@@ -68,31 +81,61 @@ fn document(story: &Story, body: &str) -> String {
          <table role=\"presentation\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" class=\"page\" \
          style=\"background:#eef1f4\"><tr><td align=\"center\" style=\"padding:16px 8px\">\
          <table role=\"presentation\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" class=\"card\" \
-         style=\"max-width:640px;background:#ffffff;border:1px solid #d7dde3;border-radius:8px;{FONT};\
+         style=\"max-width:640px;background:#ffffff;color:#1b2733;border:1px solid #d7dde3;border-radius:8px;{FONT};\
          font-size:15px;line-height:1.5;overflow-wrap:anywhere;text-align:left\">{body}</table>\
          <p class=\"soft\" style=\"max-width:640px;margin:12px auto 0;{FONT};font-size:12px;color:#5b6875\">\
-         {footer}</p></td></tr></table></body></html>",
-        title = escape(&story.title),
-        lead = escape(&story.lead),
-        footer = escape(&story.footer),
+         {footer}<br><a href=\"{list}\" style=\"color:#5b6875\">All incidents</a></p></td></tr></table></body></html>",
+        title = escape(around.title),
+        lead = escape(around.lead),
+        footer = escape(around.footer),
+        list = escape(around.list),
     )
+}
+
+/// The top of a mail that is about no incident: what it is, in capitals, what it says, and the rest of the card until
+/// [`close`].
+pub(super) fn open(out: &mut String, severity: Severity, band: &str, title: &str, lead: &str) {
+    top(out, colour(severity), band, title, lead);
+}
+
+/// The end of the card.
+pub(super) fn close(out: &mut String) {
+    out.push_str("</td></tr>");
+}
+
+fn top(out: &mut String, colour: &str, band: &str, title: &str, lead: &str) {
+    let _ = write!(
+        out,
+        "<tr><td class=\"pad\" style=\"background:{colour};border-radius:7px 7px 0 0;padding:12px 24px;\
+         color:#ffffff;font-size:13px;font-weight:700;letter-spacing:.06em\">{band}</td></tr>\
+         <tr><td class=\"pad\" style=\"padding:20px 24px 24px\">\
+         <h1 style=\"margin:0 0 8px;font-size:21px;line-height:1.3;color:#1b2733\">{title}</h1>\
+         <p class=\"ink\" style=\"margin:0 0 16px;color:#1b2733\">{lead}</p>",
+        band = escape(band),
+        title = escape(title),
+        lead = escape(lead),
+    );
+}
+
+/// A paragraph, and something to copy below it.
+pub(super) fn note(out: &mut String, says: &str, code: &str) {
+    let _ = write!(
+        out,
+        "<p class=\"ink\" style=\"margin:12px 0 0;color:#1b2733\">{}<br><span style=\"{MONO}\">{}</span></p>",
+        escape(says),
+        escape(code)
+    );
 }
 
 fn head(out: &mut String, story: &Story) {
     let colour = colour(story.severity);
+    let band = format!("{} SEVERITY", story.severity.as_str().to_uppercase());
+    top(out, colour, &band, &story.title, &story.lead);
     let _ = write!(
         out,
-        "<tr><td class=\"pad\" style=\"background:{colour};border-radius:7px 7px 0 0;padding:12px 24px;\
-         color:#ffffff;font-size:13px;font-weight:700;letter-spacing:.06em\">{level} SEVERITY</td></tr>\
-         <tr><td class=\"pad\" style=\"padding:20px 24px 24px\">\
-         <h1 style=\"margin:0 0 8px;font-size:21px;line-height:1.3;color:#1b2733\">{title}</h1>\
-         <p class=\"ink\" style=\"margin:0 0 16px;color:#1b2733\">{lead}</p>\
-         <p style=\"margin:0 0 12px\"><a class=\"button\" href=\"{link}\" style=\"display:inline-block;\
+        "<p style=\"margin:0 0 12px\"><a class=\"button\" href=\"{link}\" style=\"display:inline-block;\
          background:{colour};color:#ffffff;text-decoration:none;font-weight:600;padding:11px 20px;\
          margin:0 8px 8px 0;border-radius:6px\">Open the incident</a>{acknowledge}</p>",
-        level = story.severity.as_str().to_uppercase(),
-        title = escape(&story.title),
-        lead = escape(&story.lead),
         link = escape(&story.link),
         acknowledge = match &story.acknowledge {
             None => String::new(),
@@ -106,7 +149,7 @@ fn head(out: &mut String, story: &Story) {
     );
 }
 
-fn heading(out: &mut String, title: &str) {
+pub(super) fn heading(out: &mut String, title: &str) {
     let _ = write!(
         out,
         "<h2 style=\"margin:24px 0 8px;font-size:16px;line-height:1.3;color:#1b2733\">{}</h2>",
@@ -114,7 +157,7 @@ fn heading(out: &mut String, title: &str) {
     );
 }
 
-fn table(out: &mut String, rows: &[(&str, String)]) {
+pub(super) fn table(out: &mut String, rows: &[(impl AsRef<str>, String)]) {
     out.push_str(
         "<table role=\"presentation\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" \
          style=\"border-collapse:collapse\">",
@@ -122,11 +165,11 @@ fn table(out: &mut String, rows: &[(&str, String)]) {
     for (name, value) in rows {
         let _ = write!(
             out,
-            "<tr><td class=\"name\" valign=\"top\" style=\"width:150px;padding:6px 12px 6px 0;color:#5b6875;\
+            "<tr><td class=\"name\" valign=\"top\" style=\"width:28%;padding:6px 12px 6px 0;color:#5b6875;\
              border-top:1px solid #e4e8ec\">{}</td>\
              <td class=\"value\" valign=\"top\" style=\"padding:6px 0;color:#1b2733;\
              border-top:1px solid #e4e8ec\">{}</td></tr>",
-            escape(name),
+            escape(name.as_ref()),
             escape(value)
         );
     }
@@ -165,5 +208,6 @@ fn ids(out: &mut String, story: &Story) {
     if story.more_ids > 0 {
         let _ = write!(out, "and {} more", story.more_ids);
     }
-    out.push_str("</div></td></tr>");
+    out.push_str("</div>");
+    close(out);
 }

@@ -93,15 +93,18 @@ pub(crate) struct Extra {
 /// A message about the relay itself.
 pub(crate) fn notice_letter(id: EventId, title: &str, lead: &str, public_url: &str, domain: &str) -> Letter {
     let (title, lead) = (clean::clean(title, 200), clean::clean(lead, 1000));
-    let link = format!("{public_url}/readyz");
+    let (link, list) = (format!("{public_url}/readyz"), format!("{public_url}/incidents"));
+    let footer = "Sent by Modelgate alert-relay.";
+    let mut text = format!("{title}\n\n{}\nHow the relay is: {link}\n", text::wrap(&lead, ""));
+    text::footer(&mut text, footer, &list);
+    let mut body = String::new();
+    html::open(&mut body, Severity::High, "ABOUT THE RELAY", &title, &lead);
+    html::note(&mut body, "How the relay is:", &link);
+    html::close(&mut body);
     Letter {
         subject: format!("Modelgate relay: {title}"),
-        text: format!("{title}\n\n{lead}\n\n{link}\n"),
-        html: format!(
-            "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"></head><body><h1>{}</h1><p>{}</p></body></html>",
-            clean::escape(&title),
-            clean::escape(&lead)
-        ),
+        text,
+        html: html::document(html::Around { title: &title, lead: &lead, footer, list: &list }, &body),
         message_id: format!("<notice-{id}@{domain}>"),
         in_reply_to: None,
         severity: Severity::High,

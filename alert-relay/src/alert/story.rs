@@ -50,6 +50,8 @@ pub(super) struct Story {
     pub(super) hours: Option<Hours>,
     pub(super) ids: Vec<String>,
     pub(super) more_ids: u64,
+    /// The list of all incidents.
+    pub(super) list: String,
     pub(super) footer: String,
 }
 
@@ -115,6 +117,7 @@ impl Story {
             hours: extra.hours,
             ids: events.iter().take(IDS).map(|stored| stored.event.id.to_string()).collect(),
             more_ids: incident.count.saturating_sub(events.len().min(IDS) as u64),
+            list: format!("{public_url}/incidents"),
             footer: match occasion {
                 Occasion::Incident | Occasion::State(..) => {
                     format!("Sent by Modelgate alert-relay. Incident {}", incident.id)

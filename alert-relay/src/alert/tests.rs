@@ -95,9 +95,9 @@ fn nothing_of_the_attackers_is_live_or_hidden() {
         assert!(!part.contains("evil.example") && !part.contains("https://evil"), "{part}");
     }
     assert!(!letter.html.contains("<script") && !letter.html.contains("alert(1)</"));
-    assert_eq!(letter.html.matches("<a ").count(), 1, "one link, to the relay");
-    assert_eq!(letter.html.matches("href=").count(), 1);
-    assert!(letter.html.contains("href=\"https://relay.example.org/incidents/"));
+    assert_eq!(letter.html.matches("<a ").count(), 2, "links to the incident and to all of them");
+    assert_eq!(letter.html.matches("href=").count(), 2);
+    assert_eq!(letter.html.matches("href=\"https://relay.example.org/incidents").count(), 2);
     for element in ["<img", "<iframe", "<form", "<link", "src=", "url(", "@import"] {
         assert!(!letter.html.contains(element), "{element}");
     }
@@ -172,4 +172,43 @@ fn a_test_letter_says_that_it_is_one() {
     let letter = test_letter(id, testing::MOMENT, &alerts(), &Extra::default(), "http://127.0.0.1:9600", "d");
     assert_eq!(letter.subject, "Security Alert: test - LOW Severity");
     assert!(letter.text.contains("This is a test") && letter.html.contains("This is a test"));
+}
+
+/// Some readers throw the style sheet away: it may only change what stands inline.
+#[test]
+fn every_mail_looks_right_without_its_style_sheet_and_leads_to_the_list_of_incidents() {
+    let digest = super::digest::Digest {
+        name: "daily",
+        receiver: "a",
+        from_ms: 0,
+        until_ms: testing::MOMENT,
+        accounts: &[("told".to_owned(), "jailbreak".to_owned(), 3)],
+        waiting: 1,
+        heads: &[],
+        several: false,
+    };
+    let (url, domain) = ("https://relay.example.org", "example.org");
+    let lead = "word ".repeat(100);
+    let letters = [
+        composed(&[testing::event(1)]),
+        digest.letter(url, domain),
+        notice_letter(EventId::new(testing::MOMENT, [1; 10]), "Something", &lead, url, domain),
+    ];
+    for letter in letters {
+        let (before, rest) = letter.html.split_once("<style>").unwrap();
+        let (_, after) = rest.split_once("</style>").unwrap();
+        for element in [before, after].concat().split('<').filter(|element| element.contains("class=\"")) {
+            assert!(element.contains(" style=\""), "<{element}");
+        }
+        assert!(after.contains("href=\"https://relay.example.org/incidents\""), "{after}");
+        assert!(
+            letter.text.contains("\n-- \nSent by")
+                && letter.text.ends_with("All incidents: https://relay.example.org/incidents\n"),
+            "{}",
+            letter.text
+        );
+        for line in letter.text.lines().filter(|line| !line.contains("https://")) {
+            assert!(line.chars().count() <= 76, "{line}");
+        }
+    }
 }

@@ -23,7 +23,7 @@ pub(super) fn render(story: &Story) -> String {
     table(&mut out, &story.facts);
     if let Some(hours) = &story.hours {
         heading(&mut out, "Last 24 hours");
-        let _ = writeln!(out, "{}", chart::text(hours));
+        let _ = write!(out, "{}", chart::text(hours));
     }
     heading(&mut out, "Threats");
     for threat in &story.threats {
@@ -54,8 +54,13 @@ pub(super) fn render(story: &Story) -> String {
     if story.more_ids > 0 {
         let _ = writeln!(out, "and {} more", story.more_ids);
     }
-    let _ = writeln!(out, "\n-- \n{}", story.footer);
+    footer(&mut out, &story.footer, &story.list);
     out
+}
+
+/// What stands below every mail.
+pub(super) fn footer(out: &mut String, says: &str, list: &str) {
+    let _ = writeln!(out, "\n-- \n{says}\nAll incidents: {list}");
 }
 
 fn heading(out: &mut String, title: &str) {
@@ -64,12 +69,25 @@ fn heading(out: &mut String, title: &str) {
 
 fn table(out: &mut String, rows: &[(&str, String)]) {
     for (name, value) in rows {
-        let _ = writeln!(out, "{:<NAMES$} {value}", format!("{name}:"));
+        hang(out, &format!("{:<NAMES$} ", format!("{name}:")), value);
     }
 }
 
+/// Text behind something, its further lines below its first one. What has no space to break at is broken anywhere.
+pub(super) fn hang(out: &mut String, first: &str, text: &str) {
+    let indent = " ".repeat(first.chars().count());
+    let room = WIDTH.saturating_sub(indent.len()).max(1);
+    let mut pieces: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        let letters: Vec<char> = word.chars().collect();
+        pieces.extend(letters.chunks(room).map(|piece| piece.iter().collect::<String>()));
+    }
+    let wrapped = wrap(&pieces.join(" "), &indent);
+    let _ = write!(out, "{first}{}", wrapped.trim_start_matches(' '));
+}
+
 /// Breaks running text at spaces.
-fn wrap(text: &str, indent: &str) -> String {
+pub(super) fn wrap(text: &str, indent: &str) -> String {
     let mut out = String::new();
     let mut width = 0;
     for word in text.split_whitespace() {
@@ -90,4 +108,32 @@ fn wrap(text: &str, indent: &str) -> String {
     }
     out.push('\n');
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_line_of_a_table_is_longer_than_a_reader_has_room_for() {
+        let long = "x".repeat(150);
+        let rows = [
+            (
+                "Request",
+                format!("POST /{long} and then some words that go on until the line is full and over"),
+            ),
+            ("Client", "address 203.0.113.1".to_owned()),
+            ("Nothing", String::new()),
+        ];
+        let mut out = String::new();
+        table(&mut out, &rows);
+        assert!(out.lines().all(|line| line.chars().count() <= WIDTH), "{out}");
+        let value: String = out
+            .lines()
+            .take_while(|line| !line.starts_with("Client"))
+            .flat_map(|line| line.chars().skip(NAMES + 1))
+            .collect();
+        assert!(value.starts_with("POST") && value.contains(&long), "nothing is lost: {out}");
+        assert!(out.contains("\nClient:              address 203.0.113.1\nNothing:"), "{out}");
+    }
 }

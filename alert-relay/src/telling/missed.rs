@@ -23,11 +23,10 @@ fn notification(config: &Config, missed: &Missed, now: u64) -> NewNotification {
     let lead = format!(
         "From {} to {} nothing arrived by {} and the hourly limit was reached, so {messages} further messages to {receiver}, \
          with {events} events that were not told before, went by the other channels only. The list of incidents has all of \
-         them: {}/incidents",
+         them.",
         Civil::of(*first_ms).human(),
         Civil::of(*last_ms).human(),
-        channel.as_str(),
-        config.public_url
+        channel.as_str()
     );
     let domain = &config.mail.message_id_domain;
     let letter = alert::notice_letter(entropy::uuid(now), &title, &lead, &config.public_url, domain);
