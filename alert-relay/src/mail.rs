@@ -72,7 +72,7 @@ impl Mailer {
                 server: server.clone(),
             })),
             Transport::Files(directory) => {
-                std::fs::create_dir_all(directory)
+                make_directory(directory)
                     .map_err(|e| format!("cannot make the mail directory {}: {e}", directory.display()))?;
                 Way::Files(directory.clone())
             }
@@ -287,10 +287,23 @@ fn file_name(letter: &Letter, recipient: &str) -> String {
     format!("{local}.{recipient}.eml")
 }
 
+/// One that nobody else on the machine looks into: a mail has a link that acknowledges.
+fn make_directory(path: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
 fn write_file(path: &Path, content: &[u8]) -> std::io::Result<()> {
     use std::io::Write as _;
     let part = path.with_extension("part");
-    let mut file = std::fs::File::create(&part)?;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&part)?;
     file.write_all(content)?;
     file.sync_all()?;
     std::fs::rename(&part, path)

@@ -421,6 +421,11 @@ async fn without_a_server_mails_become_files() {
     let mail = fs::read_to_string(&mails[0]).unwrap();
     assert!(mail.contains("\r\nSubject: Security Alert: demo - HIGH Severity\r\n"));
     assert!(mail.contains("To: security@localhost\r\n"));
+    // Each has a link that acknowledges.
+    let mode = |path: &std::path::Path| {
+        std::os::unix::fs::PermissionsExt::mode(&fs::metadata(path).unwrap().permissions()) & 0o777
+    };
+    assert_eq!((mode(&mails[0]), mode(&scratch.join("mail-out"))), (0o600, 0o700));
 }
 
 #[tokio::test]
