@@ -270,6 +270,8 @@ async fn the_head_in_a_digest_mail_tells_of_a_log_that_was_put_back() {
     let before = [&log, &scratch.join("log.chain")].map(|path| (path.clone(), fs::read(path).unwrap()));
     let relay = start().await;
     store(&relay, 6).await;
+    let told = "SELECT COALESCE(CAST(SUM(count) AS BIGINT), 0) FROM accounts";
+    until("there is something to sum up", || scratch.count(told) == 10).await;
     relay.shut_down().await;
     // As if the day had begun yesterday.
     scratch.db.run("UPDATE meta SET value = value - 1 WHERE key = 'digest:daily'");

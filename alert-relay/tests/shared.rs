@@ -308,10 +308,12 @@ async fn a_digest_names_the_heads_of_all_relays_and_each_holds_its_log_to_it() {
     let log = files(&scratch.join("logs-two")).remove(0);
     let before = [log, scratch.join("two.chain")].map(|path| (path.clone(), fs::read(path).unwrap()));
     run(5).await;
+    let told = "SELECT COALESCE(CAST(SUM(count) AS BIGINT), 0) FROM accounts";
     // One alone makes the digest; the other has told where its log stands and is gone.
     let two = Relay::start(load("two")).await.unwrap();
     until("it is told", || {
         scratch.count("SELECT COUNT(*) FROM log_heads WHERE relay = 'two' AND sequence = 8") == 1
+            && scratch.count(told) == 16
     })
     .await;
     two.shut_down().await;

@@ -78,7 +78,7 @@ impl Digest<'_> {
         for LogHead { relay, head, at_ms } in self.heads {
             let whose = if self.several { format!(" of {}", clean(relay, 100)) } else { String::new() };
             let says = format!("The log{whose} stood here on {}:", Civil::of(*at_ms).human());
-            let _ = write!(text, "{}{head}\n", wrap(&says, ""));
+            let _ = writeln!(text, "{}{head}", wrap(&says, ""));
             html::note(&mut body, &says, head);
         }
         html::close(&mut body);
