@@ -475,6 +475,21 @@ async fn syslog_arrives_in_its_form_by_udp_tcp_and_tls() {
     assert!(by_tcp.message.is_ascii());
 }
 
+#[tokio::test]
+async fn a_datagram_that_nobody_takes_is_sent_again() {
+    let scratch = Scratch::new();
+    let address = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let target = format!("[[receivers.syslog]]\nserver = \"udp://{address}\"\n");
+    let relay = start(&scratch, &receiver(&target)).await;
+    post(relay.address(), &[hostile()]).await;
+    until("it was tried", || scratch.count("SELECT COALESCE(MAX(attempts), 0) FROM outbox") > 0).await;
+    assert_eq!(scratch.text("SELECT state FROM outbox"), "pending");
+    let collector = Collector::udp_at(address).await;
+    until_sent(&scratch, 1).await;
+    until("it came", || collector.received().len() == 1).await;
+    relay.shut_down().await;
+}
+
 /// What OCSF 1.3 requires of a Detection Finding, with the values of its enumerations.
 fn assert_ocsf(finding: &Value) {
     let number = |name: &str| finding[name].as_u64().unwrap_or_else(|| panic!("{name}: {finding}"));

@@ -62,8 +62,10 @@ fn line(format: Format, message: &Message<'_>) -> String {
     line
 }
 
-/// One write: lines of several processes do not mix. Opened each time, so that it may be moved away.
+/// One write: lines of several processes do not mix. Opened each time, so that it may be moved away. A line that was broken
+/// off (the disk was full) ends before the next, or nobody could read either.
 fn append(path: &std::path::Path, line: &str) -> std::io::Result<()> {
+    let line = if is_broken_off(path) { format!("\n{line}") } else { line.to_owned() };
     let mut options = std::fs::OpenOptions::new();
     options.create(true).append(true);
     #[cfg(unix)]
@@ -71,4 +73,37 @@ fn append(path: &std::path::Path, line: &str) -> std::io::Result<()> {
     let mut file = options.open(path)?;
     file.write_all(line.as_bytes())?;
     file.sync_data()
+}
+
+/// Whether a file has a last line without an end.
+fn is_broken_off(path: &std::path::Path) -> bool {
+    use std::io::{Read as _, Seek as _, SeekFrom};
+    let last = || -> std::io::Result<[u8; 1]> {
+        let mut file = std::fs::File::open(path)?;
+        let mut last = [b'\n'];
+        if file.metadata()?.is_file() && file.seek(SeekFrom::End(0))? > 0 {
+            file.seek(SeekFrom::End(-1))?;
+            file.read_exact(&mut last)?;
+        }
+        Ok(last)
+    };
+    last().is_ok_and(|last| last != [b'\n'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_was_broken_off_spoils_no_other() {
+        let path = std::env::temp_dir().join(format!("modelgate-lines-{}", std::process::id()));
+        let _ = std::fs::remove_file(&path);
+        append(&path, "{\"a\":1}\n").unwrap();
+        std::fs::write(&path, "{\"a\":1}\n{\"b\":").unwrap();
+        append(&path, "{\"b\":2}\n").unwrap();
+        append(&path, "{\"c\":3}\n").unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(text, "{\"a\":1}\n{\"b\":\n{\"b\":2}\n{\"c\":3}\n");
+    }
 }

@@ -1,9 +1,12 @@
 //! Syslog: RFC 5424 messages over UDP (RFC 5426), TCP with octet counting (RFC 6587, 3.4.1) and TLS (RFC 5425).
 //!
-//! Syslog acknowledges nothing. Over TCP and TLS what can be known is waited for: that the other side did not reset the
-//! connection after our last byte.
+//! Syslog acknowledges nothing. What can be known is waited for: over TCP and TLS that the other side did not reset the
+//! connection after our last byte, over UDP for a moment that nobody listens (ICMP).
 
-use std::time::Duration;
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -20,6 +23,8 @@ use crate::{
 /// Largest datagram: what RFC 5426, 3.2 has every receiver take on IPv6, and most on IPv4, is 1,180 and 2,048; a message
 /// that would not fit is cut there.
 const MAX_DATAGRAM_BYTES: usize = 8192;
+/// How long a network may take to say that nobody listens.
+const UNREACHABLE: Duration = Duration::from_millis(100);
 /// How long a connection is kept open after the last byte, to hear of a reset.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -39,17 +44,17 @@ impl Syslog {
         let place = format!("{}:{}", self.server.host, self.server.port);
         if self.server.carrier == Carrier::Udp {
             let host = self.server.host.trim_start_matches('[').trim_end_matches(']');
-            let mut addresses = tokio::net::lookup_host((host, self.server.port))
+            let addresses = tokio::net::lookup_host((host, self.server.port))
                 .await
                 .map_err(|e| format!("{place}: {e}"))?;
-            let address = addresses.next().ok_or_else(|| format!("{place}: no address"))?;
-            let any = if address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
-            let socket = UdpSocket::bind(any).await.map_err(|e| e.to_string())?;
-            socket
-                .send_to(whole_chars(line, MAX_DATAGRAM_BYTES).as_bytes(), address)
-                .await
-                .map_err(|e| format!("{place}: {e}"))?;
-            return Ok(Receipt(format!("sent to {place} by UDP, which confirms nothing")));
+            let mut failed = format!("{place}: no address");
+            for address in addresses {
+                match datagram(address, whole_chars(line, MAX_DATAGRAM_BYTES)).await {
+                    Ok(()) => return Ok(Receipt(format!("sent to {place} by UDP, which confirms nothing"))),
+                    Err(e) => failed = format!("{place}: {e}"),
+                }
+            }
+            return Err(failed);
         }
         let mut stream = self.dialer.dial(self.server.timeout).await?;
         let failed = |e: std::io::Error| format!("{place}: {e}");
@@ -82,6 +87,19 @@ impl Channel for Syslog {
 
     fn patience(&self) -> Duration {
         self.server.timeout
+    }
+}
+
+/// Sends one datagram. That nobody takes it is heard of where the machine there says so at once.
+async fn datagram(address: SocketAddr, text: &str) -> std::io::Result<()> {
+    let any: IpAddr =
+        if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = UdpSocket::bind((any, 0)).await?;
+    socket.connect(address).await?;
+    socket.send(text.as_bytes()).await?;
+    match tokio::time::timeout(UNREACHABLE, socket.recv(&mut [0])).await {
+        Ok(Err(e)) => Err(e),
+        _ => Ok(()),
     }
 }
 

@@ -57,9 +57,10 @@ impl Matcher {
             .find(|label| *label == name.trim())
             .ok_or_else(|| format!("{:?} is none of {}", name.trim(), LABELS.join(", ")))?;
         let pattern = |text: &str| {
-            RegexBuilder::new(&format!("^(?:{text})$"))
-                .size_limit(MAX_PATTERN)
-                .build()
+            let build = |pattern: &str| RegexBuilder::new(pattern).size_limit(MAX_PATTERN).build();
+            // By itself first: `a)|(b` would be two patterns, each for one end of a value.
+            build(text)
+                .and_then(|_| build(&format!("^(?:{text})$")))
                 .map_err(|e| format!("{text:?} is no pattern: {e}"))
         };
         let test = if let Some(text) = rest.strip_prefix("=~") {
@@ -128,6 +129,7 @@ mod tests {
             ("severity", "none of ="),
             ("colour=red", "\"colour\" is none of category"),
             ("rule=~(", "no pattern"),
+            ("rule=~a)|(b", "no pattern"),
             ("rule=~(a{1000}){1000}", "no pattern"),
             ("rule!x", "none of ="),
             (&long, "longer than"),

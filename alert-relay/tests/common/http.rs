@@ -142,7 +142,11 @@ impl Drop for Collector {
 
 impl Collector {
     pub(crate) async fn udp() -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        Self::udp_at("127.0.0.1:0".parse().unwrap()).await
+    }
+
+    pub(crate) async fn udp_at(address: SocketAddr) -> Self {
+        let socket = UdpSocket::bind(address).await.unwrap();
         let address = socket.local_addr().unwrap();
         let received = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&received);
