@@ -117,9 +117,9 @@ fn arguments() -> Result<Vec<String>, String> {
     std::env::args_os().skip(1).map(text).collect()
 }
 
-/// A variable of the environment.
+/// A variable of the environment. One that is no UTF-8 is not as good as none: what is wrong with it is told.
 fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok()
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
 fn asked(args: Vec<String>) -> Result<Asked, String> {

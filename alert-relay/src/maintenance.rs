@@ -52,7 +52,7 @@ pub fn dkim_records(config: &Config) -> Result<Vec<String>, String> {
 /// # Errors
 /// When the database cannot be read or written, or there is no such message.
 pub fn resend(config: &Config, which: Option<&str>) -> Result<Vec<String>, String> {
-    let place = Place::from(&config.database);
+    let place = existing(config)?;
     let failed = |e: store::DbError| format!("{place}: {e}");
     let Some(which) = which else {
         let db = place.open_reader().map_err(failed)?;
@@ -127,14 +127,16 @@ pub fn restore(config: &Config, from: &Path) -> Result<String, String> {
     let events =
         store::begin_new_life(&part).map_err(|e| format!("cannot make {} ready: {e}", from.display()))?;
     let mut line = format!("{} holds {events} events now", database.display());
-    if database.exists() {
-        let old = unused(database);
-        for end in ["", "-wal", "-shm"] {
-            let (file, kept) = (beside(database, end), beside(&old, end));
-            if file.exists() {
-                fs::rename(&file, &kept).map_err(|e| format!("cannot move {}: {e}", file.display()))?;
-            }
+    let old = unused(database);
+    // What belongs to the file first: broken off anywhere between, another go brings it together again. SQLite would read
+    // the log of the old file into the new one.
+    for end in ["-wal", "-shm", ""] {
+        let (file, kept) = (beside(database, end), beside(&old, end));
+        if file.exists() {
+            fs::rename(&file, &kept).map_err(|e| format!("cannot move {}: {e}", file.display()))?;
         }
+    }
+    if old.exists() {
         line.push_str(&format!("; what it held before is in {}", old.display()));
     }
     put_in_place(&part, database)?;
@@ -148,12 +150,7 @@ pub fn restore(config: &Config, from: &Path) -> Result<String, String> {
 /// # Errors
 /// When the database cannot be opened.
 pub fn check(config: &Config) -> Result<(Vec<String>, bool), String> {
-    let place = Place::from(&config.database);
-    if let Database::Sqlite(path) = &config.database
-        && !path.exists()
-    {
-        return Err(format!("there is no {}", path.display()));
-    }
+    let place = existing(config)?;
     let findings = store::examine(&place).map_err(|e| format!("cannot read {place}: {e}"))?;
     let well = findings.iter().all(|finding| finding.wrong.is_empty());
     Ok((findings.iter().map(line).collect(), well))
@@ -165,6 +162,14 @@ fn line(finding: &Finding) -> String {
         format!("ok     {}", finding.what)
     } else {
         format!("WRONG  {}: {shown}", finding.what)
+    }
+}
+
+/// Where the database is. A file has to be there: SQLite would make one.
+fn existing(config: &Config) -> Result<Place, String> {
+    match &config.database {
+        Database::Sqlite(path) if !path.exists() => Err(format!("there is no {}", path.display())),
+        database => Ok(Place::from(database)),
     }
 }
 

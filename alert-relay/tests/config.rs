@@ -525,6 +525,13 @@ fn arguments_that_are_no_text_and_readers_that_go_away_are_no_crash() {
     let output = Command::new(program).arg(odd).env_clear().output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.code() == Some(64) && said.contains("is no text"), "{said}");
+    // A variable of that kind is not taken for none: a token of it would leave everything open.
+    let (name, odd) = ("RELAY_LISTEN", std::ffi::OsStr::from_bytes(b"127.0.0.1:9600\xff"));
+    let key = ("MODELGATE_WEBHOOK_KEY", KEY);
+    let output =
+        Command::new(program).arg("--check").env_clear().envs([key]).env(name, odd).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(64) && said.contains(name), "{said}");
     let mut child = Command::new(program)
         .arg("--help")
         .env_clear()
@@ -589,6 +596,34 @@ fn says(scratch: &Scratch, text: &str) -> Vec<String> {
     match Config::load(&Source { file: Some(&path), env: &|_| None }) {
         Ok(config) => config.warnings,
         Err(errors) => errors.0,
+    }
+}
+
+#[test]
+fn what_no_address_name_or_time_can_be_is_named_and_never_a_secret() {
+    for (text, wanted) in [
+        ("public_url = \"https:///\"\n", "public_url: \"https:///\" is no http(s) address"),
+        ("public_url = \"https:///incidents\"\n", "public_url"),
+        (
+            "[smtp]\nserver = \"localhost\"\nhello_name = \"a\\r\\nMAIL FROM:<b>\"\n",
+            "smtp.hello_name: \"a\\r\\nMAIL",
+        ),
+        ("[smtp]\nserver = \"localhost\"\nhello_name = \"\"\n", "smtp.hello_name"),
+        ("[outbox]\nretry_max = \"18446744073709551615ms\"\n", "a hundred years at most"),
+        ("[alerts]\ngroup_interval = 9223372036854775807\n", "a hundred years at most"),
+        ("[alerts]\ngroup_interval = -1\n", "a duration such as"),
+    ] {
+        let errors = load(&format!("{}{text}", key()), &[]).unwrap_err().to_string();
+        assert!(errors.contains(wanted), "{text}: {errors}");
+    }
+    for url in [
+        "postgresql://relay:hunter2@db.example.org/relay?hunter3=1",
+        "postgresql://relay:hunter2@db.example.org:port/relay",
+        "postgresql://relay:hunter2@db.example.org/relay?sslmode=hunter3",
+        "mysql://relay:hunter2@db.example.org/relay",
+    ] {
+        let errors = load(&key(), &[("DATABASE_URL", url)]).unwrap_err().to_string();
+        assert!(errors.contains("database_url") && !errors.contains("hunter"), "{url}: {errors}");
     }
 }
 
@@ -666,6 +701,20 @@ fn what_cannot_be_grouped_by_or_matched_is_named() {
         (
             "[[mute_windows]]\nname = \"n\"\nfrom = \"22:00\"\nto = \"06:00\"\noffset = \"Europe/Vienna\"\n",
             "offset",
+        ),
+        (
+            &"[[mute_windows]]\nname = \"n\"\nfrom = \"22:00\"\nto = \"06:00\"\n".repeat(2),
+            "mute_windows[1].name: \"n\" is taken",
+        ),
+        // None of them is left out without a word.
+        (
+            &"[[inhibitions]]\nsource = [\"severity=high\"]\ntarget = [\"severity=low\"]\n".repeat(101),
+            "inhibitions: more than 100",
+        ),
+        (
+            &"[[silences]]\nmatch = [\"model=a\"]\nuntil = \"2030-01-01T00:00:00Z\"\nby = \"a\"\nreason = \"r\"\n"
+                .repeat(101),
+            "silences: more than 100",
         ),
     ] {
         let path = scratch.join("wrong.toml");

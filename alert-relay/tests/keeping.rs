@@ -143,6 +143,39 @@ async fn a_backup_of_a_running_relay_comes_back_whole() {
 }
 
 #[tokio::test]
+async fn a_restore_that_was_broken_off_is_made_good_by_the_next() {
+    let scratch = Scratch::new();
+    let Database::Sqlite(file) = &scratch.db else { return };
+    let beside = |end: &str| file.with_file_name(format!("relay.sqlite{end}"));
+    let copy = scratch.join("copy.sqlite");
+    let relay = start(&scratch, "").await;
+    assert_eq!(post(relay.address(), &[event("203.0.113.1", "high")]).await.status, 202);
+    run(&scratch, &["backup", copy.to_str().unwrap()]);
+    relay.shut_down().await;
+    // The file was moved away, what belongs to it not yet.
+    std::fs::rename(file, beside(".away")).unwrap();
+    std::fs::write(beside("-wal"), "the log of another file").unwrap();
+    let restore = run(&scratch, &["restore", copy.to_str().unwrap()]);
+    assert!(text(&restore.stdout).contains("holds 1 events now"), "{restore:?}");
+    let kept = std::fs::read_to_string(beside(".before-restore-1-wal"));
+    assert_eq!(kept.unwrap(), "the log of another file");
+    assert_eq!(scratch.count("SELECT COUNT(*) FROM events"), 1);
+}
+
+#[tokio::test]
+async fn nothing_is_sent_again_out_of_a_database_that_is_not_there() {
+    let scratch = Scratch::new();
+    let Database::Sqlite(file) = &scratch.db else { return };
+    common::config(&scratch, "");
+    for arguments in [&["resend"][..], &["resend", "all"], &["resend", "5"], &["check"]] {
+        let answer = run(&scratch, arguments);
+        assert_eq!(answer.status.code(), Some(1), "{answer:?}");
+        assert!(text(&answer.stderr).contains("there is no "), "{answer:?}");
+        assert!(!file.exists(), "{arguments:?} made a database");
+    }
+}
+
+#[tokio::test]
 async fn check_names_what_is_wrong() {
     let scratch = Scratch::new();
     let relay = start(&scratch, "").await;

@@ -205,7 +205,7 @@ impl Check<'_> {
         };
         let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
         let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '\'' | '<' | '>' | '\\' | '?' | '#');
-        if rest.is_none_or(|rest| rest.is_empty() || !rest.chars().all(plain)) {
+        if rest.is_none_or(|rest| rest.is_empty() || rest.starts_with('/') || !rest.chars().all(plain)) {
             self.errors.push(format!("public_url: {url:?} is no http(s) address without query"));
             return None;
         }
@@ -297,6 +297,14 @@ impl Check<'_> {
             self.errors.push("smtp.timeout: between 1s and 10m".to_owned());
         }
         let hello_name = raw.hello_name;
+        if hello_name
+            .as_ref()
+            .is_some_and(|name| name.is_empty() || !name.chars().all(|c| c.is_ascii_graphic()))
+        {
+            self.errors
+                .push(format!("smtp.hello_name: {:?} is no host name", hello_name.unwrap_or_default()));
+            return None;
+        }
         Some(Smtp { server, port, tls, ca, identity, credentials, auth, token_file, hello_name, timeout })
     }
 

@@ -8,6 +8,9 @@ use serde::{Deserialize, Deserializer, de};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Written(pub(super) Duration);
 
+/// The longest: a hundred years. What is added to a moment stays one.
+const LONGEST: Duration = Duration::from_secs(100 * 366 * 86_400);
+
 /// Reads a number and its unit.
 fn parse(text: &str) -> Option<Duration> {
     let text = text.trim();
@@ -22,7 +25,7 @@ fn parse(text: &str) -> Option<Duration> {
         "d" => 86_400_000,
         _ => return None,
     };
-    number.checked_mul(millis).map(Duration::from_millis)
+    number.checked_mul(millis).map(Duration::from_millis).filter(|duration| *duration <= LONGEST)
 }
 
 impl<'de> Deserialize<'de> for Written {
@@ -32,17 +35,15 @@ impl<'de> Deserialize<'de> for Written {
             type Value = Written;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a duration such as \"250ms\", \"5s\", \"10m\", \"1h\", or a number of seconds")
+                f.write_str(
+                    "a duration such as \"250ms\", \"5s\", \"10m\", \"1h\", or a number of seconds, a hundred years at most",
+                )
             }
 
             fn visit_i64<E: de::Error>(self, value: i64) -> Result<Written, E> {
-                let seconds = u64::try_from(value)
-                    .map_err(|_| E::invalid_value(de::Unexpected::Signed(value), &self))?;
-                Ok(Written(Duration::from_secs(seconds)))
-            }
-
-            fn visit_u64<E: de::Error>(self, value: u64) -> Result<Written, E> {
-                Ok(Written(Duration::from_secs(value)))
+                let seconds = u64::try_from(value).ok().map(Duration::from_secs);
+                let duration = seconds.filter(|duration| *duration <= LONGEST);
+                duration.map(Written).ok_or_else(|| E::invalid_value(de::Unexpected::Signed(value), &self))
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Written, E> {
@@ -73,6 +74,9 @@ mod tests {
             ("1w", None),
             ("99999999999999999999s", None),
             ("18446744073709551615d", None),
+            ("36600d", Some(3_162_240_000_000)),
+            ("36601d", None),
+            ("9223372036854775807ms", None),
         ];
         for (text, millis) in table {
             assert_eq!(parse(text), millis.map(Duration::from_millis), "{text:?}");

@@ -38,6 +38,11 @@ impl Check<'_> {
             .filter(|name| **name != ALARM && escalated.iter().all(|other| other != *name))
             .map(|name| (*name).to_owned())
             .collect();
+        for (key, count) in [("silences", raw.silences.len()), ("inhibitions", raw.inhibitions.len())] {
+            if count > MAX_ROUTES {
+                self.errors.push(format!("{key}: more than {MAX_ROUTES}"));
+            }
+        }
         let mut root = Route {
             matchers: Vec::new(),
             receivers: alerts.receivers.clone().unwrap_or(everybody),
@@ -69,6 +74,9 @@ impl Check<'_> {
     fn windows(&mut self, raw: &[raw::MuteWindow]) -> Vec<(String, Window)> {
         let mut windows = Vec::new();
         for (at, raw) in raw.iter().enumerate() {
+            if windows.iter().any(|(known, _)| *known == raw.name) {
+                self.errors.push(format!("mute_windows[{at}].name: {:?} is taken", raw.name));
+            }
             match Window::new(&raw.days, &raw.from, &raw.to, raw.offset.as_deref().unwrap_or("UTC")) {
                 Ok(window) => windows.push((raw.name.clone(), window)),
                 Err(reason) => self.errors.push(format!("mute_windows[{at}]: {reason}")),
@@ -195,7 +203,7 @@ impl Check<'_> {
 
     fn inhibitions(&mut self, raw: &[raw::Inhibition]) -> Vec<Inhibition> {
         let mut inhibitions = Vec::new();
-        for (at, raw) in raw.iter().enumerate().take(MAX_ROUTES) {
+        for (at, raw) in raw.iter().enumerate() {
             let key = format!("inhibitions[{at}]");
             if raw.source.is_empty() || raw.target.is_empty() {
                 self.errors.push(format!("{key}: source and target are needed"));
