@@ -1,10 +1,21 @@
 //! The clock, and how moments are written. Everything is UTC.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    sync::LazyLock,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
 /// Now, Unix time in milliseconds.
 pub(crate) fn now_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis)
+}
+
+/// Milliseconds since a moment long before the start, for what is done again after a time: they go on whatever is done to
+/// the clock.
+pub(crate) fn steady_ms() -> u64 {
+    static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    const LONG_BEFORE: u64 = 1 << 40;
+    LONG_BEFORE.saturating_add(millis(BEGUN.elapsed()))
 }
 
 /// A duration in whole milliseconds.

@@ -21,7 +21,7 @@ use tokio::{
 use crate::{
     alert::{self, Letter, clean::clean},
     channel::{Channels, Failure, MAX_SAID_CHARS, Message, Receipt},
-    clock::{millis, now_ms},
+    clock::{millis, now_ms, steady_ms},
     config::{Channel, Config},
     entropy,
     metrics::{Delivered, Metrics},
@@ -38,6 +38,9 @@ const ALARM: &str = "alarm";
 const LATE_MS: u64 = 10 * 60 * 1000;
 /// Least time between two alarms of a relay.
 const ALARM_EVERY_MS: u64 = 3_600_000;
+/// Longest time the end waits for messages on their way: nobody else is served meanwhile, be it for a configuration that is
+/// read anew.
+const DRAIN: Duration = Duration::from_secs(10);
 /// Longer than settling can take, beyond what delivering may.
 const LEASE_MARGIN: Duration = Duration::from_secs(30);
 
@@ -48,7 +51,7 @@ pub(crate) struct Dispatcher {
     channels: Arc<Channels>,
     metrics: Arc<Metrics>,
     wake: Arc<Notify>,
-    /// When the alarm was last raised, Unix milliseconds.
+    /// When the alarm was last raised, by [`steady_ms`].
     alarmed: Arc<AtomicU64>,
     teller: Teller,
 }
@@ -74,7 +77,7 @@ impl Dispatcher {
         }
     }
 
-    /// Runs until `stop` turns true; messages on their way are waited for.
+    /// Runs until `stop` turns true; messages on their way are waited for, but not for ever.
     pub(crate) async fn run(self, mut stop: watch::Receiver<bool>) {
         let mut sending = JoinSet::new();
         let mut busy = Vec::new();
@@ -101,7 +104,10 @@ impl Dispatcher {
                 _ = stop.changed() => {}
             }
         }
-        while sending.join_next().await.is_some() {}
+        let ending = async { while sending.join_next().await.is_some() {} };
+        if tokio::time::timeout(DRAIN, ending).await.is_err() {
+            notice::warning!("outbox: who did not answer within {DRAIN:?} is sent the message again later");
+        }
     }
 
     /// Starts handing over what is due: one message of each channel at a time, so that a relay that is killed sends no
@@ -194,12 +200,12 @@ impl Sender {
         let receiver = self.config.receivers.iter().find(|receiver| receiver.name == ALARM);
         let targets = receiver.iter().flat_map(|receiver| receiver.targets());
         let targets: Vec<_> = targets.filter(|target| target.channel != claimed.channel).collect();
-        let now = now_ms();
+        let (now, steady) = (now_ms(), steady_ms());
         let last = self.alarmed.load(Ordering::Relaxed);
-        if targets.is_empty() || claimed.receiver == ALARM || now.saturating_sub(last) < ALARM_EVERY_MS {
+        if targets.is_empty() || claimed.receiver == ALARM || steady.saturating_sub(last) < ALARM_EVERY_MS {
             return;
         }
-        self.alarmed.store(now, Ordering::Relaxed);
+        self.alarmed.store(steady, Ordering::Relaxed);
         let title = format!("{} does not arrive", claimed.channel.as_str());
         let lead = format!("A message by {} {says}: {error}", place(claimed));
         let (url, domain) = (&self.config.public_url, &self.config.mail.message_id_domain);

@@ -12,7 +12,7 @@ use wire::EventId;
 use crate::{
     acknowledge::{Covers, MessageName},
     alert::{self, Extra, Letter, chart, clean::show, digest::Digest},
-    clock::now_ms,
+    clock::{now_ms, steady_ms},
     config::{Config, Database, Target},
     incident::Incident,
     route::Period,
@@ -34,7 +34,7 @@ const MAX_CLIENT_CHARS: usize = 60;
 
 /// Tells what is to be told.
 pub(crate) struct Teller {
-    /// When digests were last thought of, Unix milliseconds.
+    /// When digests were last thought of, by [`steady_ms`].
     looked_ms: AtomicU64,
     heads: heads::Heads,
 }
@@ -69,8 +69,9 @@ impl Teller {
         }
         tell(config, store, now).await?;
         standing::tell(config, store, now).await?;
-        if now.saturating_sub(self.looked_ms.load(Ordering::Relaxed)) >= 1000 {
-            self.looked_ms.store(now, Ordering::Relaxed);
+        let steady = steady_ms();
+        if steady.saturating_sub(self.looked_ms.load(Ordering::Relaxed)) >= 1000 {
+            self.looked_ms.store(steady, Ordering::Relaxed);
             missed::tell(config, store, now).await?;
             self.heads.tell(config, store, now).await?;
             digests(config, store, &self.heads, now).await?;

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 
 use crate::{
-    clock::{millis, now_ms},
+    clock::{millis, now_ms, steady_ms},
     config::Config,
     incident::Change,
     notice,
@@ -38,7 +38,7 @@ pub(crate) async fn run(config: Arc<Config>, store: Store, mut stop: watch::Rece
     let mut leased_ms = 0;
     let mut failing = false;
     while !*stop.borrow() {
-        let now = now_ms();
+        let now = steady_ms();
         let mut result = Ok(0);
         if now.saturating_sub(looked_ms) >= millis(INCIDENTS_EVERY) {
             looked_ms = now;

@@ -195,6 +195,22 @@ async fn a_stall_after_the_mail_was_taken_is_no_failure() {
 }
 
 #[tokio::test]
+async fn a_server_that_stalls_holds_up_no_end_and_gets_the_mail_from_the_next_life() {
+    let scratch = Scratch::new();
+    let smtp =
+        Smtp::scripted(|at, _, before| (at == Stage::Data && before == 0).then_some(Fault::Stall)).await;
+    let relay = one_event(&scratch, &smtp, &["ops@example.org"], "timeout = \"90s\"").await;
+    until("the mail is on its way", || smtp.reached(Stage::Data) == 1).await;
+    let begun = Instant::now();
+    relay.shut_down().await;
+    assert!(begun.elapsed() < Duration::from_secs(20), "nobody is served meanwhile: {:?}", begun.elapsed());
+    assert_eq!(scratch.text("SELECT state FROM outbox"), "pending");
+    let relay = start(&scratch, &smtp.toml(&["ops@example.org"], "")).await;
+    until("it arrives", || smtp.received().len() == 1).await;
+    relay.shut_down().await;
+}
+
+#[tokio::test]
 async fn a_refused_recipient_does_not_keep_the_mail_from_the_other() {
     let scratch = Scratch::new();
     let smtp = Smtp::scripted(|at, line, _| {

@@ -80,7 +80,7 @@ impl Shared {
     /// Once in ten seconds: what strangers can cause must not fill the operator's log.
     pub(crate) fn may_warn(&self) -> bool {
         const EVERY: Duration = Duration::from_secs(10);
-        let now = clock::now_ms();
+        let now = clock::steady_ms();
         let last = self.warned_ms.load(Ordering::Relaxed);
         now.saturating_sub(last) >= clock::millis(EVERY)
             && self.warned_ms.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()

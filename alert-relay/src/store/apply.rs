@@ -407,7 +407,7 @@ impl<'a> Group<'a> {
         }
         let key = format!("digest:{name}");
         let sql = "INSERT INTO meta (key, value) VALUES (?1, ?2) \
-             ON CONFLICT (key) DO UPDATE SET value = ?2 WHERE meta.value < ?2";
+             ON CONFLICT (key) DO UPDATE SET value = ?2 WHERE meta.value < ?2 OR meta.value > ?2 + 1";
         let is_new = self.db.execute(sql, &[(&key).into(), period.into()])? > 0;
         if is_new {
             for (notification, open) in notifications.iter().zip(&open) {

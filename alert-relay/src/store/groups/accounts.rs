@@ -82,7 +82,13 @@ pub(crate) fn accounts(
 
 /// Whether nobody has made this digest.
 pub(crate) fn digest_is_due(db: &Db, name: &str, period: u64) -> Result<bool, DbError> {
-    Ok(last_digest(db, name)?.is_none_or(|last| last < period))
+    Ok(last_digest(db, name)?.is_none_or(|last| is_late(last, period)))
+}
+
+/// Whether the digest of a period is still to be made after another one. One of much later was made by a clock that was
+/// ahead, while the clocks of two relays may well be on either side of the moment.
+pub(super) const fn is_late(made: u64, period: u64) -> bool {
+    made < period || made > period.saturating_add(1)
 }
 
 /// Whether no digest of this name was ever made: then the time before the relay was there is none to tell of.

@@ -57,7 +57,7 @@ impl Group<'_> {
         let mut ahead = 0;
         for period in policy.digest.periods(now_ms) {
             let made = super::accounts::last_digest(self.db, period.name)?;
-            let is_late = made.is_some_and(|made| made < period.number);
+            let is_late = made.is_some_and(|made| super::accounts::is_late(made, period.number));
             ahead += u64::from(is_late || period.next_ms <= now_ms.saturating_add(HOUR_MS));
         }
         Ok(ahead)

@@ -207,3 +207,24 @@ fn callers_of_long_ago_are_forgotten_in_small_steps() {
     retention::prune(&db, Class::Events, later, 20).unwrap();
     assert_eq!(left(), (0, 0));
 }
+
+#[test]
+fn a_digest_of_a_day_to_come_keeps_no_other_from_being_made() {
+    let db = database();
+    let make = |period: u64| {
+        db.begin_writing().unwrap();
+        let storing = Storing { relay: "one", now_ms: MOMENT, next_seq: 1, kept_ms: 90 * 86_400_000 };
+        let reply = oneshot::channel().0;
+        let digest = Command::Digest { name: "daily", period, notifications: Vec::new(), reply };
+        let due = digest_is_due(&db, "daily", period).unwrap();
+        let done = Group::new(&db, &alerts(), storing).run(&[digest]).unwrap().remove(0);
+        db.batch("COMMIT").unwrap();
+        let Done::Enqueued(made) = done else { panic!("{done:?}") };
+        assert_eq!(due, made, "{period}");
+        made
+    };
+    assert!(make(100) && !make(100) && make(101));
+    assert!(!make(100), "another relay's clock may be a little behind");
+    // A clock that was a year ahead, and put back.
+    assert!(make(466) && make(102) && !make(102) && make(103));
+}
