@@ -132,10 +132,6 @@ pub(crate) struct Batches {
     pub(crate) failed: Counter,
 }
 
-const SEVERITIES: [Severity; 4] = [Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
-const VERDICTS: [Verdict; 5] =
-    [Verdict::Allow, Verdict::Flag, Verdict::Mask, Verdict::Throttle, Verdict::Block];
-
 /// What is read at the moment of asking.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Gauges {
@@ -204,8 +200,8 @@ impl Metrics {
     pub(crate) fn text(&self, gauges: &Gauges) -> String {
         let mut out = String::new();
         head(&mut out, "events_total", "counter", "Events stored");
-        for (row, severity) in self.events.iter().zip(SEVERITIES) {
-            for (counter, verdict) in row.iter().zip(VERDICTS) {
+        for (row, severity) in self.events.iter().zip(Severity::ALL) {
+            for (counter, verdict) in row.iter().zip(Verdict::ALL) {
                 let labels = format!("severity=\"{}\",verdict=\"{}\"", severity.as_str(), verdict.as_str());
                 line(&mut out, "events_total", &labels, counter.get());
             }

@@ -40,24 +40,6 @@ pub(crate) enum Count {
     HostRefused,
 }
 
-const CATEGORIES: [Category; 15] = [
-    Category::PromptInjection,
-    Category::Jailbreak,
-    Category::PromptExtraction,
-    Category::Secret,
-    Category::Pii,
-    Category::Exfiltration,
-    Category::WebPayload,
-    Category::Structure,
-    Category::Tensor,
-    Category::InvalidInput,
-    Category::Unscannable,
-    Category::RateLimit,
-    Category::Authentication,
-    Category::Guard,
-    Category::Other,
-];
-
 /// What cannot be inspected: the guard's rule and the word for it.
 const KINDS: [(&str, &str); 11] = [
     ("unscannable.syntax", "syntax"),
@@ -99,7 +81,7 @@ impl Count {
             Self::Reloaded,
         ]
         .into_iter()
-        .chain(CATEGORIES.map(Self::Category))
+        .chain(Category::ALL.map(Self::Category))
         .chain((0..KINDS.len()).map(Self::Unscannable))
     }
 

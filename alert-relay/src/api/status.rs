@@ -40,7 +40,7 @@ pub(super) async fn summary(
     let summary = shared.store.read_for_people(move |db| store::summary(db, since, now)).await?;
     let severities = by_severity(&summary.severities);
     let mut verdicts = Map::new();
-    for verdict in [Verdict::Allow, Verdict::Flag, Verdict::Mask, Verdict::Throttle, Verdict::Block] {
+    for verdict in Verdict::ALL {
         let count = summary.verdicts.iter().find(|(known, _)| *known == verdict).map_or(0, |(_, n)| *n);
         verdicts.insert(verdict.as_str().to_owned(), json!(count));
     }
@@ -64,7 +64,7 @@ pub(super) async fn summary(
 
 fn by_severity(counts: &[(Severity, u64)]) -> Map<String, Value> {
     let mut severities = Map::new();
-    for severity in [Severity::Low, Severity::Medium, Severity::High, Severity::Critical] {
+    for severity in Severity::ALL {
         let count = counts.iter().find(|(known, _)| *known == severity).map_or(0, |(_, n)| *n);
         severities.insert(severity.as_str().to_owned(), json!(count));
     }

@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn levels_follow_severities() {
-        let levels = [Severity::Low, Severity::Medium, Severity::High, Severity::Critical].map(level);
+        let levels = Severity::ALL.map(level);
         assert_eq!(levels, ["INFO", "WARNING", "ERROR", "CRITICAL"]);
     }
 }

@@ -67,14 +67,13 @@ mod tests {
 
     #[test]
     fn every_severity_verdict_and_category_comes_back() {
-        for severity in [Severity::Low, Severity::Medium, Severity::High, Severity::Critical] {
+        for severity in Severity::ALL {
             assert_eq!(severity_of(severity_code(severity)), Some(severity));
         }
-        let verdicts = [Verdict::Allow, Verdict::Flag, Verdict::Mask, Verdict::Throttle, Verdict::Block];
-        for verdict in verdicts {
+        for verdict in Verdict::ALL {
             assert_eq!(verdict_of(verdict_code(verdict)), Some(verdict));
         }
-        for category in [Category::PromptInjection, Category::RateLimit, Category::Guard, Category::Tensor] {
+        for category in Category::ALL {
             assert_eq!(category_of(category.as_str()), category);
         }
         assert_eq!(category_of("of a later version"), Category::Other);

@@ -12,45 +12,54 @@ use super::{
 };
 use crate::incident::{Incident, Key, MAX_TEMPLATES, News, Notify, State, UNKNOWN_CLIENT, score};
 
-/// The columns, in the order of [`row`] and of [`save`].
-const NAMES: [&str; 29] = [
-    "id",
-    "model",
-    "category",
-    "client",
-    "severity",
-    "first_ms",
-    "last_ms",
-    "updated_ms",
-    "count",
-    "refused",
-    "threats",
-    "due_ms",
-    "notify_sequence",
-    "notify_last_ms",
-    "notify_count",
-    "notify_severity",
-    "state",
-    "state_ms",
-    "state_by",
-    "base",
-    "template",
-    "label",
-    "confidence",
-    "spread",
-    "campaign",
-    "surface",
-    "entries",
-    "score",
-    "told_state",
-];
+/// How a column changes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Changes {
+    /// What makes the incident: its id and its key.
+    Never,
+    /// What stands in [`Steady`].
+    Seldom,
+    /// With each event.
+    Often,
+}
+use Changes::{Never, Often, Seldom};
 
-/// What of an incident never changes: its id and its key.
-const FIXED: usize = 4;
+/// The columns, in the order of [`row`] and of [`save`].
+const COLUMNS: [(&str, Changes); 29] = [
+    ("id", Never),
+    ("model", Never),
+    ("category", Never),
+    ("client", Never),
+    ("severity", Often),
+    ("first_ms", Often),
+    ("last_ms", Often),
+    ("updated_ms", Often),
+    ("count", Often),
+    ("refused", Often),
+    ("threats", Often),
+    ("due_ms", Seldom),
+    ("notify_sequence", Seldom),
+    ("notify_last_ms", Seldom),
+    ("notify_count", Seldom),
+    ("notify_severity", Seldom),
+    ("state", Seldom),
+    ("state_ms", Seldom),
+    ("state_by", Seldom),
+    ("base", Often),
+    ("template", Seldom),
+    ("label", Seldom),
+    ("confidence", Often),
+    ("spread", Often),
+    ("campaign", Seldom),
+    ("surface", Often),
+    ("entries", Often),
+    ("score", Often),
+    ("told_state", Seldom),
+];
 
 /// The columns, for a query.
 pub(super) fn columns() -> String {
-    NAMES.join(", ")
+    COLUMNS.map(|(name, _)| name).join(", ")
 }
 
 /// One row.
@@ -117,23 +126,6 @@ impl Steady {
         }
     }
 }
-
-/// The columns that are not in [`Steady`] and not fixed.
-const LIVELY: [&str; 13] = [
-    "severity",
-    "first_ms",
-    "last_ms",
-    "updated_ms",
-    "count",
-    "refused",
-    "threats",
-    "base",
-    "confidence",
-    "spread",
-    "surface",
-    "entries",
-    "score",
-];
 
 /// The incident with this id.
 pub(crate) fn get(db: &Db, id: EventId) -> Result<Option<Incident>, DbError> {
@@ -282,21 +274,19 @@ pub(super) fn save<'a>(
     let rows: Vec<_> = steady
         .iter()
         .map(|(incident, threats)| {
-            let all = NAMES.iter().zip(values(incident, threats, now_ms));
-            let mut row: Vec<_> =
-                all.filter(|(name, _)| LIVELY.contains(*name)).map(|(_, value)| value).collect();
-            row.push(incident.id.into());
-            row
+            let all = COLUMNS.iter().zip(values(incident, threats, now_ms));
+            let often = all.filter(|((_, changes), _)| *changes == Often).map(|(_, value)| value);
+            often.chain([incident.id.into()]).collect()
         })
         .collect();
-    let lively = NAMES.iter().filter(|name| LIVELY.contains(*name)).zip(1..);
-    let changes: Vec<String> = lively.map(|(name, at)| format!("{name} = ?{at}")).collect();
-    let sql = format!("UPDATE incidents SET {} WHERE id = ?{}", changes.join(", "), LIVELY.len() + 1);
+    let often = COLUMNS.iter().filter(|(_, changes)| *changes == Often).zip(1..);
+    let changes: Vec<String> = often.map(|((name, _), at)| format!("{name} = ?{at}")).collect();
+    let sql = format!("UPDATE incidents SET {} WHERE id = ?{}", changes.join(", "), changes.len() + 1);
     db.execute_each(&sql, &rows)?;
     let rows: Vec<_> = others.iter().map(|(incident, threats)| values(incident, threats, now_ms)).collect();
-    let places: Vec<String> = (1..=NAMES.len()).map(|at| format!("?{at}")).collect();
-    let changes: Vec<String> =
-        NAMES.iter().zip(&places).skip(FIXED).map(|(name, at)| format!("{name} = {at}")).collect();
+    let places: Vec<String> = (1..=COLUMNS.len()).map(|at| format!("?{at}")).collect();
+    let others = COLUMNS.iter().zip(&places).filter(|((_, changes), _)| *changes != Never);
+    let changes: Vec<String> = others.map(|((name, _), at)| format!("{name} = {at}")).collect();
     db.execute_each(
         &format!(
             "INSERT INTO incidents ({}) VALUES ({}) ON CONFLICT (id) DO UPDATE SET {}",
@@ -319,7 +309,7 @@ pub(super) fn save<'a>(
     )
 }
 
-/// The values of a row, in the order of [`NAMES`].
+/// The values of a row, in the order of [`COLUMNS`].
 fn values<'a>(incident: &'a Incident, threats: &'a String, now_ms: u64) -> Vec<Value<'a>> {
     let Incident { key, notify, .. } = incident;
     let score = score::thousandths(&score::factors(incident, now_ms));

@@ -19,6 +19,9 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Every one, from the least that it does to a caller to the most.
+    pub const ALL: [Self; 5] = [Self::Allow, Self::Flag, Self::Mask, Self::Throttle, Self::Block];
+
     /// The word used in headers, logs and JSON.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -47,6 +50,9 @@ pub enum Severity {
 }
 
 impl Severity {
+    /// Every one, the worst last.
+    pub const ALL: [Self; 4] = [Self::Low, Self::Medium, Self::High, Self::Critical];
+
     /// The word used in logs, mails and JSON.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -97,6 +103,25 @@ pub enum Category {
 }
 
 impl Category {
+    /// Every one.
+    pub const ALL: [Self; 15] = [
+        Self::PromptInjection,
+        Self::Jailbreak,
+        Self::PromptExtraction,
+        Self::Secret,
+        Self::Pii,
+        Self::Exfiltration,
+        Self::WebPayload,
+        Self::Structure,
+        Self::Tensor,
+        Self::InvalidInput,
+        Self::Unscannable,
+        Self::RateLimit,
+        Self::Authentication,
+        Self::Guard,
+        Self::Other,
+    ];
+
     /// The word used in logs, mails and JSON.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -117,5 +142,38 @@ impl Category {
             Self::Guard => "guard",
             Self::Other => "other",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::{collections::BTreeSet, format};
+    use core::fmt::Debug;
+
+    use serde::de::DeserializeOwned;
+
+    use super::{Category, Severity, Verdict};
+
+    /// Each word is another one and read as what wrote it.
+    fn comes_back<T: Copy + Debug + PartialEq + DeserializeOwned>(all: &[T], word: fn(T) -> &'static str) {
+        let words: BTreeSet<&str> = all.iter().map(|one| word(*one)).collect();
+        assert_eq!(words.len(), all.len());
+        for one in all {
+            let read: T = serde_json::from_str(&format!("\"{}\"", word(*one))).unwrap();
+            assert_eq!(read, *one);
+        }
+    }
+
+    #[test]
+    fn every_word_comes_back() {
+        comes_back(&Verdict::ALL, Verdict::as_str);
+        comes_back(&Severity::ALL, Severity::as_str);
+        comes_back(&Category::ALL, Category::as_str);
+        assert_eq!(serde_json::from_str::<Category>("\"of a later version\"").unwrap(), Category::Other);
+        // A list that lacks one has a gap.
+        assert!(Category::ALL.iter().zip(0..).all(|(category, at)| *category as u8 == at));
+        assert_eq!(Category::Other as usize + 1, Category::ALL.len());
+        assert_eq!(Severity::Critical as usize + 1, Severity::ALL.len());
+        assert_eq!(Verdict::Block as usize + 1, Verdict::ALL.len());
     }
 }

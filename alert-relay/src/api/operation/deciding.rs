@@ -1,7 +1,7 @@
 //! What is offered about decisions and silences.
 
 use super::{
-    Access, Answer, BAD_QUERY, JSON, Parameter, SLOW, Spec, UNAUTHORISED, UNAVAILABLE, answer, problem,
+    Access, Answer, BAD_QUERY, JSON, SLOW, Spec, UNAUTHORISED, UNAVAILABLE, answer, parameter, problem,
 };
 
 pub(super) const DECISIONS: Spec = Spec {
@@ -11,16 +11,16 @@ pub(super) const DECISIONS: Spec = Spec {
     summary: "Decisions about callers, or what has changed since a state of the list; signed for whoever signs",
     access: Access::SignedOrToken,
     query: &[
-        Parameter {
-            name: "epoch",
-            description: "The life of the list of which `since` is a state; of another one all is sent",
-            schema: r#"{"type":"string"}"#,
-        },
-        Parameter {
-            name: "since",
-            description: "The `serial` of the last answer",
-            schema: r#"{"type":"integer","minimum":0,"default":0}"#,
-        },
+        parameter(
+            "epoch",
+            "The life of the list of which `since` is a state; of another one all is sent",
+            r#"{"type":"string"}"#,
+        ),
+        parameter(
+            "since",
+            "The `serial` of the last answer",
+            r#"{"type":"integer","minimum":0,"default":0}"#,
+        ),
     ],
     responses: &[
         answer(200, "At most 5000 of them; `more` says whether to ask again", "Decisions"),

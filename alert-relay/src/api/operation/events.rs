@@ -1,6 +1,9 @@
 //! What is offered about events, and about who changed what.
 
-use super::{Access, BAD_QUERY, Parameter, SLOW, Spec, UNAUTHORISED, UNAVAILABLE, answer, problem};
+use super::{
+    Access, BAD_QUERY, BEFORE, CATEGORY, SEVERITY, SLOW, Spec, UNAUTHORISED, UNAVAILABLE, answer, parameter,
+    problem,
+};
 
 pub(super) const EVENTS: Spec = Spec {
     id: "postEvents",
@@ -28,51 +31,31 @@ pub(super) const LIST_EVENTS: Spec = Spec {
               severity some seconds after they are stored",
     access: Access::Token,
     query: &[
-        Parameter {
-            name: "limit",
-            description: "Most events in the answer",
-            schema: r#"{"type":"integer","minimum":1,"maximum":200,"default":50}"#,
-        },
-        Parameter {
-            name: "before",
-            description: "Go on after a page: its `next`",
-            schema: r#"{"type":"integer","minimum":0,"maximum":9223372036854775807}"#,
-        },
-        Parameter {
-            name: "address",
-            description: "From this client address",
-            schema: r#"{"type":"string"}"#,
-        },
-        Parameter {
-            name: "hours",
-            description: "Decided in the last hours",
-            schema: r#"{"type":"integer","minimum":1,"maximum":8784}"#,
-        },
-        Parameter {
-            name: "since_ms",
-            description: "Decided at this moment or later, Unix milliseconds; wins over `hours`",
-            schema: r#"{"type":"integer","minimum":0,"maximum":253402300799999}"#,
-        },
-        Parameter {
-            name: "until_ms",
-            description: "Decided before this moment, Unix milliseconds",
-            schema: r#"{"type":"integer","minimum":0,"maximum":253402300799999}"#,
-        },
-        Parameter {
-            name: "severity",
-            description: "At least so severe",
-            schema: r#"{"type":"string","enum":["low","medium","high","critical"]}"#,
-        },
-        Parameter {
-            name: "category",
-            description: "Of this category, such as prompt_injection",
-            schema: r##"{"$ref":"#/components/schemas/Category"}"##,
-        },
-        Parameter {
-            name: "text",
-            description: "With all these words: of the caller, the path, the rules and what they look for",
-            schema: r#"{"type":"string","maxLength":500}"#,
-        },
+        parameter(
+            "limit",
+            "Most events in the answer",
+            r#"{"type":"integer","minimum":1,"maximum":200,"default":50}"#,
+        ),
+        BEFORE,
+        parameter("address", "From this client address", r#"{"type":"string"}"#),
+        parameter("hours", "Decided in the last hours", r#"{"type":"integer","minimum":1,"maximum":8784}"#),
+        parameter(
+            "since_ms",
+            "Decided at this moment or later, Unix milliseconds; wins over `hours`",
+            r#"{"type":"integer","minimum":0,"maximum":253402300799999}"#,
+        ),
+        parameter(
+            "until_ms",
+            "Decided before this moment, Unix milliseconds",
+            r#"{"type":"integer","minimum":0,"maximum":253402300799999}"#,
+        ),
+        SEVERITY,
+        CATEGORY,
+        parameter(
+            "text",
+            "With all these words: of the caller, the path, the rules and what they look for",
+            r#"{"type":"string","maxLength":500}"#,
+        ),
     ],
     responses: &[answer(200, "A page", "Events"), BAD_QUERY, UNAUTHORISED, UNAVAILABLE],
 };
@@ -83,11 +66,11 @@ pub(super) const SUMMARY: Spec = Spec {
     path: "/v1/summary",
     summary: "Counts of the last hours",
     access: Access::Token,
-    query: &[Parameter {
-        name: "hours",
-        description: "How far back, in hours",
-        schema: r#"{"type":"integer","minimum":1,"maximum":8784,"default":24}"#,
-    }],
+    query: &[parameter(
+        "hours",
+        "How far back, in hours",
+        r#"{"type":"integer","minimum":1,"maximum":8784,"default":24}"#,
+    )],
     responses: &[answer(200, "The counts", "Summary"), BAD_QUERY, UNAUTHORISED, UNAVAILABLE],
 };
 
@@ -98,21 +81,13 @@ pub(super) const AUDIT: Spec = Spec {
     summary: "Who changed what, the latest first",
     access: Access::Token,
     query: &[
-        Parameter {
-            name: "limit",
-            description: "Most changes in the answer",
-            schema: r#"{"type":"integer","minimum":1,"maximum":500,"default":100}"#,
-        },
-        Parameter {
-            name: "before",
-            description: "Go on after a page: its `next`",
-            schema: r#"{"type":"integer","minimum":0,"maximum":9223372036854775807}"#,
-        },
-        Parameter {
-            name: "action",
-            description: "Of this kind, such as acknowledge or decide",
-            schema: r#"{"type":"string"}"#,
-        },
+        parameter(
+            "limit",
+            "Most changes in the answer",
+            r#"{"type":"integer","minimum":1,"maximum":500,"default":100}"#,
+        ),
+        BEFORE,
+        parameter("action", "Of this kind, such as acknowledge or decide", r#"{"type":"string"}"#),
     ],
     responses: &[answer(200, "A page", "Audit"), BAD_QUERY, UNAUTHORISED, UNAVAILABLE],
 };

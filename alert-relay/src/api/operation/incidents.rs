@@ -1,55 +1,31 @@
 //! What is offered about incidents.
 
-use super::{Access, Answer, BAD_QUERY, Parameter, SLOW, Spec, UNAUTHORISED, UNAVAILABLE, answer, problem};
+use super::{
+    Access, Answer, BAD_QUERY, CATEGORY, Parameter, SEVERITY, SLOW, Spec, UNAUTHORISED, UNAVAILABLE, answer,
+    parameter, problem,
+};
 
 /// What may be asked of a list.
-const LIMIT: Parameter = Parameter {
-    name: "limit",
-    description: "Most incidents in the answer",
-    schema: r#"{"type":"integer","minimum":1,"maximum":200,"default":50}"#,
-};
-const BEFORE: Parameter = Parameter {
-    name: "before",
-    description: "Go on after a page: its `next`",
-    schema: r#"{"type":"string"}"#,
-};
-const HOURS: Parameter = Parameter {
-    name: "hours",
-    description: "With an event in the last hours",
-    schema: r#"{"type":"integer","minimum":1,"maximum":8784}"#,
-};
-const MODEL: Parameter =
-    Parameter { name: "model", description: "Of this model", schema: r#"{"type":"string"}"# };
-const SEVERITY: Parameter = Parameter {
-    name: "severity",
-    description: "At least so severe",
-    schema: r#"{"type":"string","enum":["low","medium","high","critical"]}"#,
-};
-const CATEGORY: Parameter = Parameter {
-    name: "category",
-    description: "Of this category, such as prompt_injection",
-    schema: r##"{"$ref":"#/components/schemas/Category"}"##,
-};
-const STATE: Parameter = Parameter {
-    name: "state",
-    description: "In this state",
-    schema: r#"{"type":"string","enum":["open","acknowledged","resolved"]}"#,
-};
-const CLIENT: Parameter = Parameter {
-    name: "client",
-    description: "Of this caller, such as address:192.0.2.1",
-    schema: r#"{"type":"string"}"#,
-};
-const CAMPAIGN: Parameter = Parameter {
-    name: "campaign",
-    description: "Of this campaign",
-    schema: r##"{"$ref":"#/components/schemas/EventId"}"##,
-};
-const MIN_SCORE: Parameter = Parameter {
-    name: "min_score",
-    description: "With at least this score at their last change",
-    schema: r#"{"type":"number","minimum":0,"maximum":1}"#,
-};
+const LIMIT: Parameter = parameter(
+    "limit",
+    "Most incidents in the answer",
+    r#"{"type":"integer","minimum":1,"maximum":200,"default":50}"#,
+);
+const BEFORE: Parameter = parameter("before", "Go on after a page: its `next`", r#"{"type":"string"}"#);
+const HOURS: Parameter =
+    parameter("hours", "With an event in the last hours", r#"{"type":"integer","minimum":1,"maximum":8784}"#);
+const MODEL: Parameter = parameter("model", "Of this model", r#"{"type":"string"}"#);
+const STATE: Parameter =
+    parameter("state", "In this state", r#"{"type":"string","enum":["open","acknowledged","resolved"]}"#);
+const CLIENT: Parameter =
+    parameter("client", "Of this caller, such as address:192.0.2.1", r#"{"type":"string"}"#);
+const CAMPAIGN: Parameter =
+    parameter("campaign", "Of this campaign", r##"{"$ref":"#/components/schemas/EventId"}"##);
+const MIN_SCORE: Parameter = parameter(
+    "min_score",
+    "With at least this score at their last change",
+    r#"{"type":"number","minimum":0,"maximum":1}"#,
+);
 
 pub(super) const INCIDENTS: Spec = Spec {
     id: "listIncidents",
@@ -163,18 +139,10 @@ pub(super) const COMMENT: Spec = Spec {
 
 /// What the link in a mail carries.
 const SEALED: &[Parameter] = &[
-    Parameter {
-        name: "until",
-        description: "When the link ends, Unix seconds",
-        schema: r#"{"type":"integer","minimum":0}"#,
-    },
-    Parameter {
-        name: "of",
-        description: "The message, where it stands for several incidents",
-        schema: r#"{"type":"string"}"#,
-    },
-    Parameter { name: "seal", description: "Its seal", schema: r#"{"type":"string"}"# },
-    Parameter { name: "to", description: "Whom the mail was for", schema: r#"{"type":"string"}"# },
+    parameter("until", "When the link ends, Unix seconds", r#"{"type":"integer","minimum":0}"#),
+    parameter("of", "The message, where it stands for several incidents", r#"{"type":"string"}"#),
+    parameter("seal", "Its seal", r#"{"type":"string"}"#),
+    parameter("to", "Whom the mail was for", r#"{"type":"string"}"#),
 ];
 
 const SEALED_ANSWERS: [Answer; 5] = [

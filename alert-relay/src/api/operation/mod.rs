@@ -88,6 +88,28 @@ const fn problem(status: u16, description: &'static str) -> Answer {
     Answer { status, description, media: PROBLEM, schema: "Problem" }
 }
 
+const fn parameter(name: &'static str, description: &'static str, schema: &'static str) -> Parameter {
+    Parameter { name, description, schema }
+}
+
+/// What several lists can be asked for.
+const SEVERITY: Parameter = parameter(
+    "severity",
+    "At least so severe",
+    r#"{"type":"string","enum":["low","medium","high","critical"]}"#,
+);
+const CATEGORY: Parameter = parameter(
+    "category",
+    "Of this category, such as prompt_injection",
+    r##"{"$ref":"#/components/schemas/Category"}"##,
+);
+/// Of lists in the order of a number.
+const BEFORE: Parameter = parameter(
+    "before",
+    "Go on after a page: its `next`",
+    r#"{"type":"integer","minimum":0,"maximum":9223372036854775807}"#,
+);
+
 const UNAUTHORISED: Answer = problem(401, "The API token is missing or wrong");
 const BAD_QUERY: Answer = problem(400, "A query parameter is unknown or out of range; the detail names it");
 const UNAVAILABLE: Answer = problem(503, "The store does not answer; try again");

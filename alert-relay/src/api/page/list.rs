@@ -27,23 +27,6 @@ const PAGE: usize = 50;
 /// The times that the form offers, in hours.
 const TIMES: [(&str, &str); 5] =
     [("1", "hour"), ("24", "24 hours"), ("168", "7 days"), ("720", "30 days"), ("8760", "year")];
-const CATEGORIES: [Category; 15] = [
-    Category::PromptInjection,
-    Category::Jailbreak,
-    Category::PromptExtraction,
-    Category::Secret,
-    Category::Pii,
-    Category::Exfiltration,
-    Category::WebPayload,
-    Category::Structure,
-    Category::Tensor,
-    Category::InvalidInput,
-    Category::Unscannable,
-    Category::RateLimit,
-    Category::Authentication,
-    Category::Guard,
-    Category::Other,
-];
 
 /// `GET /incidents`
 pub(in crate::api) async fn incidents(
@@ -82,10 +65,9 @@ fn form(out: &mut String, query: &Query) {
     out.push_str("<form method=\"get\" action=\"/incidents\">");
     let states = State::ALL.map(|state| (state.as_str(), state.as_str()));
     select(out, query, ("state", "State"), "any", &states);
-    let severities = [Severity::Low, Severity::Medium, Severity::High, Severity::Critical]
-        .map(|severity| (severity.as_str(), severity.as_str()));
+    let severities = Severity::ALL.map(|severity| (severity.as_str(), severity.as_str()));
     select(out, query, ("severity", "Severity at least"), "any", &severities);
-    let categories = CATEGORIES.map(|category| (category.as_str(), advice::title(category)));
+    let categories = Category::ALL.map(|category| (category.as_str(), advice::title(category)));
     select(out, query, ("category", "Category"), "any", &categories);
     select(out, query, ("hours", "Within the last"), "any time", &TIMES);
     for (name, label) in [("model", "Model"), ("client", "Caller"), ("campaign", "Campaign")] {
