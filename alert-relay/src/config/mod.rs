@@ -7,6 +7,7 @@ mod check;
 mod database;
 mod decisions;
 mod duration;
+mod mail;
 mod policy;
 mod raw;
 mod receivers;

@@ -214,7 +214,8 @@ fn split(url: &str) -> Option<Split<'_>> {
     (host_is_plain && path_is_plain).then_some(Split { scheme, host, port, path })
 }
 
-fn is_local(host: &str) -> bool {
+/// Whether what goes to this host stays on the machine.
+pub(super) fn is_local(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     bare.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
