@@ -95,10 +95,11 @@ async fn settle_quiet(config: &Config, store: &Store) -> Result<u64, StoreError>
     }
 }
 
-/// Makes some further events searchable and sums some further minutes; how many.
+/// Makes some further events searchable and sums some further minutes; how many. `now` is by [`steady_ms`].
 async fn step(store: &Store, leased_ms: &mut u64, now: u64) -> Result<u64, StoreError> {
+    let moment = now_ms();
     let (lag, sums) =
-        store.read(move |db| Ok((store::search_lag(db)?, store::sums_are_due(db, now)?))).await?;
+        store.read(move |db| Ok((store::search_lag(db)?, store::sums_are_due(db, moment)?))).await?;
     if lag == 0 && !sums {
         return Ok(0);
     }
