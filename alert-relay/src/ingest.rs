@@ -44,6 +44,7 @@ async fn take(shared: &Shared, sender: Sender, headers: &HeaderMap, body: Body) 
         check_signature(shared, headers, &body)?;
     }
     let id = message_id(headers, &body);
+    let _room = shared.store.open_batch(body.len()).await.map_err(not_stored)?;
     let mut decoded = decode(headers, &body).map_err(|e| match e {
         BatchError::TooLarge { .. } => Problem::new(StatusCode::PAYLOAD_TOO_LARGE, e.to_string()),
         _ => Problem::new(StatusCode::BAD_REQUEST, e.to_string()),
@@ -65,13 +66,7 @@ async fn take(shared: &Shared, sender: Sender, headers: &HeaderMap, body: Body) 
             Incoming { event, body }
         })
         .collect();
-    let stored = shared.store.ingest(events).await.map_err(|e| match e {
-        StoreError::Busy => Problem::new(StatusCode::TOO_MANY_REQUESTS, e.to_string()).retry_after(1),
-        StoreError::Failed(_) | StoreError::Closed => {
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "events cannot be stored now".to_owned())
-                .retry_after(5)
-        }
-    })?;
+    let stored = shared.store.ingest(events).await.map_err(not_stored)?;
     let metrics = &shared.metrics;
     metrics.rejected.add(decoded.rejected.len());
     metrics.batches.accepted.add(1);
@@ -89,6 +84,17 @@ async fn take(shared: &Shared, sender: Sender, headers: &HeaderMap, body: Body) 
         "rejected": decoded.rejected,
     });
     Ok((StatusCode::ACCEPTED, axum::Json(answer)).into_response())
+}
+
+/// What a sender is told when the store does not take its events.
+fn not_stored(error: StoreError) -> Problem {
+    match error {
+        StoreError::Busy => Problem::new(StatusCode::TOO_MANY_REQUESTS, error.to_string()).retry_after(1),
+        StoreError::Failed(_) | StoreError::Closed => {
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "events cannot be stored now".to_owned())
+                .retry_after(5)
+        }
+    }
 }
 
 /// The id of what is told of a message beside its events: the same whenever the same message comes, so that one that is

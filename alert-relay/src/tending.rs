@@ -34,6 +34,9 @@ const LEASE_LASTS: Duration = Duration::from_secs(30);
 
 /// Runs until `stop` turns true.
 pub(crate) async fn run(config: Arc<Config>, store: Store, mut stop: watch::Receiver<bool>) {
+    if let Err(e) = store.read(store::read_ahead).await {
+        notice::warning!("tending: {e}");
+    }
     let mut looked_ms = 0;
     let mut leased_ms = 0;
     let mut failing = false;

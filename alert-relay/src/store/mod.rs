@@ -51,7 +51,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{Notify, Semaphore, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 use wire::EventId;
 
 use crate::{
@@ -69,6 +69,11 @@ pub(crate) use writer::Started;
 /// Most bytes of event JSON that wait for the writer. With the senders' own bodies in memory beside it, the relay
 /// stays within tens of megabytes whatever arrives.
 const QUEUE_BYTES: usize = 8 << 20;
+/// Most bytes of batches that are taken apart at a time: as events they take several times as much. Further ones wait as
+/// they came, so that large batches take no more memory than small ones.
+const OPEN_BYTES: usize = 3 << 20;
+/// For how long; then the sender is told to come again.
+const OPEN_PATIENCE: Duration = Duration::from_secs(2);
 /// Most commands that wait for the writer.
 const QUEUE_COMMANDS: usize = 1024;
 
@@ -77,6 +82,7 @@ const QUEUE_COMMANDS: usize = 1024;
 pub(crate) struct Store {
     commands: SyncSender<Command>,
     budget: Arc<Semaphore>,
+    open: Arc<Semaphore>,
     readers: Arc<Readers>,
     metrics: Arc<Metrics>,
 }
@@ -106,7 +112,22 @@ impl Store {
         })?;
         let readers = Arc::new(Readers::new(place));
         let budget = Arc::new(Semaphore::new(QUEUE_BYTES));
-        Ok((Self { commands, budget, readers, metrics }, started))
+        let open = Arc::new(Semaphore::new(OPEN_BYTES));
+        Ok((Self { commands, budget, open, readers, metrics }, started))
+    }
+
+    /// Room for the events of a batch of so many bytes, until the permit is dropped.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] when there is none for some time.
+    pub(crate) async fn open_batch(&self, bytes: usize) -> Result<OwnedSemaphorePermit, StoreError> {
+        let permits = u32::try_from(bytes.min(OPEN_BYTES)).map_err(|_| StoreError::Busy)?;
+        let room = Arc::clone(&self.open).acquire_many_owned(permits);
+        match tokio::time::timeout(OPEN_PATIENCE, room).await {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_)) => Err(StoreError::Closed),
+            Err(_) => Err(StoreError::Busy),
+        }
     }
 
     /// Stores a batch; returns after the commit.
@@ -383,7 +404,7 @@ pub(crate) use incidents::{
 };
 pub(crate) use lock::take as lock_file;
 pub(crate) use read::{
-    due_channels, events_after, incident_page, message_of, notifications_of, outbox_state,
+    due_channels, events_after, incident_page, message_of, notifications_of, outbox_state, read_ahead,
 };
 use readers::Readers;
 pub(crate) use search::{EventFilter, event_page, search_lag};

@@ -89,7 +89,7 @@ fn many_incidents_of_a_filter_are_read_from_the_list_and_few_are_not() {
         })
         .collect();
     db.batch(&format!(
-        "INSERT INTO incidents ({}) WITH RECURSIVE ns(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM ns WHERE n < 2500) \
+        "INSERT INTO incidents ({}) WITH RECURSIVE ns(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM ns WHERE n < 700) \
          SELECT {} FROM ns",
         columns.join(", "),
         values.join(", ")

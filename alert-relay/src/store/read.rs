@@ -75,7 +75,22 @@ pub(crate) struct IncidentPage {
 }
 
 /// So many incidents are looked at one by one, all that a filter leaves, in place of the list of all.
-const FEW: usize = 2000;
+const FEW: usize = 500;
+/// Most incidents whose places in the list are read ahead.
+const READ_AHEAD: u64 = 1_000_000;
+
+/// Reads the list's index, so that the system has it in memory when somebody asks for what few or none of its incidents
+/// are: after a start each of its pages would be a read of the disk by itself.
+pub(crate) fn read_ahead(db: &Db) -> Result<(), DbError> {
+    if db.dialect() == Dialect::Sqlite {
+        db.query_one(
+            "SELECT COUNT(*) FROM (SELECT last_ms FROM incidents INDEXED BY incidents_list ORDER BY last_ms DESC LIMIT ?1)",
+            &[READ_AHEAD.into()],
+            |row| row.uint(0),
+        )?;
+    }
+    Ok(())
+}
 
 /// A page of incidents by keyset: as fast at the end as at the beginning.
 pub(crate) fn incident_page(db: &Db, filter: &IncidentFilter, limit: usize) -> Result<IncidentPage, DbError> {

@@ -3,7 +3,10 @@
 mod postgres;
 mod sqlite;
 
+use std::time::Instant;
+
 use super::db::{Db, DbError, Dialect};
+use crate::notice;
 
 /// The advisory lock that relays take while they bring the tables up to date: "migrate" in ASCII.
 const MIGRATING: i64 = 0x006d_6967_7261_7465;
@@ -30,6 +33,14 @@ fn run(db: &Db, migrations: &[&str]) -> Result<(), DbError> {
     if done > migrations.len() {
         return Err(DbError::Newer { version, known });
     }
+    let begun = Instant::now();
+    let is_old = (1..known).contains(&version);
+    if is_old {
+        notice::info!(
+            "store: the database has schema version {version}; it is brought to {known} before anything is taken, \
+             which with millions of events takes minutes"
+        );
+    }
     for (sql, number) in migrations.iter().zip(1_u64..).skip(done) {
         let count = match db.dialect() {
             Dialect::Sqlite => format!("PRAGMA user_version = {number}"),
@@ -39,6 +50,9 @@ fn run(db: &Db, migrations: &[&str]) -> Result<(), DbError> {
             let _ = db.batch("ROLLBACK");
             return Err(e);
         }
+    }
+    if is_old {
+        notice::info!("store: brought to schema version {known} in {:.1} s", begun.elapsed().as_secs_f64());
     }
     Ok(())
 }
