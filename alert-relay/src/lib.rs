@@ -229,6 +229,11 @@ pub fn openapi() -> serde_json::Value {
 
 #[cfg(test)]
 mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpStream,
+    };
+
     use super::*;
     use crate::config::Source;
 
@@ -259,6 +264,31 @@ mod tests {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         let own = tokio::time::timeout(soon, relay.store.read(store::outbox_state)).await;
         assert!(own.is_ok_and(|own| own.is_ok()), "mails, decisions and health wait for somebody's summary");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn batches_beyond_a_few_megabytes_wait_to_be_taken_apart_and_are_asked_to_come_again() {
+        let relay = relay("open").await;
+        let (store, address) = (relay.store.clone(), relay.address());
+        let first_line = || async move {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let body = r#"{"v":1,"events":[]}"#;
+            let head = format!(
+                "POST /v1/events HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+                body.len()
+            );
+            stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            answer.lines().next().unwrap_or_default().to_owned()
+        };
+        // The largest batch there can be finds room, whatever the bound.
+        let whole = store.open_batch(usize::MAX).await.unwrap();
+        assert_eq!(first_line().await, "HTTP/1.1 429 Too Many Requests");
+        let waiting = tokio::spawn(first_line());
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        drop(whole);
+        assert_eq!(waiting.await.unwrap(), "HTTP/1.1 202 Accepted");
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
