@@ -155,7 +155,8 @@ async fn temporary_failures_at_every_stage_end_in_one_mail() {
             let scratch = Scratch::new();
             let smtp =
                 Smtp::scripted(move |at, _, before| (at == stage && before == 0).then_some(fault)).await;
-            let relay = one_event(&scratch, &smtp, ONE, "timeout = \"3s\"\n").await;
+            // Long enough for a machine on which all of these take place at once.
+            let relay = one_event(&scratch, &smtp, ONE, "timeout = \"8s\"\n").await;
             settled(&scratch).await;
             relay.shut_down().await;
             assert_eq!(smtp.received().len(), 1, "{stage:?} {fault:?}");
