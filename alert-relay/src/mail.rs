@@ -194,7 +194,7 @@ impl Mailer {
         };
         let Err((step, failure)) = result else { return true };
         tell(format!("  FAILED  {:<10} {}", step.as_str(), failure.said()));
-        tell(format!("          {}", explain::advice(step, failure.said())));
+        tell(format!("          {}", explain::advice(step, &way.place(), failure.said())));
         false
     }
 }

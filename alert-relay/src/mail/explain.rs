@@ -2,8 +2,9 @@
 
 use super::smtp::Step;
 
-/// In plain words, by the step and what was said.
-pub(super) fn advice(step: Step, said: &str) -> &'static str {
+/// In plain words, by the step and what was said of it at `place`, whose name and port say nothing of what went wrong.
+pub(super) fn advice(step: Step, place: &str, said: &str) -> &'static str {
+    let said = said.strip_prefix(place).unwrap_or(said);
     let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
     match step {
         Step::Name => {
@@ -32,7 +33,7 @@ pub(super) fn advice(step: Step, said: &str) -> &'static str {
             "Encryption failed. If the server has an authority of its own, name it in smtp.ca_file; the name in smtp.server \
              must stand in its certificate; implicit is for port 465, starttls for 587."
         }
-        Step::Connect if has(&["554", "421", "550"]) => {
+        Step::Connect if has(&["(554)", "(421)", "(550)"]) => {
             "The server does not want to talk to this machine. Ask its administrator whether this address may send."
         }
         Step::Connect => {
@@ -65,7 +66,7 @@ pub(super) fn advice(step: Step, said: &str) -> &'static str {
         Step::Sender => {
             "The server does not take mail from this sender. Look at mail.sender: may this account send as it?"
         }
-        Step::Recipient if has(&["relay", "Relay", "530", "authenti"]) => {
+        Step::Recipient if has(&["relay", "Relay", "(530)", "authenti"]) => {
             "The server passes nothing on for us. It may want a log-in (smtp.username), or this machine's address be allowed."
         }
         Step::Recipient => "The server does not take mail for this recipient. Look at the address.",
@@ -74,5 +75,26 @@ pub(super) fn advice(step: Step, said: &str) -> &'static str {
             "The server had the whole mail and refused it: too big, taken for spam, or against its rules. Its words above say \
              why; SPF, DKIM and DMARC of the sender's domain are the usual reasons."
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_or_a_port_that_looks_like_an_answer_is_none() {
+        let at = |place: &str, step, says: &str| {
+            advice(step, place, &format!("{place}: {}: {says}", step.as_str()))
+        };
+        for place in ["localhost:44215", "mx554.example.org:25", "refused.tls.example.org:5500"] {
+            let dropped = at(place, Step::Connect, "response error: incomplete response");
+            assert!(dropped.starts_with("No conversation"), "{place}: {dropped}");
+            let unwanted = at(place, Step::Connect, "permanent error (554): 5.7.1 go away");
+            assert!(unwanted.starts_with("The server does not want to talk"), "{place}: {unwanted}");
+        }
+        let unknown =
+            at("relay.example.org:5301", Step::Recipient, "permanent error (550): 5.1.1 no such user");
+        assert!(unknown.contains("Look at the address"), "{unknown}");
     }
 }
